@@ -1,0 +1,131 @@
+/**
+ * Operator events: what views and pages are told. Ids are `<epoch>.<number>`; an epoch begins
+ * with RESET and a snapshot in parts, so a reader that missed something asks for a snapshot.
+ */
+import { type Static, Type } from "@sinclair/typebox";
+import {
+  AgentIdSchema,
+  AgentInfoSchema,
+  ContainerIdSchema,
+  ExecutorIdSchema,
+  FrameworkIdSchema,
+  FrameworkInfoSchema,
+  OfferIdSchema,
+  oneOf,
+  ResourcesSchema,
+  RoleSchema,
+  TaskIdSchema,
+  TaskInfoSchema,
+  TaskStatusSchema,
+} from "./entities.ts";
+import { TASK_STATE_NAMES, type TaskState } from "./task-states.ts";
+
+const Wall = Type.Number();
+
+export const AGENT_CONDITIONS = ["registered", "disconnected", "unreachable", "gone"] as const;
+
+export const AgentViewSchema = Type.Object({
+  info: AgentInfoSchema,
+  condition: oneOf(AGENT_CONDITIONS),
+  registeredAtMs: Wall,
+  reregisteredAtMs: Type.Optional(Wall),
+  used: ResourcesSchema,
+  offered: ResourcesSchema,
+});
+export type AgentView = Static<typeof AgentViewSchema>;
+
+export const FrameworkViewSchema = Type.Object({
+  frameworkId: FrameworkIdSchema,
+  info: FrameworkInfoSchema,
+  principal: Type.String({ maxLength: 255 }),
+  connected: Type.Boolean(),
+  active: Type.Boolean(),
+  suppressedRoles: Type.Array(RoleSchema),
+  subscribedAtMs: Wall,
+  used: ResourcesSchema,
+  offered: ResourcesSchema,
+});
+export type FrameworkView = Static<typeof FrameworkViewSchema>;
+
+export const TaskViewSchema = Type.Object({
+  info: TaskInfoSchema,
+  frameworkId: FrameworkIdSchema,
+  executorId: Type.Optional(ExecutorIdSchema),
+  containerId: Type.Optional(ContainerIdSchema),
+  role: RoleSchema,
+  state: oneOf<TaskState>(TASK_STATE_NAMES),
+  /** One entry per run of equal states, oldest first, at most 32. */
+  statuses: Type.Array(TaskStatusSchema, { maxItems: 32 }),
+  launchedAtMs: Wall,
+});
+export type TaskView = Static<typeof TaskViewSchema>;
+
+export const OfferViewSchema = Type.Object({
+  offerId: OfferIdSchema,
+  frameworkId: FrameworkIdSchema,
+  agentId: AgentIdSchema,
+  role: RoleSchema,
+  resources: ResourcesSchema,
+  madeAtMs: Wall,
+});
+export type OfferView = Static<typeof OfferViewSchema>;
+
+export const RoleViewSchema = Type.Object({
+  role: RoleSchema,
+  weight: Type.Number(),
+  share: Type.Number(),
+  frameworks: Type.Array(FrameworkIdSchema),
+  used: ResourcesSchema,
+  offered: ResourcesSchema,
+});
+export type RoleView = Static<typeof RoleViewSchema>;
+
+/** One change. Kinds with a Mesos v1 operator event bear its name. */
+export const OperatorEventSchema = Type.Union([
+  Type.Object({ type: Type.Literal("RESET"), leader: Type.String() }),
+  /** Marks the end of a snapshot that RESET began. */
+  Type.Object({ type: Type.Literal("SNAPSHOT_END") }),
+  Type.Object({ type: Type.Literal("AGENT_ADDED"), agent: AgentViewSchema }),
+  Type.Object({ type: Type.Literal("AGENT_UPDATED"), agent: AgentViewSchema }),
+  Type.Object({ type: Type.Literal("AGENT_REMOVED"), agentId: AgentIdSchema }),
+  Type.Object({ type: Type.Literal("FRAMEWORK_ADDED"), framework: FrameworkViewSchema }),
+  Type.Object({ type: Type.Literal("FRAMEWORK_UPDATED"), framework: FrameworkViewSchema }),
+  Type.Object({ type: Type.Literal("FRAMEWORK_REMOVED"), frameworkId: FrameworkIdSchema }),
+  Type.Object({ type: Type.Literal("TASK_ADDED"), task: TaskViewSchema }),
+  Type.Object({
+    type: Type.Literal("TASK_UPDATED"),
+    frameworkId: FrameworkIdSchema,
+    taskId: TaskIdSchema,
+    state: oneOf<TaskState>(TASK_STATE_NAMES),
+    status: TaskStatusSchema,
+  }),
+  Type.Object({
+    type: Type.Literal("TASK_REMOVED"),
+    frameworkId: FrameworkIdSchema,
+    taskId: TaskIdSchema,
+  }),
+  Type.Object({ type: Type.Literal("OFFER_ADDED"), offer: OfferViewSchema }),
+  Type.Object({
+    type: Type.Literal("OFFER_REMOVED"),
+    offerId: OfferIdSchema,
+    why: oneOf(["accepted", "declined", "rescinded", "expired"] as const),
+  }),
+  Type.Object({ type: Type.Literal("ROLE_UPDATED"), role: RoleViewSchema }),
+  Type.Object({
+    type: Type.Literal("COUNTERS"),
+    counters: Type.Record(Type.String(), Type.Number()),
+  }),
+]);
+export type OperatorEvent = Static<typeof OperatorEventSchema>;
+
+/** Most events in one published batch. */
+export const EVENTS_PER_BATCH_MAX = 256;
+
+/** What is published on an event subject: consecutive events from `<epoch>.<first>` on. */
+export const EventBatchSchema = Type.Object({
+  epoch: Type.Integer({ minimum: 0 }),
+  first: Type.Integer({ minimum: 1 }),
+  atMs: Wall,
+  events: Type.Array(OperatorEventSchema, { maxItems: EVENTS_PER_BATCH_MAX }),
+});
+export type EventBatch = Static<typeof EventBatchSchema>;

@@ -1,0 +1,124 @@
+/**
+ * Every kind of message: its schema and who may say it to whom. A kind that does not stand here
+ * is refused at the door. New kinds are added at the end of their dialect; none is renamed.
+ */
+import type { TSchema } from "@sinclair/typebox";
+import { EventBatchSchema } from "./events.ts";
+import * as agent from "./messages/agent.ts";
+import * as executor from "./messages/executor.ts";
+import * as framework from "./messages/framework.ts";
+import * as leader from "./messages/leader.ts";
+import * as operator from "./messages/operator.ts";
+import type { Role } from "./subjects.ts";
+
+export interface KindRule {
+  readonly schema: TSchema;
+  readonly from: readonly Role[];
+  readonly to: readonly Role[];
+  /** Hello, Come, heartbeat, probe and Closed have a lane of their own (P-3.6). */
+  readonly system?: true;
+}
+
+type Roles = readonly Role[];
+/** Executors are clients of their agent, all others of the master. */
+const ANY: Roles = ["master", "agent", "framework", "executor"];
+const CLIENTS: Roles = ["agent", "framework", "executor"];
+const SERVERS: Roles = ["master", "agent"];
+
+function say(from: Role, to: Role, schema: TSchema): KindRule {
+  return { schema, from: [from], to: [to] };
+}
+
+const fromAgent = (schema: TSchema) => say("agent", "master", schema);
+const toAgent = (schema: TSchema) => say("master", "agent", schema);
+const call = (schema: TSchema) => say("framework", "master", schema);
+const event = (schema: TSchema) => say("master", "framework", schema);
+const fromExecutor = (schema: TSchema) => say("executor", "agent", schema);
+const toExecutor = (schema: TSchema) => say("agent", "executor", schema);
+const fromOperator = (schema: TSchema) => say("operator", "master", schema);
+
+function system(from: Roles, to: Roles, schema: TSchema): KindRule {
+  return { schema, from, to, system: true };
+}
+
+export const KINDS = {
+  Hello: system(CLIENTS, SERVERS, leader.HelloSchema),
+  Come: system(SERVERS, CLIENTS, leader.ComeSchema),
+  Probe: system(ANY, ANY, leader.ProbeSchema),
+  Heartbeat: system(ANY, ANY, leader.HeartbeatSchema),
+  Closed: system(ANY, ANY, leader.ClosedSchema),
+  Beacon: { schema: leader.BeaconSchema, from: ["master"], to: ANY },
+
+  RegisterAgent: fromAgent(agent.RegisterAgentSchema),
+  StatusUpdate: fromAgent(agent.StatusUpdateSchema),
+  ExitedExecutor: fromAgent(agent.ExitedExecutorSchema),
+  ExecutorToFramework: fromAgent(agent.AgentFrameworkMessageSchema),
+  AgentUsage: fromAgent(agent.AgentUsageSchema),
+  AgentRegistered: toAgent(agent.AgentRegisteredSchema),
+  AgentRefused: toAgent(agent.AgentRefusedSchema),
+  RunTask: toAgent(agent.RunTaskSchema),
+  RunTaskGroup: toAgent(agent.RunTaskGroupSchema),
+  KillTask: toAgent(agent.KillTaskSchema),
+  ShutdownFramework: toAgent(agent.ShutdownFrameworkSchema),
+  ShutdownExecutor: toAgent(agent.ShutdownExecutorSchema),
+  StatusUpdateAcknowledgement: toAgent(agent.StatusUpdateAcknowledgementSchema),
+  ReconcileTasks: toAgent(agent.ReconcileTasksSchema),
+  FrameworkToExecutor: toAgent(agent.AgentFrameworkMessageSchema),
+  OpenStream: toAgent(agent.OpenStreamSchema),
+  CloseStream: toAgent(agent.CloseStreamSchema),
+
+  SUBSCRIBE: call(framework.SubscribeSchema),
+  TEARDOWN: call(framework.TeardownSchema),
+  ACCEPT: call(framework.AcceptSchema),
+  DECLINE: call(framework.DeclineSchema),
+  REVIVE: call(framework.RolesSchema),
+  SUPPRESS: call(framework.RolesSchema),
+  KILL: call(framework.KillSchema),
+  SHUTDOWN: call(framework.ShutdownSchema),
+  ACKNOWLEDGE: call(framework.AcknowledgeSchema),
+  RECONCILE: call(framework.ReconcileSchema),
+  MESSAGE: {
+    schema: framework.MessageSchema,
+    from: ["framework", "master"],
+    to: ["master", "framework"],
+  },
+  UPDATE_FRAMEWORK: call(framework.UpdateFrameworkSchema),
+  ANSWER: event(framework.AnswerSchema),
+  SUBSCRIBED: event(framework.SubscribedSchema),
+  OFFERS: event(framework.OffersSchema),
+  RESCIND: event(framework.RescindSchema),
+  UPDATE: event(framework.UpdateSchema),
+  FAILURE: event(framework.FailureSchema),
+  ERROR: event(framework.ErrorSchema),
+
+  EXECUTOR_SUBSCRIBE: fromExecutor(executor.ExecutorSubscribeSchema),
+  EXECUTOR_UPDATE: fromExecutor(executor.ExecutorUpdateSchema),
+  EXECUTOR_MESSAGE: {
+    schema: executor.ExecutorMessageSchema,
+    from: ["executor", "agent"],
+    to: ["agent", "executor"],
+  },
+  EXECUTOR_SUBSCRIBED: toExecutor(executor.ExecutorSubscribedSchema),
+  EXECUTOR_LAUNCH: toExecutor(executor.ExecutorLaunchSchema),
+  EXECUTOR_LAUNCH_GROUP: toExecutor(executor.ExecutorLaunchGroupSchema),
+  EXECUTOR_KILL: toExecutor(executor.ExecutorKillSchema),
+  EXECUTOR_ACKNOWLEDGED: toExecutor(executor.ExecutorAcknowledgedSchema),
+  EXECUTOR_SHUTDOWN: toExecutor(executor.ExecutorShutdownSchema),
+  EXECUTOR_ERROR: toExecutor(executor.ExecutorErrorSchema),
+
+  OPERATOR_TEARDOWN: fromOperator(operator.OperatorTeardownSchema),
+  OPERATOR_KILL: fromOperator(operator.OperatorKillSchema),
+  OPERATOR_EXPLAIN: fromOperator(operator.OperatorExplainSchema),
+  OPERATOR_OPEN_STREAM: fromOperator(operator.OperatorOpenStreamSchema),
+  OPERATOR_CLOSE_STREAM: fromOperator(operator.OperatorCloseStreamSchema),
+  OPERATOR_SET_LOG_LEVEL: fromOperator(operator.OperatorSetLogLevelSchema),
+  OPERATOR_SNAPSHOT: fromOperator(operator.OperatorSnapshotSchema),
+  OPERATOR_ANSWER: say("master", "operator", operator.OperatorAnswerSchema),
+  EVENT_BATCH: say("master", "operator", EventBatchSchema),
+} as const satisfies Record<string, KindRule>;
+
+export type Kind = keyof typeof KINDS;
+
+export function isKind(text: string): text is Kind {
+  return Object.hasOwn(KINDS, text);
+}

@@ -1,0 +1,168 @@
+/** What agents and the leader say to each other. */
+import { type Static, Type } from "@sinclair/typebox";
+import {
+  AgentIdSchema,
+  AgentInfoSchema,
+  ContainerIdSchema,
+  ExecutorIdSchema,
+  ExecutorInfoSchema,
+  FrameworkIdSchema,
+  FrameworkInfoSchema,
+  KillPolicySchema,
+  oneOf,
+  PrincipalSchema,
+  StreamIdSchema,
+  TaskGroupInfoSchema,
+  TaskIdSchema,
+  TaskInfoSchema,
+  TaskRecordSchema,
+  TaskStatusSchema,
+  UuidSchema,
+} from "../entities.ts";
+import { CALL_REASONS } from "../refusals.ts";
+import { TASK_STATE_NAMES, type TaskState } from "../task-states.ts";
+
+const Count = Type.Integer({ minimum: 0 });
+const Sentence = Type.String({ maxLength: 4096 });
+
+/** Most tasks in one part of a registration; a larger agent sends several parts. */
+export const REGISTER_TASKS_MAX = 256;
+
+/** Agent → leader, after Come: everything it has. The last part has `part + 1 === parts`. */
+export const RegisterAgentSchema = Type.Object({
+  agent: AgentInfoSchema,
+  bootId: Type.String({ maxLength: 128 }),
+  incarnation: Count,
+  part: Count,
+  parts: Type.Integer({ minimum: 1, maximum: 10_000 }),
+  tasks: Type.Array(TaskRecordSchema, { maxItems: REGISTER_TASKS_MAX }),
+  /** Frameworks that these tasks belong to, so that a new leader knows them. */
+  frameworks: Type.Array(
+    Type.Object({ frameworkId: FrameworkIdSchema, info: FrameworkInfoSchema }),
+    { maxItems: REGISTER_TASKS_MAX },
+  ),
+});
+export type RegisterAgent = Static<typeof RegisterAgentSchema>;
+
+/** Leader → agent, after the admission record is committed. */
+export const AgentRegisteredSchema = Type.Object({
+  agentId: AgentIdSchema,
+  heartbeatIntervalMs: Type.Integer({ minimum: 100 }),
+});
+export type AgentRegistered = Static<typeof AgentRegisteredSchema>;
+
+/** Leader → agent: it is not admitted, and why. */
+export const AgentRefusedSchema = Type.Object({
+  reason: oneOf(CALL_REASONS),
+  message: Sentence,
+  /** true: do not come back with this work directory. */
+  final: Type.Boolean(),
+});
+export type AgentRefused = Static<typeof AgentRefusedSchema>;
+
+export const RunTaskSchema = Type.Object({
+  frameworkId: FrameworkIdSchema,
+  framework: FrameworkInfoSchema,
+  task: TaskInfoSchema,
+});
+export type RunTask = Static<typeof RunTaskSchema>;
+
+export const RunTaskGroupSchema = Type.Object({
+  frameworkId: FrameworkIdSchema,
+  framework: FrameworkInfoSchema,
+  executor: ExecutorInfoSchema,
+  taskGroup: TaskGroupInfoSchema,
+});
+export type RunTaskGroup = Static<typeof RunTaskGroupSchema>;
+
+export const KillTaskSchema = Type.Object({
+  frameworkId: FrameworkIdSchema,
+  taskId: TaskIdSchema,
+  killPolicy: Type.Optional(KillPolicySchema),
+});
+export type KillTask = Static<typeof KillTaskSchema>;
+
+export const ShutdownFrameworkSchema = Type.Object({ frameworkId: FrameworkIdSchema });
+export type ShutdownFramework = Static<typeof ShutdownFrameworkSchema>;
+
+export const ShutdownExecutorSchema = Type.Object({
+  frameworkId: FrameworkIdSchema,
+  executorId: ExecutorIdSchema,
+});
+export type ShutdownExecutor = Static<typeof ShutdownExecutorSchema>;
+
+/** Agent → leader: the head of a task's queue. Sent again until acknowledged (P-5.4). */
+export const StatusUpdateSchema = Type.Object({
+  frameworkId: FrameworkIdSchema,
+  status: TaskStatusSchema,
+  /** State the task is really in, which may be ahead of `status`. */
+  latestState: oneOf<TaskState>(TASK_STATE_NAMES),
+});
+export type StatusUpdate = Static<typeof StatusUpdateSchema>;
+
+export const StatusUpdateAcknowledgementSchema = Type.Object({
+  frameworkId: FrameworkIdSchema,
+  taskId: TaskIdSchema,
+  uuid: UuidSchema,
+});
+export type StatusUpdateAcknowledgement = Static<typeof StatusUpdateAcknowledgementSchema>;
+
+/** Leader → agent: say what you know of these; unknown ones are answered as dropped. */
+export const ReconcileTasksSchema = Type.Object({
+  tasks: Type.Array(Type.Object({ frameworkId: FrameworkIdSchema, taskId: TaskIdSchema }), {
+    maxItems: 1024,
+  }),
+});
+export type ReconcileTasks = Static<typeof ReconcileTasksSchema>;
+
+export const ExitedExecutorSchema = Type.Object({
+  frameworkId: FrameworkIdSchema,
+  executorId: ExecutorIdSchema,
+  /** Wait status as the shell would say it: code, or 128 + signal. */
+  status: Type.Integer(),
+});
+export type ExitedExecutor = Static<typeof ExitedExecutorSchema>;
+
+/** Either way between a framework and an executor: best effort. */
+export const AgentFrameworkMessageSchema = Type.Object({
+  frameworkId: FrameworkIdSchema,
+  executorId: ExecutorIdSchema,
+  data: Type.Uint8Array({ maxByteLength: 128 * 1024 }),
+});
+export type AgentFrameworkMessage = Static<typeof AgentFrameworkMessageSchema>;
+
+export const STREAM_FILES = ["stdout", "stderr"] as const;
+
+/** Leader → agent: send the bytes of a task's log over the stream of that id. */
+export const OpenStreamSchema = Type.Object({
+  streamId: StreamIdSchema,
+  frameworkId: FrameworkIdSchema,
+  taskId: TaskIdSchema,
+  file: oneOf(STREAM_FILES),
+  /** Negative counts from the end. */
+  offset: Type.Integer(),
+  follow: Type.Boolean(),
+});
+export type OpenStream = Static<typeof OpenStreamSchema>;
+
+export const CloseStreamSchema = Type.Object({ streamId: StreamIdSchema });
+export type CloseStream = Static<typeof CloseStreamSchema>;
+
+/** Agent → leader: measured use of its containers, for people. Best effort. */
+export const AgentUsageSchema = Type.Object({
+  containers: Type.Array(
+    Type.Object({
+      containerId: ContainerIdSchema,
+      taskId: TaskIdSchema,
+      frameworkId: FrameworkIdSchema,
+      cpuUsageMs: Type.Number(),
+      memBytes: Type.Number(),
+      memPeakBytes: Type.Optional(Type.Number()),
+      pids: Type.Optional(Type.Number()),
+    }),
+    { maxItems: 1024 },
+  ),
+});
+export type AgentUsage = Static<typeof AgentUsageSchema>;
+
+export const AgentPrincipalSchema = PrincipalSchema;

@@ -1,0 +1,84 @@
+/**
+ * Calls of people and gateways to the leader: one request, one reply, outside sessions. Reads
+ * are answered by views; here is only what changes something, `explain`, and what agents hold.
+ */
+import { type Static, Type } from "@sinclair/typebox";
+import {
+  AgentIdSchema,
+  FrameworkIdSchema,
+  KillPolicySchema,
+  oneOf,
+  ResourcesSchema,
+  RoleSchema,
+  TaskIdSchema,
+} from "../entities.ts";
+import { CALL_REASONS, PLACEMENT_REASONS, WIRE_REASONS } from "../refusals.ts";
+import { OpenStreamSchema } from "./agent.ts";
+
+const Sentence = Type.String({ maxLength: 4096 });
+
+export const OperatorTeardownSchema = Type.Object({ frameworkId: FrameworkIdSchema });
+export type OperatorTeardown = Static<typeof OperatorTeardownSchema>;
+
+export const OperatorKillSchema = Type.Object({
+  frameworkId: FrameworkIdSchema,
+  taskId: TaskIdSchema,
+  killPolicy: Type.Optional(KillPolicySchema),
+});
+export type OperatorKill = Static<typeof OperatorKillSchema>;
+
+/** Why nothing is offered: of a role's or framework's demand, agent by agent. */
+export const OperatorExplainSchema = Type.Object({
+  frameworkId: Type.Optional(FrameworkIdSchema),
+  role: Type.Optional(RoleSchema),
+  demand: Type.Optional(ResourcesSchema),
+  agentId: Type.Optional(AgentIdSchema),
+});
+export type OperatorExplain = Static<typeof OperatorExplainSchema>;
+
+export const ExplanationSchema = Type.Object({
+  agents: Type.Array(
+    Type.Object({
+      agentId: AgentIdSchema,
+      reason: Type.Optional(oneOf(PLACEMENT_REASONS)),
+      /** With numbers: needs cpus 100, free 4. */
+      detail: Sentence,
+    }),
+    { maxItems: 1000 },
+  ),
+  /** How many agents each reason kept away; `offered` counts those without one. */
+  counts: Type.Record(Type.String(), Type.Integer({ minimum: 0 })),
+  summary: Sentence,
+});
+export type Explanation = Static<typeof ExplanationSchema>;
+
+/** Gateway → leader: have the agent send a log over the stream of that id. */
+export const OperatorOpenStreamSchema = Type.Composite([
+  OpenStreamSchema,
+  Type.Object({ agentId: AgentIdSchema }),
+]);
+export type OperatorOpenStream = Static<typeof OperatorOpenStreamSchema>;
+
+export const OperatorCloseStreamSchema = Type.Object({
+  agentId: AgentIdSchema,
+  streamId: Type.String({ maxLength: 255 }),
+});
+export type OperatorCloseStream = Static<typeof OperatorCloseStreamSchema>;
+
+export const LOG_LEVELS = ["trace", "debug", "info", "warn", "error"] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+export const OperatorSetLogLevelSchema = Type.Object({ level: oneOf(LOG_LEVELS) });
+export type OperatorSetLogLevel = Static<typeof OperatorSetLogLevelSchema>;
+
+/** Gateway → leader: publish a snapshot of the operator events' state now. */
+export const OperatorSnapshotSchema = Type.Object({});
+
+/** The leader's reply; `result` is the Explanation where one was asked for. */
+export const OperatorAnswerSchema = Type.Object({
+  accepted: Type.Boolean(),
+  epoch: Type.Integer({ minimum: 0 }),
+  reason: Type.Optional(Type.Union([oneOf(CALL_REASONS), oneOf(WIRE_REASONS)])),
+  message: Type.Optional(Sentence),
+  explanation: Type.Optional(ExplanationSchema),
+});
+export type OperatorAnswer = Static<typeof OperatorAnswerSchema>;

@@ -1,0 +1,142 @@
+/**
+ * Every subject of the bus, built and parsed here only. The speaker's identity stands in the
+ * subject and the broker vouches for it (P-4.1); no message carries a `from`.
+ */
+import {
+  type AgentId,
+  type ClusterId,
+  type ContainerId,
+  type InstanceId,
+  isId,
+  type Principal,
+} from "./ids.ts";
+
+declare const peerBrand: unique symbol;
+/**
+ * Who is spoken with: `master`, `agent.<principal>`, `framework.<principal>.<instance>`,
+ * `executor.<agentId>.<containerId>` or `operator.<principal>`.
+ */
+export type Peer = string & { readonly [peerBrand]: true };
+
+export type PeerParts =
+  | { role: "master" }
+  | { role: "agent"; principal: Principal }
+  | { role: "framework"; principal: Principal; instance: InstanceId }
+  | { role: "executor"; agentId: AgentId; containerId: ContainerId }
+  | { role: "operator"; principal: Principal };
+
+export type Role = PeerParts["role"];
+
+export const MASTER_PEER = "master" as Peer;
+
+export function agentPeer(principal: Principal): Peer {
+  return `agent.${principal}` as Peer;
+}
+
+export function frameworkPeer(principal: Principal, instance: InstanceId): Peer {
+  return `framework.${principal}.${instance}` as Peer;
+}
+
+export function executorPeer(agentId: AgentId, containerId: ContainerId): Peer {
+  return `executor.${agentId}.${containerId}` as Peer;
+}
+
+export function operatorPeer(principal: Principal): Peer {
+  return `operator.${principal}` as Peer;
+}
+
+/** The parts of a peer's name; undefined when it is none. */
+export function parsePeer(text: string): PeerParts | undefined {
+  if (text === "master") return { role: "master" };
+  const [role, first, second, ...rest] = text.split(".");
+  if (rest.length > 0 || !isId(first)) return undefined;
+  if (role === "agent" && second === undefined) return { role, principal: first as Principal };
+  if (role === "operator" && second === undefined) return { role, principal: first as Principal };
+  if (!isId(second)) return undefined;
+  if (role === "framework") {
+    return { role, principal: first as Principal, instance: second as InstanceId };
+  }
+  if (role === "executor") {
+    return { role, agentId: first as AgentId, containerId: second as ContainerId };
+  }
+  return undefined;
+}
+
+/** The role of a peer made by the functions above. */
+export function roleOf(peer: Peer): Role {
+  const dot = peer.indexOf(".");
+  return (dot < 0 ? peer : peer.slice(0, dot)) as Role;
+}
+
+/** Topics of operator events; a closed list, so that permissions can name them. */
+export const EVENT_TOPICS = ["cluster"] as const;
+export type EventTopic = (typeof EVENT_TOPICS)[number];
+
+/** The subjects of one cluster. */
+export interface Subjects {
+  readonly cluster: ClusterId;
+  /** Beacons of the leader. */
+  readonly leader: string;
+  /** Wildcard: everything agents say to the leader. */
+  readonly fromAgents: string;
+  /** Wildcard: everything frameworks say to the leader. */
+  readonly fromFrameworks: string;
+  /** Wildcard: calls of people and gateways to the leader; request and reply. */
+  readonly fromOperators: string;
+  /** Where `peer` (agent, framework or operator) publishes to the leader. */
+  toMaster(peer: Peer): string;
+  /** Where the leader publishes to `peer` (agent or framework), and `peer` listens. */
+  toPeer(peer: Peer): string;
+  /** Agent and executor: `in` is what the executor hears, `out` what it says. */
+  executor(agentId: AgentId, containerId: ContainerId, way: "in" | "out"): string;
+  /** Wildcard: everything the executors of an agent say. */
+  fromExecutors(agentId: AgentId): string;
+  /** Byte streams of logs and files: `out` flows from the agent, `in` carries credits. */
+  stream(agentId: AgentId, streamId: string, way: "in" | "out"): string;
+  /** Wildcard: credits for all streams of an agent. */
+  streamCredits(agentId: AgentId): string;
+  event(topic: EventTopic): string;
+  /** Subject of the stream that holds the replicated log. */
+  readonly log: string;
+  /** Who says what is published on `subject`; undefined when nobody may or it is not ours. */
+  speaker(subject: string): Peer | undefined;
+}
+
+export function subjectsOf(cluster: ClusterId): Subjects {
+  const root = `meseta.${cluster}`;
+  const masterPrefix = `${root}.master.`;
+  const executorPrefix = `${root}.executor.`;
+  const operatorPrefix = `${root}.operator.`;
+  return {
+    cluster,
+    leader: `${root}.leader`,
+    fromAgents: `${masterPrefix}agent.*`,
+    fromFrameworks: `${masterPrefix}framework.*.*`,
+    fromOperators: `${operatorPrefix}*`,
+    toMaster: (peer) => (peer.startsWith("operator.") ? `${root}.${peer}` : masterPrefix + peer),
+    toPeer: (peer) => `${root}.${peer}`,
+    executor: (agentId, containerId, way) => `${executorPrefix}${agentId}.${containerId}.${way}`,
+    fromExecutors: (agentId) => `${executorPrefix}${agentId}.*.out`,
+    stream: (agentId, streamId, way) => `${root}.stream.${agentId}.${streamId}.${way}`,
+    streamCredits: (agentId) => `${root}.stream.${agentId}.*.in`,
+    event: (topic) => `${root}.event.${topic}`,
+    log: `${root}.log`,
+    speaker(subject) {
+      if (subject === `${root}.leader` || subject.startsWith(`${root}.event.`)) return MASTER_PEER;
+      if (subject.startsWith(masterPrefix)) return asPeer(subject.slice(masterPrefix.length));
+      if (subject.startsWith(operatorPrefix)) return asPeer(subject.slice(root.length + 1));
+      if (subject.startsWith(executorPrefix) && subject.endsWith(".out")) {
+        return asPeer(subject.slice(root.length + 1, -".out".length));
+      }
+      // What is left below the root and names a peer is spoken downwards, by masters only.
+      const rest = subject.startsWith(`${root}.`) ? subject.slice(root.length + 1) : "";
+      const parts = parsePeer(rest);
+      if (parts?.role === "agent" || parts?.role === "framework") return MASTER_PEER;
+      return undefined;
+    },
+  };
+}
+
+function asPeer(text: string): Peer | undefined {
+  return parsePeer(text) === undefined ? undefined : (text as Peer);
+}
