@@ -12,6 +12,7 @@ import {
   FrameworkInfoSchema,
   OfferIdSchema,
   oneOf,
+  PrincipalSchema,
   ResourcesSchema,
   RoleSchema,
   TaskIdSchema,
@@ -26,6 +27,7 @@ export const AGENT_CONDITIONS = ["registered", "disconnected", "unreachable", "g
 
 export const AgentViewSchema = Type.Object({
   info: AgentInfoSchema,
+  principal: PrincipalSchema,
   condition: oneOf(AGENT_CONDITIONS),
   registeredAtMs: Wall,
   reregisteredAtMs: Type.Optional(Wall),

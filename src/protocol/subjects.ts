@@ -2,19 +2,12 @@
  * Every subject of the bus, built and parsed here only. The speaker's identity stands in the
  * subject and the broker vouches for it (P-4.1); no message carries a `from`.
  */
-import {
-  type AgentId,
-  type ClusterId,
-  type ContainerId,
-  type InstanceId,
-  isId,
-  type Principal,
-} from "./ids.ts";
+import { type ClusterId, type ContainerId, type InstanceId, isId, type Principal } from "./ids.ts";
 
 declare const peerBrand: unique symbol;
 /**
  * Who is spoken with: `master`, `agent.<principal>`, `framework.<principal>.<instance>`,
- * `executor.<agentId>.<containerId>` or `operator.<principal>`.
+ * `executor.<agent's principal>.<containerId>` or `operator.<principal>`.
  */
 export type Peer = string & { readonly [peerBrand]: true };
 
@@ -22,7 +15,7 @@ export type PeerParts =
   | { role: "master" }
   | { role: "agent"; principal: Principal }
   | { role: "framework"; principal: Principal; instance: InstanceId }
-  | { role: "executor"; agentId: AgentId; containerId: ContainerId }
+  | { role: "executor"; principal: Principal; containerId: ContainerId }
   | { role: "operator"; principal: Principal };
 
 export type Role = PeerParts["role"];
@@ -37,8 +30,8 @@ export function frameworkPeer(principal: Principal, instance: InstanceId): Peer 
   return `framework.${principal}.${instance}` as Peer;
 }
 
-export function executorPeer(agentId: AgentId, containerId: ContainerId): Peer {
-  return `executor.${agentId}.${containerId}` as Peer;
+export function executorPeer(agent: Principal, containerId: ContainerId): Peer {
+  return `executor.${agent}.${containerId}` as Peer;
 }
 
 export function operatorPeer(principal: Principal): Peer {
@@ -57,7 +50,7 @@ export function parsePeer(text: string): PeerParts | undefined {
     return { role, principal: first as Principal, instance: second as InstanceId };
   }
   if (role === "executor") {
-    return { role, agentId: first as AgentId, containerId: second as ContainerId };
+    return { role, principal: first as Principal, containerId: second as ContainerId };
   }
   return undefined;
 }
@@ -87,14 +80,17 @@ export interface Subjects {
   toMaster(peer: Peer): string;
   /** Where the leader publishes to `peer` (agent or framework), and `peer` listens. */
   toPeer(peer: Peer): string;
-  /** Agent and executor: `in` is what the executor hears, `out` what it says. */
-  executor(agentId: AgentId, containerId: ContainerId, way: "in" | "out"): string;
+  /**
+   * Agent and executor: `in` is what the executor hears, `out` what it says. The
+   * token is the agent's principal, for the broker can vouch for nothing else.
+   */
+  executor(agent: Principal, containerId: ContainerId, way: "in" | "out"): string;
   /** Wildcard: everything the executors of an agent say. */
-  fromExecutors(agentId: AgentId): string;
+  fromExecutors(agent: Principal): string;
   /** Byte streams of logs and files: `out` flows from the agent, `in` carries credits. */
-  stream(agentId: AgentId, streamId: string, way: "in" | "out"): string;
+  stream(agent: Principal, streamId: string, way: "in" | "out"): string;
   /** Wildcard: credits for all streams of an agent. */
-  streamCredits(agentId: AgentId): string;
+  streamCredits(agent: Principal): string;
   event(topic: EventTopic): string;
   /** Subject of the stream that holds the replicated log. */
   readonly log: string;
@@ -115,10 +111,10 @@ export function subjectsOf(cluster: ClusterId): Subjects {
     fromOperators: `${operatorPrefix}*`,
     toMaster: (peer) => (peer.startsWith("operator.") ? `${root}.${peer}` : masterPrefix + peer),
     toPeer: (peer) => `${root}.${peer}`,
-    executor: (agentId, containerId, way) => `${executorPrefix}${agentId}.${containerId}.${way}`,
-    fromExecutors: (agentId) => `${executorPrefix}${agentId}.*.out`,
-    stream: (agentId, streamId, way) => `${root}.stream.${agentId}.${streamId}.${way}`,
-    streamCredits: (agentId) => `${root}.stream.${agentId}.*.in`,
+    executor: (agent, containerId, way) => `${executorPrefix}${agent}.${containerId}.${way}`,
+    fromExecutors: (agent) => `${executorPrefix}${agent}.*.out`,
+    stream: (agent, streamId, way) => `${root}.stream.${agent}.${streamId}.${way}`,
+    streamCredits: (agent) => `${root}.stream.${agent}.*.in`,
     event: (topic) => `${root}.event.${topic}`,
     log: `${root}.log`,
     speaker(subject) {

@@ -1,4 +1,6 @@
 /** Door of the runtime floor: what an actor stands on. */
+export type * from "./actor.ts";
+export * from "./counters.ts";
 export type * from "./effects.ts";
 export type * from "./inputs.ts";
 export * from "./ports/bus.ts";
