@@ -1,0 +1,210 @@
+/**
+ * What an allocator takes and gives: the interface that masters, simulators and benchmarks program
+ * against. Pure and synchronous: time and chance come in as arguments, nothing is sent from here.
+ */
+import type {
+  AgentCapability,
+  AgentId,
+  Attribute,
+  FrameworkCapability,
+  FrameworkId,
+  PlacementReason,
+  Refusal,
+} from "#protocol";
+import type { Quantities, Resources } from "#resources";
+
+export type AllocatorOptions = {
+  /** An offer must contain one of these sets; an empty list sets no minimum. */
+  readonly minAllocatable: readonly Quantities[];
+  /** How often the caller runs the batch; a filter outlives at least one batch. */
+  readonly allocationIntervalMs: number;
+  /** Uniform in [0, 1): draws the order of agents in each run. */
+  readonly random: () => number;
+  /** Names that do not count towards shares. */
+  readonly fairnessExcluded?: readonly string[];
+  /** Hide agents with gpus from frameworks without GPU_RESOURCES; true where not given. */
+  readonly filterGpuResources?: boolean;
+  /** The master's own region; agents of another need REGION_AWARE. */
+  readonly region?: string;
+};
+
+/** Fault domain of an agent. */
+export type Domain = { readonly region: string; readonly zone: string };
+
+export type AgentSpec = {
+  readonly total: Resources;
+  readonly attributes: readonly Attribute[];
+  readonly capabilities: readonly (AgentCapability | string)[];
+  readonly domain?: Domain;
+};
+
+export type FrameworkSpec = {
+  readonly roles: readonly string[];
+  readonly suppressedRoles: readonly string[];
+  readonly capabilities: readonly (FrameworkCapability | string)[];
+  readonly principal?: string;
+  /** Per role, what an offer must contain one of; an empty list sets no minimum. */
+  readonly minAllocatable?: ReadonlyMap<string, readonly Quantities[]>;
+};
+
+/** One piece of one agent for one framework; its resources are allocated to `role`. */
+export type OfferCandidate = {
+  readonly frameworkId: FrameworkId;
+  readonly role: string;
+  readonly agentId: AgentId;
+  readonly resources: Resources;
+};
+
+/**
+ * How long the framework does not want the like of it again. 0 means no filter; the next *batch*
+ * may offer it again, an event run does not, else a decline would be answered by the same offer.
+ */
+export type RefusalFilter = { readonly refuseMs: number };
+
+/** One operation on resources: what it uses up and what comes of it, without allocation role. */
+export type Conversion = { readonly consumed: Resources; readonly converted: Resources };
+
+export type ExplainQuery = {
+  readonly frameworkId?: FrameworkId;
+  /** Needed where the framework has several roles; alone it asks for any framework of the role. */
+  readonly role?: string;
+  /** What one task wants, by name and amount; reservations in it do not matter. */
+  readonly demand?: Resources;
+};
+
+/** A lack in figures, in thousandths (of integers for ranges, of items for sets). */
+export type Shortage = {
+  readonly name: string;
+  readonly neededMilli: number;
+  readonly freeMilli: number;
+  readonly totalMilli: number;
+};
+
+export type AgentExplanation = {
+  readonly agentId: AgentId;
+  /** The first reason why nothing (or not enough) of this agent is offered; undefined: it fits. */
+  readonly reason: PlacementReason | undefined;
+  readonly shortage?: Shortage;
+  /** For `filtered`: when the filter ends, if it is known. */
+  readonly untilMs?: number;
+};
+
+export type Explanation = {
+  readonly agents: readonly AgentExplanation[];
+  readonly fits: number;
+  readonly counts: ReadonlyMap<PlacementReason, number>;
+  /** Sentences, the most frequent reason first: `needs cpus 100, largest free 4 on a7f3`. */
+  readonly sentences: readonly string[];
+};
+
+export type FrameworkShare = {
+  readonly frameworkId: FrameworkId;
+  readonly active: boolean;
+  readonly suppressed: boolean;
+  /** Dominant share of the cluster, 0 to 1; frameworks have no weights. */
+  readonly share: number;
+  readonly allocated: Quantities;
+  /** Offers this client has been given so far; breaks ties. */
+  readonly allocations: number;
+};
+
+export type RoleShare = {
+  readonly role: string;
+  readonly weight: number;
+  /** Dominant share of the cluster, before the weight divides it. */
+  readonly share: number;
+  /** What the order goes by: share ÷ weight. */
+  readonly weightedShare: number;
+  readonly allocated: Quantities;
+  readonly allocations: number;
+  readonly frameworks: readonly FrameworkShare[];
+};
+
+export type Shares = {
+  readonly total: Quantities;
+  /** In the order in which the next run will serve them. */
+  readonly roles: readonly RoleShare[];
+};
+
+/**
+ * Ids that are not known are a programmer's fault and throw, except where said: what is on its way
+ * when an agent or a framework goes may come late.
+ */
+export interface Allocator {
+  /**
+   * `used` is what frameworks hold there already, known to the allocator or not, each resource
+   * with its allocation role. The agent is active and touched.
+   */
+  addAgent(agentId: AgentId, spec: AgentSpec, used?: ReadonlyMap<FrameworkId, Resources>): void;
+  /** Any change touches the agent; changed attributes drop the filters on it. */
+  updateAgent(agentId: AgentId, change: Partial<AgentSpec>): void;
+  /** All that frameworks held there is recovered with it. Unknown agents are no fault. */
+  removeAgent(agentId: AgentId): void;
+  hasAgent(agentId: AgentId): boolean;
+  activateAgent(agentId: AgentId): void;
+  /** Nothing of it is offered; what is held there stays held. */
+  deactivateAgent(agentId: AgentId, why?: "draining" | "agent-inactive"): void;
+
+  addFramework(frameworkId: FrameworkId, spec: FrameworkSpec, active: boolean): void;
+  /** Roles no longer named lose their filters; roles no longer suppressed too. */
+  updateFramework(frameworkId: FrameworkId, spec: FrameworkSpec): void;
+  /** What it still holds stays held until it is recovered. Unknown frameworks are no fault. */
+  removeFramework(frameworkId: FrameworkId): void;
+  hasFramework(frameworkId: FrameworkId): boolean;
+  activateFramework(frameworkId: FrameworkId): void;
+  /** Disconnected: drops its filters; keeps suppression, share and allocation count. */
+  deactivateFramework(frameworkId: FrameworkId): void;
+  /** No roles: all of them. */
+  suppress(frameworkId: FrameworkId, roles?: readonly string[]): void;
+  /** No roles: all of them. Drops the filters of these roles. */
+  revive(frameworkId: FrameworkId, roles?: readonly string[]): void;
+
+  /** Above 0; default 1. Takes effect at once, also for roles that do not exist yet. */
+  setWeight(role: string, weight: number): void;
+  weightOf(role: string): number;
+
+  /**
+   * Resources come back: a declined or rescinded offer, leftovers, an ended task. With a filter the
+   * framework has refused them. Unknown agents and frameworks are no fault, more than is held is.
+   */
+  recoverResources(
+    frameworkId: FrameworkId,
+    agentId: AgentId,
+    resources: Resources,
+    filter: RefusalFilter | undefined,
+    nowMs: number,
+  ): void;
+  /**
+   * An accepted operation changes what the framework holds and what the agent has; `consumed` must
+   * be held by it. The allocation count does not change.
+   */
+  updateAllocation(
+    frameworkId: FrameworkId,
+    agentId: AgentId,
+    role: string,
+    conversions: readonly Conversion[],
+  ): void;
+  /** The same on resources that nobody holds; false, and nothing done, where they are not free. */
+  updateAvailable(agentId: AgentId, conversions: readonly Conversion[]): boolean;
+
+  /**
+   * One run: over all agents (the batch), or over those named (an event run, usually
+   * `dirtyAgents(nowMs)`). What it returns is booked as held by the frameworks.
+   */
+  allocate(nowMs: number, onlyAgents?: Iterable<AgentId>): OfferCandidate[];
+  /** Agents where something changed since they were last run over, ended filters included. */
+  dirtyAgents(nowMs: number): readonly AgentId[];
+  /** Touches these agents, or all. */
+  requestAllocation(agentIds?: Iterable<AgentId>): void;
+  /** When the next filter ends, for the caller's timer; undefined: none that needs one. */
+  nextFilterExpiryMs(): number | undefined;
+
+  free(agentId: AgentId): Resources;
+  total(agentId: AgentId): Resources;
+  /** What a framework holds on an agent, offers included, with allocation roles. */
+  held(frameworkId: FrameworkId, agentId: AgentId): Resources;
+  shares(): Shares;
+  explain(query: ExplainQuery, nowMs: number): Explanation;
+  /** How often something was not offered, by reason, since the beginning. */
+  refusals(): ReadonlyMap<Refusal, number>;
+}

@@ -1,0 +1,129 @@
+/**
+ * The objects inside a bag of resources, and how they merge: the machinery behind `resources.ts`,
+ * not part of the door. A builder changes its own list only, never an entry.
+ */
+import type { Resource } from "#protocol";
+import { reservationRole } from "./reservations.ts";
+import {
+  addValues,
+  canonical,
+  equalValues,
+  formatValue,
+  isEmptyValue,
+  isIndivisible,
+  isRevocable,
+  isShared,
+  kindKey,
+  subtractValues,
+} from "./resource.ts";
+import { DEFAULT_ROLE } from "./roles.ts";
+
+/** One object of the bag; `copies` is 1 unless the object is shared. */
+export type Entry = {
+  readonly resource: Resource;
+  readonly key: string;
+  readonly whole: boolean;
+  readonly copies: number;
+};
+
+/** A random integer from 0 to n - 1; where order is to be drawn. */
+export type Pick = (n: number) => number;
+
+/** From this many objects on, sums and differences look kinds up in a map. */
+const INDEXED_LENGTH_MIN = 16;
+
+export function entryOf(given: Resource): Entry {
+  const resource = canonical(given);
+  return { resource, key: kindKey(resource), whole: isIndivisible(resource), copies: 1 };
+}
+
+/** A bag under construction: the only place where entries are merged. */
+export class Builder {
+  readonly entries: Entry[];
+  #index: Map<string, number> | undefined;
+
+  constructor(entries: readonly Entry[]) {
+    this.entries = [...entries];
+  }
+
+  find(entry: Entry): number {
+    if (entry.whole && !isShared(entry.resource)) {
+      return this.entries.findIndex(
+        (each) => each.key === entry.key && equalValues(each.resource, entry.resource),
+      );
+    }
+    if (this.entries.length < INDEXED_LENGTH_MIN) {
+      return this.entries.findIndex((each) => each.key === entry.key);
+    }
+    this.#index ??= new Map(this.entries.map(({ key }, i) => [key, i]));
+    return this.#index.get(entry.key) ?? -1;
+  }
+
+  add(entry: Entry): void {
+    const shared = isShared(entry.resource);
+    const at = entry.whole && !shared ? -1 : this.find(entry);
+    const there = this.entries[at];
+    if (there === undefined) {
+      this.#index?.set(entry.key, this.entries.length);
+      this.entries.push(entry);
+    } else if (shared) {
+      this.entries[at] = { ...there, copies: there.copies + entry.copies };
+    } else {
+      this.entries[at] = { ...there, resource: addValues(there.resource, entry.resource) };
+    }
+  }
+
+  subtract(entry: Entry): void {
+    const at = this.find(entry);
+    const there = this.entries[at];
+    if (there === undefined) return;
+    if (isShared(entry.resource) && there.copies > entry.copies) {
+      this.entries[at] = { ...there, copies: there.copies - entry.copies };
+      return;
+    }
+    const rest = there.whole ? undefined : subtractValues(there.resource, entry.resource);
+    if (rest !== undefined && !isEmptyValue(rest)) this.entries[at] = { ...there, resource: rest };
+    else this.#remove(at);
+  }
+
+  #remove(at: number): void {
+    this.entries.splice(at, 1);
+    this.#index = undefined;
+  }
+}
+
+/** `name(role):value` of the short grammar. */
+export function formatSimple(resource: Resource): string {
+  const role = reservationRole(resource.reservations);
+  const name = role === DEFAULT_ROLE ? resource.name : `${resource.name}(${role})`;
+  return `${name}:${formatValue(resource)}`;
+}
+
+/** Whether the short grammar says everything: at most one plain static reservation. */
+export function isSimple(resource: Resource): boolean {
+  const { reservations, disk, allocationInfo, providerId } = resource;
+  if (disk !== undefined || allocationInfo !== undefined || providerId !== undefined) return false;
+  if (isRevocable(resource) || isShared(resource)) return false;
+  const [first, ...more] = reservations ?? [];
+  if (first === undefined) return true;
+  return (
+    more.length === 0 &&
+    first.type === "STATIC" &&
+    first.principal === undefined &&
+    first.labels === undefined
+  );
+}
+
+export function shuffled<T>(list: readonly T[], pick: Pick): T[] {
+  const order = [...list];
+  for (let i = order.length - 1; i > 0; i--) {
+    const j = pick(i + 1);
+    const a = order[i];
+    const b = order[j];
+    if (a !== undefined && b !== undefined) {
+      order[i] = b;
+      order[j] = a;
+    }
+  }
+  return order;
+}

@@ -1,0 +1,493 @@
+/**
+ * A bag of resource objects and its algebra (mesos.md §10). An immutable value: every operation
+ * gives a new one. Objects of one kind are merged, indivisible ones stand side by side, shared
+ * ones carry a number of copies. Never knows who owns the bag or where it came from.
+ */
+import type { Reservation, Resource } from "#protocol";
+import {
+  Builder,
+  type Entry,
+  entryOf,
+  formatSimple,
+  isSimple,
+  type Pick,
+  shuffled,
+} from "./entries.ts";
+import { readForeign } from "./foreign.ts";
+import { flawed, type Parsed, parsed, parseResourceList } from "./grammar.ts";
+import { Limits, Quantities } from "./quantities.ts";
+import type { RangeList } from "./ranges.ts";
+import { addRanges } from "./ranges.ts";
+import {
+  invalidReservations,
+  isAllocatableTo,
+  isRefined,
+  reservationRole,
+} from "./reservations.ts";
+import {
+  containsValue,
+  formatResource,
+  invalidResource,
+  isEmptyValue,
+  isPersistentVolume,
+  isRevocable,
+  isShared,
+  kindKey,
+  quantityMilli,
+  withMilli,
+  without,
+} from "./resource.ts";
+import { DEFAULT_ROLE } from "./roles.ts";
+import { addItems } from "./sets.ts";
+
+export class Resources implements Iterable<Resource> {
+  static readonly EMPTY = new Resources([]);
+  readonly #entries: readonly Entry[];
+
+  private constructor(entries: readonly Entry[]) {
+    this.#entries = entries;
+  }
+
+  static #of(entries: readonly Entry[]): Resources {
+    return entries.length === 0 ? Resources.EMPTY : new Resources(entries);
+  }
+
+  // ---- in and out
+
+  /**
+   * Reads `cpus:2;mem(role):64;ports:[1-9]`, or a JSON array of resource objects. A role in
+   * parentheses is a static reservation, without one the default role counts. An error says what
+   * is wrong and where: the character, in JSON the index of the object.
+   */
+  static parse(text: string, defaultRole: string = DEFAULT_ROLE): Parsed<Resources> {
+    if (text.trimStart().startsWith("[")) {
+      const objects = readForeign(text);
+      return objects.ok ? Resources.check(objects.value) : objects;
+    }
+    const objects = parseResourceList(text, defaultRole);
+    return objects.ok ? parsed(Resources.fromWire(objects.value)) : objects;
+  }
+
+  /**
+   * The same for text that our own code wrote.
+   * @throws RangeError with the message and position of what is wrong.
+   */
+  static of(text: string): Resources {
+    const result = Resources.parse(text);
+    if (result.ok) return result.value;
+    const { message, position } = result.error;
+    throw new RangeError(`${JSON.stringify(text)} at ${position}: ${message}`);
+  }
+
+  /** Objects from outside, judged; an error's position is the index of the object. */
+  static check(list: readonly Resource[]): Parsed<Resources> {
+    for (const [index, resource] of list.entries()) {
+      const wrong = invalidResource(resource);
+      if (wrong !== undefined) return flawed(`resources[${index}]: ${wrong}`, index);
+    }
+    return parsed(Resources.fromWire(list));
+  }
+
+  /** Objects that were judged before (our own records, checked messages); empty ones vanish. */
+  static fromWire(list: Iterable<Resource>): Resources {
+    const builder = new Builder([]);
+    for (const resource of list) if (!isEmptyValue(resource)) builder.add(entryOf(resource));
+    return Resources.#of(builder.entries);
+  }
+
+  /** Plain objects for wire and disk; a shared object occurs once per copy. */
+  toWire(): Resource[] {
+    return [...this];
+  }
+
+  /** Every object, shared ones once per copy. */
+  *[Symbol.iterator](): Iterator<Resource> {
+    for (const { resource, copies } of this.#entries) {
+      for (let i = 0; i < copies; i++) yield resource;
+    }
+  }
+
+  /** The extended form of Mesos, for people: `cpus:2; disk(reservations: [(STATIC,a)]):1`. */
+  toString(): string {
+    return this.#entries.map(({ resource, copies }) => formatResource(resource, copies)).join("; ");
+  }
+
+  /** What `parse` reads back: the short grammar where it can say everything, else JSON. */
+  toText(): string {
+    const simple = this.#entries.every(({ resource }) => isSimple(resource)) && !this.#mixesTypes();
+    if (!simple) return JSON.stringify(this.toWire());
+    return this.#entries.map(({ resource }) => formatSimple(resource)).join("; ");
+  }
+
+  #mixesTypes(): boolean {
+    const types = new Map(this.#entries.map(({ resource }) => [resource.name, resource.type]));
+    return this.#entries.some(({ resource }) => types.get(resource.name) !== resource.type);
+  }
+
+  // ---- arithmetic
+
+  get isEmpty(): boolean {
+    return this.#entries.length === 0;
+  }
+
+  /** Number of different objects. */
+  get length(): number {
+    return this.#entries.length;
+  }
+
+  add(other: Resources): Resources {
+    if (other.isEmpty) return this;
+    if (this.isEmpty) return other;
+    const builder = new Builder(this.#entries);
+    for (const entry of other.#entries) builder.add(entry);
+    return Resources.#of(builder.entries);
+  }
+
+  /** Never below zero: what the left has not is no debt. */
+  subtract(other: Resources): Resources {
+    if (other.isEmpty || this.isEmpty) return this;
+    if (other === this) return Resources.EMPTY;
+    const builder = new Builder(this.#entries);
+    for (const entry of other.#entries) builder.subtract(entry);
+    return Resources.#of(builder.entries);
+  }
+
+  /**
+   * Whether each object of the other is covered by one of the same kind. Indivisible objects are
+   * used up while checking; Mesos does so for persistent volumes only, so that there one MOUNT
+   * disk contains two: not copied, since containment would then be no order.
+   */
+  contains(other: Resources): boolean {
+    if (other === this || other.isEmpty) return true;
+    const builder = new Builder(this.#entries);
+    for (const entry of other.#entries) {
+      const at = builder.find(entry);
+      const there = builder.entries[at];
+      if (there === undefined) return false;
+      if (isShared(entry.resource)) {
+        if (there.copies < entry.copies) return false;
+      } else if (entry.whole) {
+        builder.subtract(entry);
+      } else if (!containsValue(there.resource, entry.resource)) return false;
+    }
+    return true;
+  }
+
+  equals(other: Resources): boolean {
+    if (this === other) return true;
+    return this.length === other.length && this.contains(other) && other.contains(this);
+  }
+
+  /** Whether the amounts are there, by name alone; ranges and sets count by their number. */
+  containsQuantities(quantities: Quantities): boolean {
+    return this.amounts().contains(quantities);
+  }
+
+  // ---- parts
+
+  filter(keep: (resource: Resource) => boolean): Resources {
+    const kept = this.#entries.filter(({ resource }) => keep(resource));
+    return kept.length === this.#entries.length ? this : Resources.#of(kept);
+  }
+
+  unreserved(): Resources {
+    return this.filter(({ reservations }) => reservationRole(reservations) === DEFAULT_ROLE);
+  }
+
+  /** Reserved for exactly this role, or for any; never includes `*`. */
+  reserved(role?: string): Resources {
+    return this.filter(({ reservations }) => {
+      const reserved = reservationRole(reservations);
+      return reserved !== DEFAULT_ROLE && (role === undefined || reserved === role);
+    });
+  }
+
+  /** The reserved parts by role. */
+  reservations(): Map<string, Resources> {
+    return this.#groupBy(({ reservations }) => {
+      const role = reservationRole(reservations);
+      return role === DEFAULT_ROLE ? undefined : role;
+    });
+  }
+
+  /** What the role may be given: unreserved, reserved for it, or for one of its ancestors. */
+  allocatableTo(role: string): Resources {
+    return this.filter(({ reservations }) => isAllocatableTo(reservations, role));
+  }
+
+  revocable(): Resources {
+    return this.filter(isRevocable);
+  }
+
+  nonRevocable(): Resources {
+    return this.filter((resource) => !isRevocable(resource));
+  }
+
+  shared(): Resources {
+    return this.filter(isShared);
+  }
+
+  nonShared(): Resources {
+    return this.filter((resource) => !isShared(resource));
+  }
+
+  scalars(): Resources {
+    return this.filter(({ type }) => type === "SCALAR");
+  }
+
+  persistentVolumes(): Resources {
+    return this.filter(isPersistentVolume);
+  }
+
+  get hasShared(): boolean {
+    return this.#entries.some(({ resource }) => isShared(resource));
+  }
+
+  get hasRefined(): boolean {
+    return this.#entries.some(({ resource }) => isRefined(resource.reservations));
+  }
+
+  /** Shared objects with one copy each. */
+  singleCopies(): Resources {
+    return this.#entries.every(({ copies }) => copies === 1)
+      ? this
+      : Resources.#of(this.#entries.map((entry) => ({ ...entry, copies: 1 })));
+  }
+
+  // ---- allocation and reservation
+
+  /** The same resources, all allocated to a role. */
+  allocate(role: string): Resources {
+    return this.#map((resource) =>
+      resource.allocationInfo?.role === role ? resource : { ...resource, allocationInfo: { role } },
+    );
+  }
+
+  unallocate(): Resources {
+    return this.#map((resource) => without(resource, "allocationInfo"));
+  }
+
+  /** The parts by allocation role; what is not allocated stands under undefined. */
+  allocations(): Map<string | undefined, Resources> {
+    const parts = new Map<string | undefined, Resources>();
+    const free = this.filter(({ allocationInfo }) => allocationInfo === undefined);
+    if (!free.isEmpty) parts.set(undefined, free);
+    const byRole = this.#groupBy(({ allocationInfo }) => allocationInfo?.role);
+    for (const [role, part] of byRole) parts.set(role, part);
+    return parts;
+  }
+
+  /** All reservations gone. */
+  toUnreserved(): Resources {
+    return this.#map((resource) => without(resource, "reservations"));
+  }
+
+  /**
+   * RESERVE: one more reservation on top of each stack.
+   * @throws RangeError when a stack would not be valid; check with `reservable` first.
+   */
+  pushReservation(reservation: Reservation): Resources {
+    return this.#map((resource) => {
+      const reservations = [...(resource.reservations ?? []), reservation];
+      const wrong = invalidReservations(reservations);
+      if (wrong !== undefined) throw new RangeError(`${resource.name}: ${wrong}`);
+      return { ...resource, reservations };
+    });
+  }
+
+  /** Why `pushReservation` would be refused, or undefined. */
+  reservable(reservation: Reservation): string | undefined {
+    for (const { resource } of this.#entries) {
+      const wrong = invalidReservations([...(resource.reservations ?? []), reservation]);
+      if (wrong !== undefined) return `${resource.name}: ${wrong}`;
+    }
+    return undefined;
+  }
+
+  /**
+   * UNRESERVE: the top reservation of each stack goes.
+   * @throws RangeError when something is unreserved.
+   */
+  popReservation(): Resources {
+    return this.#map((resource) => {
+      const { reservations } = resource;
+      if (reservations === undefined) throw new RangeError(`${resource.name} is not reserved`);
+      const rest = reservations.slice(0, -1);
+      const bare = without(resource, "reservations");
+      return rest.length === 0 ? bare : { ...bare, reservations: rest };
+    });
+  }
+
+  // ---- amounts
+
+  /** Scalars by name without metadata; a shared object counts once. */
+  quantities(): Quantities {
+    return this.#sum((resource) => resource.type === "SCALAR");
+  }
+
+  /** As `quantities`, with ranges and sets by their number. */
+  amounts(): Quantities {
+    return this.#sum(() => true);
+  }
+
+  #sum(counts: (resource: Resource) => boolean): Quantities {
+    const pairs: [string, number][] = [];
+    for (const { resource } of this.#entries) {
+      if (counts(resource)) pairs.push([resource.name, quantityMilli(resource)]);
+    }
+    return Quantities.of(pairs);
+  }
+
+  /** The sum of a scalar over all objects of that name, in thousandths; shared ones once. */
+  get(name: string): number {
+    let milli = 0;
+    for (const { resource } of this.#entries) {
+      if (resource.name === name) milli += resource.scalar?.milli ?? 0;
+    }
+    return milli;
+  }
+
+  get cpusMilli(): number {
+    return this.get("cpus");
+  }
+
+  /** Thousandths of a MiB. */
+  get memMilli(): number {
+    return this.get("mem");
+  }
+
+  /** Thousandths of a MiB. */
+  get diskMilli(): number {
+    return this.get("disk");
+  }
+
+  get gpusMilli(): number {
+    return this.get("gpus");
+  }
+
+  /** All ranges of a name together. */
+  ranges(name: string): RangeList {
+    let all: RangeList = [];
+    for (const { resource } of this.#entries) {
+      if (resource.name === name) all = addRanges(all, resource.ranges?.range ?? []);
+    }
+    return all;
+  }
+
+  ports(): RangeList {
+    return this.ranges("ports");
+  }
+
+  /** All items of a set together, sorted. */
+  items(name: string): readonly string[] {
+    let all: readonly string[] = [];
+    for (const { resource } of this.#entries) {
+      if (resource.name === name) all = addItems(all, resource.set?.item ?? []);
+    }
+    return all;
+  }
+
+  names(): string[] {
+    return [...new Set(this.#entries.map(({ resource }) => resource.name))];
+  }
+
+  // ---- choosing
+
+  /**
+   * Looks for the amounts of `targets` whatever their reservations: for each the same role first,
+   * then unreserved, then any other, taking at most one object that lies wholly inside the rest
+   * per step. Undefined when one target cannot be met.
+   */
+  find(targets: Resources): Resources | undefined {
+    let rest: Resources = this;
+    let found = Resources.EMPTY;
+    for (const entry of targets.#entries) {
+      const part = rest.#findOne(entry);
+      if (part === undefined) return undefined;
+      rest = rest.subtract(part);
+      found = found.add(part);
+    }
+    return found;
+  }
+
+  #findOne(target: Entry): Resources | undefined {
+    const role = reservationRole(target.resource.reservations);
+    const roleOf = ({ resource }: Entry): string => reservationRole(resource.reservations);
+    const steps: ((entry: Entry) => boolean)[] = [
+      (entry) => role !== DEFAULT_ROLE && roleOf(entry) === role,
+      (entry) => roleOf(entry) === DEFAULT_ROLE,
+      () => true,
+    ];
+    let total: Resources = this;
+    let remaining = Resources.#of([target]).toUnreserved();
+    let found = Resources.EMPTY;
+    for (const step of steps) {
+      for (const entry of total.#entries.filter(step)) {
+        const part = Resources.#of([entry]);
+        const bare = part.toUnreserved();
+        if (bare.contains(remaining)) {
+          const { reservations } = entry.resource;
+          if (reservations === undefined) return found.add(remaining);
+          return found.add(remaining.#map((resource) => ({ ...resource, reservations })));
+        }
+        if (remaining.contains(bare)) {
+          found = found.add(part);
+          total = total.subtract(part);
+          remaining = remaining.subtract(bare);
+          break;
+        }
+      }
+    }
+    return undefined;
+  }
+
+  /**
+   * Cuts down to amounts: with `Quantities` what is not named vanishes, with `Limits` it stays.
+   * Indivisible objects, ranges and sets are kept whole or dropped. `pick` draws the order in
+   * which objects use the target up; without it the order of the bag counts.
+   */
+  shrink(target: Quantities | Limits, pick?: Pick): Resources {
+    if (target instanceof Limits && target.isEmpty) return this;
+    const left = new Map(target);
+    const builder = new Builder([]);
+    for (const entry of pick === undefined ? this.#entries : shuffled(this.#entries, pick)) {
+      const { name } = entry.resource;
+      const room = left.get(name) ?? (target instanceof Limits ? Number.POSITIVE_INFINITY : 0);
+      const wanted = quantityMilli(entry.resource);
+      const divisible = entry.resource.type === "SCALAR" && !entry.whole;
+      if (room <= 0 || (wanted > room && !divisible)) continue;
+      const milli = Math.min(wanted, room);
+      const resource = milli === wanted ? entry.resource : withMilli(entry.resource, milli);
+      left.set(name, room - milli);
+      builder.add({ ...entry, resource });
+    }
+    return Resources.#of(builder.entries);
+  }
+
+  #groupBy(groupOf: (resource: Resource) => string | undefined): Map<string, Resources> {
+    const groups = new Map<string, Entry[]>();
+    for (const entry of this.#entries) {
+      const group = groupOf(entry.resource);
+      if (group === undefined) continue;
+      const there = groups.get(group);
+      if (there === undefined) groups.set(group, [entry]);
+      else there.push(entry);
+    }
+    return new Map([...groups].map(([group, entries]) => [group, Resources.#of(entries)]));
+  }
+
+  /** Each object changed in what is said of it; those that thereby become of one kind merge. */
+  #map(change: (resource: Resource) => Resource): Resources {
+    const builder = new Builder([]);
+    let changed = false;
+    for (const entry of this.#entries) {
+      const resource = change(entry.resource);
+      if (resource === entry.resource) builder.add(entry);
+      else {
+        changed = true;
+        builder.add({ ...entry, resource, key: kindKey(resource) });
+      }
+    }
+    return changed ? Resources.#of(builder.entries) : this;
+  }
+}
