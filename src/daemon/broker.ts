@@ -1,0 +1,294 @@
+/**
+ * A nats-server as a child of ours: started on a loopback port, watched, started again with
+ * backoff when it dies, stopped in order. One folder belongs to one broker at a time; what an
+ * earlier holder of the folder left running is ended before a new one starts.
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { mkdir, readFile, rm } from "node:fs/promises";
+import { createConnection, createServer } from "node:net";
+import { join } from "node:path";
+import { type ExclusiveLock, takeLock, writeFileDurably } from "#adapters";
+import type { BrokerBinary } from "./broker-binary.ts";
+import { brokerConfigText } from "./broker-config.ts";
+import type { BrokerTrust } from "./credentials.ts";
+import { endProcess, isSameProcess, type ProcessMark, processMark } from "./process-mark.ts";
+
+const HOST = "127.0.0.1";
+const READY_TIMEOUT_MS = 15_000;
+const PROBE_TIMEOUT_MS = 1_000;
+const PROBE_INTERVAL_MS = 20;
+/** How long a stopping broker may take to hand over and to sync before it is killed. */
+const STOP_TIMEOUT_MS = 10_000;
+const BACKOFF_FIRST_MS = 100;
+const BACKOFF_MS_MAX = 5_000;
+/** Deaths within the window after which the broker is given up, loudly. */
+const DEATHS_MAX = 10;
+const DEATHS_WINDOW_MS = 120_000;
+const STORE_BYTES_MAX = 10 * 1024 ** 3;
+
+export interface StartBroker {
+  readonly binary: BrokerBinary;
+  /** Folder of this broker alone: configuration, log, streams, process file. */
+  readonly dir: string;
+  readonly trust: BrokerTrust;
+  /** Told of deaths and returns; after `gave-up` nothing more happens. */
+  onEvent(event: BrokerEvent): void;
+}
+
+export type BrokerEvent =
+  | { readonly kind: "died"; readonly why: string; readonly restartInMs: number }
+  | { readonly kind: "back"; readonly pid: number }
+  | { readonly kind: "gave-up"; readonly why: string };
+
+export interface Broker {
+  readonly url: string;
+  readonly port: number;
+  readonly version: string;
+  /** Process id of the child that runs now; undefined between a death and the next start. */
+  readonly pid: number | undefined;
+  /** Ends the child in order (SIGTERM, then SIGKILL) and gives the folder back. */
+  stop(): Promise<void>;
+}
+
+/** @throws Error when the folder is in use or the child does not come up. */
+export async function startBroker(options: StartBroker): Promise<Broker> {
+  await mkdir(options.dir, { recursive: true, mode: 0o700 });
+  const lock = await takeLock(options.dir, "broker.lock");
+  try {
+    await sweepLeftover(options.dir);
+    const runner = new BrokerRunner(options, lock, await choosePort(options.dir));
+    await runner.begin();
+    return runner;
+  } catch (error) {
+    await lock.release();
+    throw error;
+  }
+}
+
+class BrokerRunner implements Broker {
+  readonly #options: StartBroker;
+  readonly #lock: ExclusiveLock;
+  readonly port: number;
+  /** Told apart by name from whatever else may listen on the port. */
+  readonly #serverName = `meseta-${randomBytes(8).toString("hex")}`;
+  #child: ChildProcess | undefined;
+  #stopping = false;
+  #restart: NodeJS.Timeout | undefined;
+  #deathsMs: number[] = [];
+
+  constructor(options: StartBroker, lock: ExclusiveLock, port: number) {
+    this.#options = options;
+    this.#lock = lock;
+    this.port = port;
+  }
+
+  get url(): string {
+    return `nats://${HOST}:${this.port}`;
+  }
+
+  get version(): string {
+    return this.#options.binary.version;
+  }
+
+  get pid(): number | undefined {
+    return this.#child?.pid;
+  }
+
+  async begin(): Promise<void> {
+    const { dir, trust } = this.#options;
+    const text = brokerConfigText({
+      serverName: this.#serverName,
+      host: HOST,
+      port: this.port,
+      storeDir: join(dir, "streams"),
+      logFile: join(dir, "nats-server.log"),
+      storeBytesMax: STORE_BYTES_MAX,
+      trust,
+    });
+    await writeFileDurably(configOf(dir), text, { mode: 0o600 });
+    await writeFileDurably(join(dir, "port"), `${this.port}\n`, { mode: 0o600 });
+    await this.#launch();
+  }
+
+  /** Starts the child and waits until it says its name on the port. */
+  async #launch(): Promise<void> {
+    const { binary, dir } = this.#options;
+    // Its own session: a Ctrl-C in the terminal is for us, who stop things in order.
+    const child = spawn(binary.path, ["--config", configOf(dir)], {
+      detached: true,
+      stdio: ["ignore", "ignore", "pipe"],
+      cwd: dir,
+    });
+    let said = "";
+    child.stderr?.on("data", (bytes: Buffer) => {
+      said = (said + bytes.toString("utf8")).slice(-2_000);
+    });
+    let ended: string | undefined;
+    child.once("error", (error) => {
+      ended ??= error.message;
+    });
+    child.once("exit", (code, signal) => {
+      ended ??= `ended with ${signal ?? `code ${code}`}: ${lastLine(said)}`;
+      if (this.#child === child) this.#died(ended);
+    });
+    if (child.pid !== undefined) {
+      const mark = await processMark(child.pid);
+      if (mark !== undefined) {
+        await writeFileDurably(pidFileOf(dir), JSON.stringify(mark), { mode: 0o600 });
+      }
+    }
+    const deadlineMs = performance.now() + READY_TIMEOUT_MS;
+    while (ended === undefined && performance.now() < deadlineMs) {
+      if ((await serverNameAt(this.port)) === this.#serverName) {
+        // It may have ended while it was asked; then the exit has been seen already.
+        if (ended !== undefined) break;
+        this.#child = child;
+        return;
+      }
+      await pause(PROBE_INTERVAL_MS);
+    }
+    await endChild(child);
+    throw new Error(
+      `nats-server did not come up on port ${this.port} within ${READY_TIMEOUT_MS} ms: ` +
+        `${ended ?? "it gives no answer"}; its log is ${join(dir, "nats-server.log")}`,
+    );
+  }
+
+  #died(why: string): void {
+    this.#child = undefined;
+    if (this.#stopping) return;
+    const nowMs = performance.now();
+    this.#deathsMs = [...this.#deathsMs.filter((at) => nowMs - at < DEATHS_WINDOW_MS), nowMs];
+    const deaths = this.#deathsMs.length;
+    if (deaths >= DEATHS_MAX) {
+      this.#options.onEvent({
+        kind: "gave-up",
+        why: `${deaths} deaths within ${DEATHS_WINDOW_MS} ms, the last: ${why}`,
+      });
+      return;
+    }
+    const restartInMs = Math.min(BACKOFF_MS_MAX, BACKOFF_FIRST_MS * 2 ** (deaths - 1));
+    this.#options.onEvent({ kind: "died", why, restartInMs });
+    this.#restart = setTimeout(() => void this.#again(), restartInMs);
+  }
+
+  async #again(): Promise<void> {
+    try {
+      await this.#launch();
+    } catch (error) {
+      return this.#died(error instanceof Error ? error.message : String(error));
+    }
+    const pid = this.#child?.pid;
+    if (this.#stopping) await this.#end();
+    else if (pid !== undefined) this.#options.onEvent({ kind: "back", pid });
+  }
+
+  async stop(): Promise<void> {
+    if (this.#stopping) return;
+    this.#stopping = true;
+    clearTimeout(this.#restart);
+    await this.#end();
+    await this.#lock.release();
+  }
+
+  async #end(): Promise<void> {
+    if (this.#child !== undefined) await endChild(this.#child);
+    await rm(pidFileOf(this.#options.dir), { force: true });
+  }
+}
+
+async function endChild(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return;
+  const gone = new Promise<void>((resolve) => child.once("exit", () => resolve()));
+  child.kill("SIGTERM");
+  const hard = setTimeout(() => child.kill("SIGKILL"), STOP_TIMEOUT_MS);
+  await gone;
+  clearTimeout(hard);
+}
+
+/**
+ * Ends the child of an earlier holder of this folder, which was killed before it could. It is
+ * known by process id, start time and boot, so that a stranger under the same id is left alone.
+ */
+async function sweepLeftover(dir: string): Promise<void> {
+  const text = await readFile(pidFileOf(dir), "utf8").catch(() => undefined);
+  if (text === undefined) return;
+  const mark = parseMark(text);
+  if (mark !== undefined && (await isSameProcess(mark))) {
+    await endProcess(mark, STOP_TIMEOUT_MS);
+  }
+  await rm(pidFileOf(dir), { force: true });
+}
+
+function parseMark(text: string): ProcessMark | undefined {
+  try {
+    const { pid, startTicks, bootId } = JSON.parse(text) as Partial<ProcessMark>;
+    if (pid === undefined || startTicks === undefined || bootId === undefined) return undefined;
+    return { pid, startTicks, bootId };
+  } catch (error) {
+    // A torn file names nobody.
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
+
+/** The port of the last time if it is free, so that contexts and credentials stay good. */
+async function choosePort(dir: string): Promise<number> {
+  const last = Number(await readFile(join(dir, "port"), "utf8").catch(() => ""));
+  if (Number.isInteger(last) && last > 0 && last < 65_536) {
+    const free = await freePort(last);
+    if (free !== undefined) return free;
+  }
+  const any = await freePort(0);
+  if (any === undefined) throw new Error(`no port is free on ${HOST}`);
+  return any;
+}
+
+function freePort(port: number): Promise<number | undefined> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once("error", () => resolve(undefined));
+    server.listen(port, HOST, () => {
+      const address = server.address();
+      const found = typeof address === "object" && address !== null ? address.port : undefined;
+      server.close(() => resolve(found));
+    });
+  });
+}
+
+/** The name in the greeting of the server on the port; undefined when none comes. */
+function serverNameAt(port: number): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    const socket = createConnection(port, HOST);
+    let text = "";
+    const end = (name: string | undefined): void => {
+      socket.destroy();
+      resolve(name);
+    };
+    socket.setTimeout(PROBE_TIMEOUT_MS, () => end(undefined));
+    socket.once("error", () => end(undefined));
+    socket.once("close", () => end(undefined));
+    socket.on("data", (bytes) => {
+      text += bytes.toString("utf8");
+      if (text.includes("\r\n")) end(/"server_name":"([^"]*)"/.exec(text)?.[1]);
+      else if (text.length > 65_536) end(undefined);
+    });
+  });
+}
+
+function configOf(dir: string): string {
+  return join(dir, "nats-server.conf");
+}
+
+function pidFileOf(dir: string): string {
+  return join(dir, "process.json");
+}
+
+function lastLine(text: string): string {
+  return text.trim().split("\n").at(-1) || "it said nothing";
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
