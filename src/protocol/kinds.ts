@@ -11,8 +11,8 @@ import * as leader from "./messages/leader.ts";
 import * as operator from "./messages/operator.ts";
 import type { Role } from "./subjects.ts";
 
-export interface KindRule {
-  readonly schema: TSchema;
+export interface KindRule<Schema extends TSchema = TSchema> {
+  readonly schema: Schema;
   readonly from: readonly Role[];
   readonly to: readonly Role[];
   /** Hello, Come, heartbeat, probe and Closed have a lane of their own (P-3.6). */
@@ -25,19 +25,19 @@ const ANY: Roles = ["master", "agent", "framework", "executor"];
 const CLIENTS: Roles = ["agent", "framework", "executor"];
 const SERVERS: Roles = ["master", "agent"];
 
-function say(from: Role, to: Role, schema: TSchema): KindRule {
+function say<S extends TSchema>(from: Role, to: Role, schema: S): KindRule<S> {
   return { schema, from: [from], to: [to] };
 }
 
-const fromAgent = (schema: TSchema) => say("agent", "master", schema);
-const toAgent = (schema: TSchema) => say("master", "agent", schema);
-const call = (schema: TSchema) => say("framework", "master", schema);
-const event = (schema: TSchema) => say("master", "framework", schema);
-const fromExecutor = (schema: TSchema) => say("executor", "agent", schema);
-const toExecutor = (schema: TSchema) => say("agent", "executor", schema);
-const fromOperator = (schema: TSchema) => say("operator", "master", schema);
+const fromAgent = <S extends TSchema>(schema: S) => say("agent", "master", schema);
+const toAgent = <S extends TSchema>(schema: S) => say("master", "agent", schema);
+const call = <S extends TSchema>(schema: S) => say("framework", "master", schema);
+const event = <S extends TSchema>(schema: S) => say("master", "framework", schema);
+const fromExecutor = <S extends TSchema>(schema: S) => say("executor", "agent", schema);
+const toExecutor = <S extends TSchema>(schema: S) => say("agent", "executor", schema);
+const fromOperator = <S extends TSchema>(schema: S) => say("operator", "master", schema);
 
-function system(from: Roles, to: Roles, schema: TSchema): KindRule {
+function system<S extends TSchema>(from: Roles, to: Roles, schema: S): KindRule<S> {
   return { schema, from, to, system: true };
 }
 
