@@ -1,0 +1,90 @@
+/*
+ * The contract between the agent, the launcher and the shims: bytes on the socket, files in the
+ * runtime directory, and what both programs do to processes. Mirrored by
+ * src/adapters/launcher-protocol.ts. Fields and files are added, never changed: shims of an older
+ * version go on serving their containers after an upgrade.
+ *
+ * REQUEST (agent to launcher), all numbers little endian:
+ *   u32 length of what follows, at most REQUEST_MAX
+ *   u32 id        chosen by the agent, repeated in the answer
+ *   u8  operation one of OP_*
+ *   fields        u8 tag, u32 length, that many bytes, one NUL that the length does not count
+ * A value never contains NUL, so each is a C string in place and none can become two.
+ *
+ * ANSWER: u32 length, u32 id, u8 code (ANSWER_*), text. At most ANSWER_MAX bytes, written by one
+ * write(2), so answers of concurrent workers never mix. Text of a launch: "shim start pid start".
+ *
+ * FILES of RUNTIME/CONTAINER/ (directory 0700):
+ *   config.json  the agent's checkpoint, synced before the process exists
+ *   launch       lines "TAG value": what destroy needs (nonce, kill, join, remove, grace)
+ *   pid          {"shim":..,"shimStart":..,"pid":..,"start":..}, start = field 22 of /proc/PID/stat
+ *   alive        FIFO that the shim alone holds open: end of file means that the shim has ended
+ *   status       {"code","signal","at","utimeMs","stimeMs","maxRssKb","oomKills","peakBytes",
+ *                "dropped"}, synced and renamed into place before `alive` closes
+ */
+#ifndef MESETA_CONTRACT_H
+#define MESETA_CONTRACT_H
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define REQUEST_MAX (256 * 1024)
+#define ANSWER_MAX 4000
+#define FIELDS_MAX 8192
+#define CLIENTS_MAX 4
+#define WORKERS_MAX 1024
+/* How long a destroy waits after SIGKILL, and then for the cgroups to go. */
+#define KILL_WAIT_MS 10000
+#define REMOVE_WAIT_MS 5000
+
+enum { OP_LAUNCH = 1, OP_STEPS = 2, OP_SIGNAL = 3, OP_DESTROY = 4, OP_FORGET = 5 };
+
+enum {
+  ANSWER_OK = 0, ANSWER_INVALID = 1, ANSWER_EXISTS = 2, ANSWER_UNKNOWN = 3, ANSWER_EXEC = 4,
+  ANSWER_SYSTEM = 5, ANSWER_NOT_EMPTY = 6, ANSWER_BUSY = 7
+};
+
+/* Tags of fields. Repeated ones keep their order. */
+enum {
+  TAG_CONTAINER = 'C', TAG_NONCE = 'N', TAG_ARG = 'A', TAG_ENV = 'E', TAG_SANDBOX = 'S',
+  TAG_USER = 'U',    /* "uid gid group..." */
+  TAG_MAKE = 'M',    /* directory to make */
+  TAG_WRITE = 'W', TAG_WRITE_OPTIONAL = 'w', TAG_VALUE = 'V', /* path, followed by its value */
+  TAG_JOIN = 'J', TAG_OOM = 'O', TAG_PEAK = 'P',
+  TAG_KILL = 'K',    /* path of cgroup.kill */
+  TAG_FREEZER = 'F', /* directory of a v1 freezer cgroup */
+  TAG_DESCENDANTS = 'D', TAG_REMOVE = 'R', TAG_LOG_BYTES = 'B', TAG_LOG_FILES = 'L',
+  TAG_GRACE = 'G', TAG_SCORE = 'X', TAG_CONFIG = 'T', TAG_SIGNAL = 'I'
+};
+
+struct field { uint8_t tag; uint32_t length; const char *value; };
+struct request { uint32_t id; uint8_t op; int count; struct field fields[FIELDS_MAX]; };
+
+/* Who reaches the processes of a container: a kill file, a freezer, or the shim's descendants. */
+struct reach { char tag; char path[1024]; char nonce[256]; };
+struct pids { pid_t shim; long long shim_start; pid_t pid; long long start; };
+
+/* Frames. 0, or -1 for bytes that are not a request. */
+int request_parse(char *body, uint32_t length, struct request *out);
+const char *request_text(const struct request *request, uint8_t tag);
+long request_number(const struct request *request, uint8_t tag, long otherwise);
+int path_is_plain(const char *path);
+
+/* Files. Negative results are -errno. */
+int file_write(const char *path, const char *text);
+int file_write_durably(int directory, const char *name, const char *text, size_t length);
+char *file_read(int directory, const char *name, size_t *length);
+long long counter_read(const char *path, const char *key);
+
+/* Processes. */
+long long start_ticks(pid_t pid);
+int pids_read(int directory, struct pids *out);
+int shim_alive(const struct pids *pids);
+int members_signal(const char *cgroup, int signal_number);
+int descendants_signal(pid_t root, int signal_number);
+int marked_signal(const char *nonce, int signal_number);
+int reach_signal(const struct reach *reach, pid_t shim, int signal_number);
+int reach_kill(const struct reach *reach, pid_t shim);
+long long now_ms(void);
+void sleep_ms(int ms);
+#endif

@@ -1,0 +1,390 @@
+/*
+ * What the launcher's workers do: launch, steps, signal, destroy, forget. Each runs in a process
+ * of its own that answers and ends, and finds all it must know in the request and on disk.
+ */
+#define _GNU_SOURCE
+#include "work.h"
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static const char *shim_path;
+static char **roots;
+static struct request request;
+
+void answer(int fd, uint32_t id, int code, const char *text, int flags) {
+  char frame[ANSWER_MAX + 16];
+  size_t length = strlen(text);
+  if (length > ANSWER_MAX) length = ANSWER_MAX;
+  uint32_t size = (uint32_t)length + 5;
+  memcpy(frame, &size, 4);
+  memcpy(frame + 4, &id, 4);
+  frame[8] = (char)code;
+  memcpy(frame + 9, text, length);
+  /* Nobody to tell when the client has gone: the facts stand on disk. */
+  if (send(fd, frame, length + 9, MSG_NOSIGNAL | flags) < 0) return;
+}
+
+static int failed(char *why, int code, const char *step, const char *about, int error) {
+  snprintf(why, ANSWER_MAX, "%s %s: %s", step, about, strerror(error));
+  return code;
+}
+
+/* One rule for ids: they become names of directories and cgroups. */
+static int id_is_plain(const char *id) {
+  size_t length = id == NULL ? 0 : strlen(id);
+  if (length == 0 || length > 255 || id[0] == '.' || id[0] == '-') return 0;
+  return strspn(id, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-") == length;
+}
+
+static int below_roots(const char *path) {
+  for (char **root = roots; *root != NULL; root++) {
+    size_t length = strlen(*root);
+    if (strncmp(path, *root, length) == 0 && (path[length] == '/' || path[length] == 0)) return 1;
+  }
+  return 0;
+}
+
+static int check_paths(char *why) {
+  for (int i = 0; i < request.count; i++) {
+    const char *value = request.fields[i].value;
+    if (strchr("MWwJOPKFR", request.fields[i].tag) == NULL) continue;
+    if (path_is_plain(value) && below_roots(value)) continue;
+    snprintf(why, ANSWER_MAX, "path %.200s is not below a cgroup directory named at the start", value);
+    return ANSWER_INVALID;
+  }
+  return ANSWER_OK;
+}
+
+/* Makes and writes in the order given; stops at the first that fails. */
+static int do_steps(char *why) {
+  for (int i = 0; i < request.count; i++) {
+    const struct field *field = &request.fields[i];
+    if (field->tag == TAG_MAKE && mkdir(field->value, 0755) != 0 && errno != EEXIST)
+      return failed(why, ANSWER_SYSTEM, "make cgroup", field->value, errno);
+    if (field->tag != TAG_WRITE && field->tag != TAG_WRITE_OPTIONAL) continue;
+    if (i + 1 == request.count || field[1].tag != TAG_VALUE) {
+      snprintf(why, ANSWER_MAX, "write %.200s has no value", field->value);
+      return ANSWER_INVALID;
+    }
+    int result = file_write(field->value, field[1].value);
+    if (result != 0 && field->tag == TAG_WRITE)
+      return failed(why, ANSWER_SYSTEM, "write", field->value, -result);
+  }
+  return ANSWER_OK;
+}
+
+/* What destroy must know, and nothing that is secret. */
+static int launch_file_write(int directory) {
+  size_t room = 1, used = 0;
+  for (int i = 0; i < request.count; i++) room += request.fields[i].length + 4;
+  char *text = malloc(room);
+  if (text == NULL) return -ENOMEM;
+  for (int i = 0; i < request.count; i++)
+    if (strchr("NKFDRGJ", request.fields[i].tag) != NULL)
+      used += (size_t)snprintf(text + used, room - used, "%c %s\n", request.fields[i].tag, request.fields[i].value);
+  int fd = openat(directory, "launch", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  int result = fd < 0 || write(fd, text, used) != (ssize_t)used ? -errno : 0;
+  if (fd >= 0) close(fd);
+  free(text);
+  return result;
+}
+
+/* Turns the lines of `launch` into fields of the request in hand, after those it has. */
+static int launch_file_read(int directory) {
+  char *text = file_read(directory, "launch", NULL);
+  if (text == NULL) return -1;
+  for (char *line = text; *line != 0;) {
+    char *end = strchr(line, '\n');
+    if (end == NULL || end < line + 2 || request.count == FIELDS_MAX) break;
+    *end = 0;
+    request.fields[request.count++] = (struct field){(uint8_t)line[0], (uint32_t)(end - line - 2), line + 2};
+    line = end + 1;
+  }
+  return 0;
+}
+
+static void reach_of(struct reach *reach) {
+  const char *text = request_text(&request, TAG_NONCE);
+  snprintf(reach->nonce, sizeof reach->nonce, "%s", text == NULL ? "" : text);
+  reach->tag = TAG_DESCENDANTS;
+  if ((text = request_text(&request, TAG_KILL)) != NULL) reach->tag = TAG_KILL;
+  else if ((text = request_text(&request, TAG_FREEZER)) != NULL) reach->tag = TAG_FREEZER;
+  if (text != NULL) snprintf(reach->path, sizeof reach->path, "%s", text);
+}
+
+/* A cgroup that the task made below its own goes too: children first. */
+static int cgroup_remove(const char *path) {
+  if (rmdir(path) == 0 || errno == ENOENT) return 0;
+  DIR *directory = opendir(path);
+  if (directory != NULL) {
+    for (struct dirent *entry; (entry = readdir(directory)) != NULL;) {
+      char child[1200];
+      if (entry->d_type != DT_DIR || entry->d_name[0] == '.') continue;
+      if ((size_t)snprintf(child, sizeof child, "%s/%s", path, entry->d_name) < sizeof child) cgroup_remove(child);
+    }
+    closedir(directory);
+  }
+  return rmdir(path) == 0 || errno == ENOENT ? 0 : -errno;
+}
+
+static int cgroups_remove(const struct reach *reach, long long until, char *why) {
+  for (int i = 0; i < request.count; i++) {
+    if (request.fields[i].tag != TAG_REMOVE) continue;
+    for (int result; (result = cgroup_remove(request.fields[i].value)) != 0;) {
+      if (now_ms() > until) return failed(why, ANSWER_NOT_EMPTY, "remove", request.fields[i].value, -result);
+      if (reach->tag != TAG_DESCENDANTS) reach_kill(reach, 0);
+      sleep_ms(5);
+    }
+  }
+  return ANSWER_OK;
+}
+
+static int runtime_open(const char *id) {
+  return open(id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}
+
+static void runtime_remove(int directory, const char *id) {
+  int copy = dup(directory);
+  DIR *entries = copy < 0 ? NULL : fdopendir(copy);
+  if (entries != NULL) {
+    rewinddir(entries);
+    for (struct dirent *entry; (entry = readdir(entries)) != NULL;)
+      if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0) unlinkat(directory, entry->d_name, 0);
+    closedir(entries);
+  }
+  rmdir(id);
+}
+
+/* Makes the sandbox and what is above it; only what was made here changes its owner. */
+static int sandbox_make(const char *path, const char *user) {
+  char part[1024];
+  snprintf(part, sizeof part, "%s", path);
+  for (char *at = strchr(part + 1, '/'); at != NULL; at = strchr(at + 1, '/')) {
+    *at = 0;
+    if (mkdir(part, 0755) != 0 && errno != EEXIST) return -errno;
+    *at = '/';
+  }
+  if (mkdir(part, 0750) != 0) return errno == EEXIST ? 0 : -errno;
+  if (user == NULL) return 0;
+  char *end;
+  uid_t uid = (uid_t)strtoul(user, &end, 10);
+  gid_t gid = (gid_t)strtoul(end, &end, 10);
+  return lchown(part, uid, gid) == 0 ? 0 : -errno;
+}
+
+/* Runs the shim as a grandchild of the launcher and waits for its word; fills `why` either way. */
+static int shim_start(int directory, const char *frame, size_t size, char *why) {
+  int ready[2], plan = memfd_create("plan", MFD_CLOEXEC);
+  if (plan < 0 || write(plan, frame, size) != (ssize_t)size || pipe2(ready, O_CLOEXEC) != 0)
+    return failed(why, ANSWER_SYSTEM, "hand over", "plan", errno);
+  pid_t pid = vfork();
+  if (pid < 0) return failed(why, ANSWER_SYSTEM, "fork", "shim", errno);
+  if (pid == 0) {
+    char *argv[] = {(char *)shim_path, NULL}, *env[] = {NULL};
+    /* High first, so that no descriptor is overwritten before it is copied. */
+    int from[3] = {fcntl(plan, F_DUPFD, 20), fcntl(ready[1], F_DUPFD, 20), fcntl(directory, F_DUPFD, 20)};
+    for (int i = 0; i < 3; i++) dup2(from[i], 3 + i);
+    int null = open("/dev/null", O_RDWR);
+    for (int i = 0; i < 3; i++) dup2(null, i);
+    syscall(SYS_close_range, 6, ~0U, 0);
+    execve(shim_path, argv, env);
+    _exit(126);
+  }
+  close(ready[1]);
+  ssize_t used = 0, n;
+  while ((n = read(ready[0], why + used, (size_t)(ANSWER_MAX - 1 - used))) > 0 || (n < 0 && errno == EINTR))
+    if (n > 0) used += n;
+  why[used] = 0;
+  if (used < 2) return failed(why, ANSWER_SYSTEM, "start", "shim", ECHILD);
+  int code = why[0] - '0';
+  memmove(why, why + 2, (size_t)used - 1);
+  return code;
+}
+
+/* A launch that is asked again: the same nonce is answered with the facts, another refused. */
+static int launch_again(int directory, const char *nonce, char *why) {
+  struct request asked = request;
+  request.count = 0;
+  int known = launch_file_read(directory) == 0;
+  const char *first = request_text(&request, TAG_NONCE);
+  int same = known && first != NULL && strcmp(first, nonce) == 0;
+  request = asked;
+  if (!same) {
+    snprintf(why, ANSWER_MAX, "another launch has this container id");
+    return ANSWER_EXISTS;
+  }
+  struct pids pids;
+  if (pids_read(directory, &pids) != 0) return -1; /* began and never came to life */
+  snprintf(why, ANSWER_MAX, "%d %lld %d %lld", (int)pids.shim, pids.shim_start, (int)pids.pid, pids.start);
+  return ANSWER_OK;
+}
+
+/* Makes the container's own directory entry durable. */
+static int directory_sync(void) {
+  int fd = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  int result = fd < 0 || fsync(fd) != 0 ? -errno : 0;
+  if (fd >= 0) close(fd);
+  return result;
+}
+
+static int launch(const char *frame, size_t size, char *why) {
+  const char *id = request_text(&request, TAG_CONTAINER), *nonce = request_text(&request, TAG_NONCE);
+  const char *sandbox = request_text(&request, TAG_SANDBOX), *config = request_text(&request, TAG_CONFIG);
+  if (nonce == NULL || strlen(nonce) > 200 || strchr(nonce, '\n') != NULL || config == NULL || sandbox == NULL ||
+      !path_is_plain(sandbox) || request_text(&request, TAG_ARG) == NULL) {
+    snprintf(why, ANSWER_MAX, "a plan needs nonce, argv, config and an absolute sandbox without ..");
+    return ANSWER_INVALID;
+  }
+  struct reach reach;
+  reach_of(&reach);
+  int made = mkdir(id, 0700) == 0;
+  if (!made && errno != EEXIST) return failed(why, ANSWER_SYSTEM, "make runtime directory", id, errno);
+  int directory = runtime_open(id);
+  if (directory < 0 || flock(directory, LOCK_EX) != 0)
+    return failed(why, ANSWER_SYSTEM, "lock runtime directory", id, errno);
+  if (!made && faccessat(directory, "launch", F_OK, 0) == 0) {
+    int code = launch_again(directory, nonce, why);
+    if (code >= 0) return code;
+    reach_kill(&reach, 0);
+  }
+  int code = ANSWER_OK, result = launch_file_write(directory);
+  if (result == 0) result = file_write_durably(directory, "config.json", config, strlen(config));
+  if (result == 0) result = directory_sync();
+  if (result == 0 && mkfifoat(directory, "alive", 0600) != 0 && errno != EEXIST) result = -errno;
+  if (result != 0) code = failed(why, ANSWER_SYSTEM, "write runtime files of", id, -result);
+  if (code == ANSWER_OK) code = do_steps(why);
+  if (code == ANSWER_OK && (result = sandbox_make(sandbox, request_text(&request, TAG_USER))) != 0)
+    code = failed(why, ANSWER_SYSTEM, "make sandbox", sandbox, -result);
+  if (code == ANSWER_OK) code = shim_start(directory, frame, size, why);
+  if (code != ANSWER_OK) {
+    char ignored[ANSWER_MAX];
+    reach_kill(&reach, 0);
+    cgroups_remove(&reach, now_ms() + REMOVE_WAIT_MS, ignored);
+    runtime_remove(directory, id);
+  }
+  return code;
+}
+
+/* Waits until the shim has ended; 1 when it has. The descriptor is of this very process. */
+static int shim_wait(const struct pids *pids, long long until) {
+  int fd = (int)syscall(SYS_pidfd_open, pids->shim, 0);
+  while (shim_alive(pids)) {
+    long long left = until - now_ms();
+    if (left <= 0) break;
+    if (fd >= 0) {
+      struct pollfd one = {fd, POLLIN, 0};
+      poll(&one, 1, (int)left);
+    } else {
+      sleep_ms(5);
+    }
+  }
+  if (fd >= 0) close(fd);
+  return !shim_alive(pids);
+}
+
+/* The numbered steps of src/isolation/destroy.ts. Each may be repeated. */
+static int destroy(char *why) {
+  const char *id = request_text(&request, TAG_CONTAINER);
+  int directory = runtime_open(id);
+  struct pids pids = {0};
+  struct reach reach;
+  if (directory >= 0) {
+    flock(directory, LOCK_EX); /* a launch in progress comes to its end first */
+    launch_file_read(directory);
+    if (pids_read(directory, &pids) != 0 || !shim_alive(&pids)) pids.shim = 0;
+    flock(directory, LOCK_UN);
+  } else if (request_text(&request, TAG_REMOVE) == NULL) {
+    snprintf(why, ANSWER_MAX, "no container %s", id);
+    return ANSWER_UNKNOWN;
+  }
+  reach_of(&reach);
+  long grace = request_number(&request, TAG_GRACE, 0);
+  int gone = pids.shim == 0;
+  if (!gone && grace > 0) {
+    reach_signal(&reach, pids.shim, SIGTERM);         /* 1 ask */
+    gone = shim_wait(&pids, now_ms() + grace);        /* 2 wait */
+  }
+  long long until = now_ms() + KILL_WAIT_MS;
+  for (;;) {                                          /* 3 kill, 4 wait for the status */
+    int left = reach_kill(&reach, pids.shim);
+    if (!gone) gone = shim_wait(&pids, now_ms() + 200 < until ? now_ms() + 200 : until);
+    if (gone) pids.shim = 0;
+    if (gone && left == 0) break;
+    if (now_ms() >= until) {
+      snprintf(why, ANSWER_MAX, "%d processes of %s outlived the kill", left, id);
+      return ANSWER_NOT_EMPTY;
+    }
+    if (gone) sleep_ms(2);
+  }
+  return cgroups_remove(&reach, now_ms() + REMOVE_WAIT_MS, why); /* 5 remove */
+}
+
+static int signal_all(char *why) {
+  struct reach reach;
+  struct pids pids;
+  int directory = runtime_open(request_text(&request, TAG_CONTAINER));
+  long number = request_number(&request, TAG_SIGNAL, 0);
+  if (directory < 0) { snprintf(why, ANSWER_MAX, "no such container"); return ANSWER_UNKNOWN; }
+  if (number < 1 || number > 64) { snprintf(why, ANSWER_MAX, "signal is not within 1..64"); return ANSWER_INVALID; }
+  launch_file_read(directory);
+  reach_of(&reach);
+  if (pids_read(directory, &pids) == 0 && shim_alive(&pids)) reach_signal(&reach, pids.shim, (int)number);
+  return ANSWER_OK;
+}
+
+static int forget(char *why) {
+  const char *id = request_text(&request, TAG_CONTAINER);
+  struct pids pids;
+  int directory = runtime_open(id);
+  if (directory < 0) return ANSWER_OK;
+  flock(directory, LOCK_EX);
+  launch_file_read(directory);
+  int busy = pids_read(directory, &pids) == 0 && shim_alive(&pids);
+  for (int i = 0; i < request.count && !busy; i++)
+    busy = request.fields[i].tag == TAG_REMOVE && access(request.fields[i].value, F_OK) == 0;
+  if (busy) {
+    snprintf(why, ANSWER_MAX, "container %s is not destroyed yet", id);
+    return ANSWER_NOT_EMPTY;
+  }
+  runtime_remove(directory, id);
+  return ANSWER_OK;
+}
+
+void work(const struct service *service, int client, char *frame, uint32_t size) {
+  char why[ANSWER_MAX] = "";
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, NULL);
+  shim_path = service->shim_path;
+  roots = service->roots;
+  int code = ANSWER_INVALID;
+  if (request_parse(frame, size, &request) != 0)
+    snprintf(why, sizeof why, "the bytes are not a request");
+  else if (request.op != OP_STEPS && !id_is_plain(request_text(&request, TAG_CONTAINER)))
+    snprintf(why, sizeof why, "containerId needs 1 to 255 of A-Z a-z 0-9 . _ - and begins with none of . -");
+  else if ((code = check_paths(why)) == ANSWER_OK) {
+    switch (request.op) {
+      case OP_LAUNCH: code = launch(frame, size, why); break;
+      case OP_STEPS: code = do_steps(why); break;
+      case OP_SIGNAL: code = signal_all(why); break;
+      case OP_DESTROY: code = destroy(why); break;
+      case OP_FORGET: code = forget(why); break;
+      default: code = ANSWER_INVALID; snprintf(why, sizeof why, "operation %d is unknown", request.op);
+    }
+  }
+  answer(client, request.id, code, why, 0);
+  _exit(0);
+}
+
