@@ -1,0 +1,80 @@
+/**
+ * The interface that the three cgroup drivers share, the values they write and the names they
+ * use. A driver computes paths and ordered writes; it touches no file.
+ */
+import type { CgroupPlan, CgroupStep, ContainerUsage } from "#runtime";
+import type { CgroupMode, Hierarchies } from "./mounts.ts";
+import type { Limit } from "./values.ts";
+
+/** Name of the directory below each hierarchy that belongs to Meseta. */
+export const CGROUP_ROOT_DEFAULT = "meseta";
+
+/**
+ * The cgroup in which the launcher and its shims live, beside the containers. `=` may not occur
+ * in an id, so no container can have this name.
+ */
+export const LAUNCHER_CGROUP = "=launcher";
+
+/** What a container may use, in the units of the kernel; null leaves the controller alone. */
+export interface CgroupValues {
+  readonly cpu: {
+    readonly cpuMilli: number;
+    readonly revocable: boolean;
+    /** Thousandths of a cpu that may never be exceeded; null writes no quota. */
+    readonly limitMilli: Limit | null;
+  } | null;
+  readonly memory: { readonly softBytes: number; readonly hardBytes: Limit } | null;
+  readonly pids: { readonly max: Limit } | null;
+}
+
+/** One file to read for usage and how its text becomes fields. */
+export interface UsageFile {
+  readonly path: string;
+  readonly parse: (text: string) => Partial<ContainerUsage>;
+}
+
+export interface CgroupPlace {
+  /** Directory below each hierarchy, usually `meseta`. */
+  readonly root: string;
+  readonly agentId: string;
+}
+
+export interface CgroupDriver {
+  readonly mode: CgroupMode;
+  /** This agent's own directories, `<mount>/<root>/<agentId>`: all it may ever touch. */
+  readonly directories: readonly string[];
+  /** Makes `directories` and enables what containers need; once per start. */
+  agentSteps(): readonly CgroupStep[];
+  /** `cgroup.procs` files into which the launcher is moved, out of the agent's own cgroup. */
+  launcherJoin(): readonly string[];
+  /** Everything about one container's cgroups, limits written before anybody joins. */
+  plan(containerId: string, values: CgroupValues): CgroupPlan;
+  /** Writes that take a live container from one set of limits to another. */
+  update(containerId: string, before: CgroupValues, next: CgroupValues): readonly CgroupStep[];
+  usageFiles(containerId: string): readonly UsageFile[];
+}
+
+/** A required write: when it fails, the launch or the update fails. */
+export const write = (path: string, value: string | number): CgroupStep => ({
+  kind: "write",
+  path,
+  value: String(value),
+  optional: false,
+});
+
+/** A write to a file that older kernels do not have. */
+export const writeIfThere = (path: string, value: string | number): CgroupStep => ({
+  kind: "write",
+  path,
+  value: String(value),
+  optional: true,
+});
+
+export const make = (path: string): CgroupStep => ({ kind: "make", path });
+
+/** `a`, `a/b`, `a/b/c` below a mount, to be made from the top down. */
+export function makeDown(mount: string, names: readonly string[]): CgroupStep[] {
+  return names.map((_, index) => make([mount, ...names.slice(0, index + 1)].join("/")));
+}
+
+export type { CgroupMode, Hierarchies };

@@ -1,0 +1,55 @@
+/**
+ * The driver for machines with v1 controllers and a unified tree beside them. Limits are v1's;
+ * a v2 cgroup without any controller still kills, tells when it is empty, and tells pressure
+ * (measured), so each container is in both.
+ */
+import type { CgroupPlan, CgroupStep } from "#runtime";
+import { type CgroupDriver, LAUNCHER_CGROUP, make, makeDown, type UsageFile } from "./driver.ts";
+import { type V1Machine, v1Driver } from "./v1.ts";
+import { unifiedUsageFiles } from "./v2.ts";
+
+export interface HybridMachine extends V1Machine {
+  /** Mount point of the unified tree. */
+  readonly mount: string;
+}
+
+export function hybridDriver(machine: HybridMachine): CgroupDriver {
+  const { mount, root, agentId } = machine;
+  const limits = v1Driver(machine);
+  const own = `${mount}/${root}/${agentId}`;
+
+  return {
+    mode: "hybrid",
+    directories: [...limits.directories, own],
+
+    agentSteps: (): CgroupStep[] => [
+      ...limits.agentSteps(),
+      ...makeDown(mount, [root, agentId]),
+      make(`${own}/${LAUNCHER_CGROUP}`),
+    ],
+
+    launcherJoin: () => [...limits.launcherJoin(), `${own}/${LAUNCHER_CGROUP}/cgroup.procs`],
+
+    plan(containerId, values): CgroupPlan {
+      const path = `${own}/${containerId}`;
+      const plan = limits.plan(containerId, values);
+      return {
+        ...plan,
+        steps: [...plan.steps, make(path)],
+        join: [...plan.join, `${path}/cgroup.procs`],
+        kill: { kind: "kill", path: `${path}/cgroup.kill` },
+        remove: [...plan.remove, path],
+      };
+    },
+
+    update: (containerId, before, next) => limits.update(containerId, before, next),
+
+    usageFiles(containerId): UsageFile[] {
+      // v1 counts use and throttling; of the unified tree's files only pressure adds to that.
+      const pressure = unifiedUsageFiles(`${own}/${containerId}`).filter((file) =>
+        file.path.endsWith(".pressure"),
+      );
+      return [...limits.usageFiles(containerId), ...pressure];
+    },
+  };
+}

@@ -1,0 +1,100 @@
+/**
+ * The container as a record, and the shape in which it is kept in `config.json`. The checkpoint
+ * holds no environment (secrets live there) and is read by every later version: fields are
+ * added, never changed; an older shape gets its own reader.
+ */
+import { type Static, Type } from "@sinclair/typebox";
+import { TypeCompiler } from "@sinclair/typebox/compiler";
+import type { LogRotation } from "#runtime";
+
+/** A limit that may say `infinite`; null where the task names none. */
+const LimitOrNull = Type.Union([
+  Type.Integer({ minimum: 0 }),
+  Type.Literal("infinite"),
+  Type.Null(),
+]);
+
+const Resources = Type.Object({
+  /** Thousandths of a cpu that nobody may take back. */
+  cpuMilli: Type.Integer({ minimum: 0 }),
+  cpuMilliRevocable: Type.Integer({ minimum: 0 }),
+  memMib: Type.Integer({ minimum: 0 }),
+});
+
+const Limits = Type.Object({
+  cpuMilli: LimitOrNull,
+  memMib: LimitOrNull,
+  pids: Type.Union([Type.Integer({ minimum: 1 }), Type.Null()]),
+});
+
+const User = Type.Object({
+  uid: Type.Integer({ minimum: 0 }),
+  gid: Type.Integer({ minimum: 0 }),
+  groups: Type.Array(Type.Integer({ minimum: 0 })),
+});
+
+const Mode = Type.Union([
+  Type.Literal("v1"),
+  Type.Literal("v2"),
+  Type.Literal("hybrid"),
+  Type.Literal("none"),
+]);
+
+/** Checkpoint shape v1: the content of `config.json`. */
+export const CheckpointV1 = Type.Object({
+  v: Type.Literal(1),
+  containerId: Type.String({ minLength: 1, maxLength: 200 }),
+  nonce: Type.String({ minLength: 1, maxLength: 200 }),
+  agentId: Type.String({ minLength: 1, maxLength: 200 }),
+  /** Compared for equality only: another boot means that the process is gone. */
+  bootId: Type.String(),
+  createdAtMs: Type.Number(),
+  sandbox: Type.String(),
+  user: Type.Union([User, Type.Null()]),
+  resources: Resources,
+  limits: Limits,
+  cgroupMode: Mode,
+  graceMs: Type.Integer({ minimum: 0 }),
+  /** The agent's own data (task, framework, executor): opaque here, given back as it was. */
+  owner: Type.Unknown(),
+});
+
+export type Checkpoint = Static<typeof CheckpointV1>;
+export type ContainerResources = Static<typeof Resources>;
+export type ContainerLimits = Static<typeof Limits>;
+
+/** What the agent asks for: the checkpoint's content and what may not be written down. */
+export interface ContainerSpec extends Checkpoint {
+  readonly argv: readonly [string, ...string[]];
+  readonly env: Readonly<Record<string, string>>;
+  readonly logs: LogRotation;
+}
+
+const check = TypeCompiler.Compile(CheckpointV1);
+
+/** Drops what must not be on disk. */
+export function checkpointOf(spec: ContainerSpec): Checkpoint {
+  const { argv: _argv, env: _env, logs: _logs, ...checkpoint } = spec;
+  return checkpoint;
+}
+
+export function encodeCheckpoint(checkpoint: Checkpoint): string {
+  return `${JSON.stringify(checkpoint)}\n`;
+}
+
+export type Decoded =
+  | { readonly ok: true; readonly checkpoint: Checkpoint }
+  | { readonly ok: false; readonly message: string };
+
+export function decodeCheckpoint(text: string): Decoded {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    return { ok: false, message: `config.json is no JSON: ${String(error)}` };
+  }
+  if (check.Check(value)) return { ok: true, checkpoint: value };
+  const first = check.Errors(value).First();
+  const where = first === undefined || first.path === "" ? "the whole" : first.path;
+  return { ok: false, message: `config.json: ${where}: ${first?.message ?? "not understood"}` };
+}

@@ -1,0 +1,20 @@
+/** Door of the isolation floor: containers as data, cgroup drivers, isolators, decisions. */
+export * from "./cgroups/detect.ts";
+export * from "./cgroups/driver.ts";
+export * from "./cgroups/hybrid.ts";
+export * from "./cgroups/mounts.ts";
+export * from "./cgroups/none.ts";
+export * from "./cgroups/v1.ts";
+export * from "./cgroups/v2.ts";
+export * from "./cgroups/values.ts";
+export * from "./container.ts";
+export * from "./destroy.ts";
+export type * from "./isolator.ts";
+export * from "./isolators/cpu.ts";
+export * from "./isolators/mem.ts";
+export * from "./isolators/pids.ts";
+export * from "./launch-plan.ts";
+export * from "./oom.ts";
+export * from "./pressure.ts";
+export * from "./recover.ts";
+export * from "./usage.ts";

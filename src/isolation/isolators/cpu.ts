@@ -1,0 +1,23 @@
+/**
+ * `cgroups/cpu`: shares by request; a quota when the task has a cpu limit or the agent enforces
+ * quotas for all (`--cgroups_enable_cfs`). Revocable cpus weigh a hundredth (Mesos).
+ */
+import type { Isolator } from "../isolator.ts";
+
+export interface CpuOptions {
+  /** Hold every container to its request, not only those with a limit. */
+  readonly isQuotaForAll: boolean;
+}
+
+export function cpuIsolator(options: CpuOptions): Isolator {
+  return {
+    name: "cgroups/cpu",
+    fragment({ resources, limits }) {
+      const cpuMilli = resources.cpuMilli + resources.cpuMilliRevocable;
+      // As in Mesos the whole container is of low priority as soon as a part of it is revocable.
+      const revocable = resources.cpuMilliRevocable > 0;
+      const limitMilli = limits.cpuMilli ?? (options.isQuotaForAll ? cpuMilli : null);
+      return { cgroups: { cpu: { cpuMilli, revocable, limitMilli } } };
+    },
+  };
+}

@@ -1,0 +1,150 @@
+/**
+ * Merges what the isolators want into one plan for the launcher, refuses contradictions by name,
+ * and prints a plan for people. Pure: only the launcher writes.
+ */
+import type { LaunchPlan } from "#runtime";
+import type { CgroupDriver, CgroupValues } from "./cgroups/driver.ts";
+import { type ContainerSpec, checkpointOf, encodeCheckpoint } from "./container.ts";
+import type { Fragment, Isolator, Machine } from "./isolator.ts";
+
+/** Two isolators (or an isolator and the task) that want different things. */
+export interface Contradiction {
+  /** `cgroups.memory`, `env.PATH`, `oomScoreAdj`. */
+  readonly what: string;
+  /** Who said what, in the order of the isolators. */
+  readonly said: readonly { readonly by: string; readonly value: string }[];
+}
+
+export interface Merged {
+  readonly cgroups: CgroupValues;
+  readonly env: Readonly<Record<string, string>>;
+  readonly oomScoreAdj: number | null;
+}
+
+export type MergeResult =
+  | { readonly ok: true; readonly merged: Merged }
+  | { readonly ok: false; readonly contradictions: readonly Contradiction[] };
+
+export interface Named {
+  readonly by: string;
+  readonly fragment: Fragment;
+}
+
+/** The fields of fragments as one flat list of names, so that one rule finds every clash. */
+function flatten(fragment: Fragment): [string, unknown][] {
+  const flat: [string, unknown][] = [];
+  for (const [key, value] of Object.entries(fragment.cgroups ?? {})) {
+    flat.push([`cgroups.${key}`, value]);
+  }
+  for (const [key, value] of Object.entries(fragment.env ?? {})) flat.push([`env.${key}`, value]);
+  if (fragment.oomScoreAdj !== undefined) flat.push(["oomScoreAdj", fragment.oomScoreAdj]);
+  return flat;
+}
+
+/** Secrets may stand in the environment: a contradiction tells that values differ, not which. */
+function shown(what: string, value: unknown): string {
+  return what.startsWith("env.") ? "(hidden)" : JSON.stringify(value);
+}
+
+export function mergeFragments(parts: readonly Named[]): MergeResult {
+  const said = new Map<string, { by: string; value: unknown }[]>();
+  for (const { by, fragment } of parts) {
+    for (const [what, value] of flatten(fragment)) {
+      const list = said.get(what) ?? [];
+      list.push({ by, value });
+      said.set(what, list);
+    }
+  }
+  const contradictions: Contradiction[] = [];
+  for (const [what, list] of said) {
+    if (new Set(list.map(({ value }) => JSON.stringify(value))).size < 2) continue;
+    contradictions.push({
+      what,
+      said: list.map(({ by, value }) => ({ by, value: shown(what, value) })),
+    });
+  }
+  if (contradictions.length > 0) return { ok: false, contradictions };
+  let cgroups: CgroupValues = { cpu: null, memory: null, pids: null };
+  let env: Record<string, string> = {};
+  let oomScoreAdj: number | null = null;
+  for (const { fragment } of parts) {
+    cgroups = { ...cgroups, ...fragment.cgroups };
+    env = { ...env, ...fragment.env };
+    oomScoreAdj = fragment.oomScoreAdj ?? oomScoreAdj;
+  }
+  return { ok: true, merged: { cgroups, env, oomScoreAdj } };
+}
+
+export interface PlanInputs {
+  readonly spec: ContainerSpec;
+  readonly machine: Machine;
+  readonly driver: CgroupDriver;
+  readonly isolators: readonly Isolator[];
+}
+
+export type PlanResult =
+  | { readonly ok: true; readonly plan: LaunchPlan; readonly values: CgroupValues }
+  | {
+      readonly ok: false;
+      readonly contradictions: readonly Contradiction[];
+      readonly message: string;
+    };
+
+/** The cgroup values that a spec leads to; also what an update compares. */
+export function planLaunch({ spec, machine, driver, isolators }: PlanInputs): PlanResult {
+  const parts: Named[] = [{ by: "task", fragment: { env: spec.env } }];
+  for (const isolator of isolators) {
+    parts.push({ by: isolator.name, fragment: isolator.fragment(spec, machine) });
+  }
+  const result = mergeFragments(parts);
+  if (!result.ok) {
+    const { contradictions } = result;
+    return {
+      ok: false,
+      contradictions,
+      message: contradictions.map(printContradiction).join("; "),
+    };
+  }
+  const { cgroups, env, oomScoreAdj } = result.merged;
+  const plan: LaunchPlan = {
+    containerId: spec.containerId,
+    nonce: spec.nonce,
+    argv: spec.argv,
+    env,
+    sandbox: spec.sandbox,
+    user: spec.user,
+    cgroups: driver.plan(spec.containerId, cgroups),
+    oomScoreAdj,
+    logs: spec.logs,
+    graceMs: spec.graceMs,
+    config: encodeCheckpoint(checkpointOf(spec)),
+  };
+  return { ok: true, plan, values: cgroups };
+}
+
+export function printContradiction({ what, said }: Contradiction): string {
+  return `${what}: ${said.map(({ by, value }) => `${by} wants ${value}`).join(", ")}`;
+}
+
+/** The plan as lines for people. Names of the environment, never its values. */
+export function printPlan(plan: LaunchPlan): string {
+  const { user, cgroups } = plan;
+  const lines = [
+    `container ${plan.containerId} (launch ${plan.nonce})`,
+    `run ${plan.argv.map((word) => JSON.stringify(word)).join(" ")}`,
+    `in ${plan.sandbox}`,
+    user === null
+      ? "as the agent's own user"
+      : `as uid ${user.uid} gid ${user.gid} groups ${user.groups.join(",") || "none"}`,
+    `env ${Object.keys(plan.env).sort().join(" ") || "empty"}`,
+    `logs ${plan.logs.files + 1} files of ${plan.logs.bytes} bytes each`,
+  ];
+  if (plan.oomScoreAdj !== null) lines.push(`oom_score_adj ${plan.oomScoreAdj}`);
+  for (const step of cgroups.steps) {
+    lines.push(step.kind === "make" ? `make ${step.path}` : `write ${step.path} ${step.value}`);
+  }
+  for (const path of cgroups.join) lines.push(`join ${path}`);
+  const { kill } = cgroups;
+  lines.push(kill.kind === "descendants" ? "kill by descent" : `kill by ${kill.path}`);
+  return lines.join("\n");
+}
