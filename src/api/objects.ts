@@ -1,0 +1,195 @@
+/**
+ * What people see over HTTP and in the command line's JSON: objects with names and units that do
+ * not change. Each has a `version`, the id of the operator event that changed it last. These are
+ * not the nouns of the wire (`#protocol`): views make these from those.
+ */
+import { type Static, Type } from "@sinclair/typebox";
+import { LimitationSchema, oneOf, TASK_STATE_NAMES, type TaskState } from "#protocol";
+
+const Text = Type.String();
+const Count = Type.Integer({ minimum: 0 });
+/** Milliseconds since 1970. */
+const Moment = Type.Number();
+
+/** Amounts: cpus and gpus in units, memory and disk in MiB, ports as text like [31000-31002]. */
+export const AmountsSchema = Type.Object({
+  cpus: Type.Number(),
+  memMib: Type.Number(),
+  diskMib: Type.Number(),
+  gpus: Type.Number(),
+  ports: Type.Optional(Text),
+});
+export type Amounts = Static<typeof AmountsSchema>;
+
+export const TaskHistoryEntrySchema = Type.Object({
+  state: oneOf<TaskState>(TASK_STATE_NAMES),
+  atMs: Moment,
+  source: Text,
+  reason: Type.Optional(Text),
+  message: Type.Optional(Text),
+  uuid: Type.Optional(Text),
+});
+
+export const TaskObjectSchema = Type.Object({
+  id: Text,
+  name: Text,
+  frameworkId: Text,
+  framework: Text,
+  agentId: Text,
+  hostname: Text,
+  role: Text,
+  state: oneOf<TaskState>(TASK_STATE_NAMES),
+  reason: Type.Optional(Text),
+  message: Type.Optional(Text),
+  /** Exit code of the command, 128 + signal where a signal ended it. */
+  exitCode: Type.Optional(Type.Integer()),
+  limitation: Type.Optional(LimitationSchema),
+  resources: AmountsSchema,
+  containerId: Type.Optional(Text),
+  cgroup: Type.Optional(Text),
+  launchedAtMs: Moment,
+  startedAtMs: Type.Optional(Moment),
+  endedAtMs: Type.Optional(Moment),
+  history: Type.Array(TaskHistoryEntrySchema),
+  version: Text,
+});
+export type TaskObject = Static<typeof TaskObjectSchema>;
+
+export const AgentObjectSchema = Type.Object({
+  id: Text,
+  principal: Text,
+  hostname: Text,
+  condition: Text,
+  /** How limits are enforced there: v2, v1, hybrid or none. */
+  isolation: Text,
+  agentVersion: Text,
+  attributes: Type.Record(Text, Text),
+  total: AmountsSchema,
+  used: AmountsSchema,
+  offered: AmountsSchema,
+  tasks: Count,
+  registeredAtMs: Moment,
+  version: Text,
+});
+export type AgentObject = Static<typeof AgentObjectSchema>;
+
+export const FrameworkObjectSchema = Type.Object({
+  id: Text,
+  name: Text,
+  principal: Text,
+  roles: Type.Array(Text),
+  suppressedRoles: Type.Array(Text),
+  connected: Type.Boolean(),
+  active: Type.Boolean(),
+  used: AmountsSchema,
+  offered: AmountsSchema,
+  tasks: Count,
+  subscribedAtMs: Moment,
+  version: Text,
+});
+export type FrameworkObject = Static<typeof FrameworkObjectSchema>;
+
+export const OfferObjectSchema = Type.Object({
+  id: Text,
+  frameworkId: Text,
+  framework: Text,
+  agentId: Text,
+  hostname: Text,
+  role: Text,
+  resources: AmountsSchema,
+  madeAtMs: Moment,
+  version: Text,
+});
+export type OfferObject = Static<typeof OfferObjectSchema>;
+
+export const RoleObjectSchema = Type.Object({
+  name: Text,
+  weight: Type.Number(),
+  /** Dominant share, 0 to 1. */
+  share: Type.Number(),
+  frameworks: Type.Array(Text),
+  used: AmountsSchema,
+  offered: AmountsSchema,
+  version: Text,
+});
+export type RoleObject = Static<typeof RoleObjectSchema>;
+
+export const ClusterStatusSchema = Type.Object({
+  cluster: Text,
+  /** Version of the build that answers. */
+  build: Text,
+  masterId: Text,
+  leader: Type.Optional(Type.Object({ masterId: Text, epoch: Count })),
+  agents: Type.Record(Text, Count),
+  frameworks: Count,
+  tasks: Type.Record(Text, Count),
+  total: AmountsSchema,
+  used: AmountsSchema,
+  offered: AmountsSchema,
+  /** Sentences about what is not as it should be: no root, no leader, memory bus. */
+  warnings: Type.Array(Text),
+});
+export type ClusterStatus = Static<typeof ClusterStatusSchema>;
+
+/** Most instances of one run. */
+export const RUN_INSTANCES_MAX = 10_000;
+
+/** What `meseta run` asks for. Amounts as in `AmountsSchema`. */
+export const RunRequestSchema = Type.Object(
+  {
+    name: Type.Optional(Type.String({ maxLength: 200 })),
+    argv: Type.Array(Type.String({ maxLength: 128 * 1024 }), { minItems: 1, maxItems: 1024 }),
+    instances: Type.Optional(Type.Integer({ minimum: 1, maximum: RUN_INSTANCES_MAX })),
+    cpus: Type.Optional(Type.Number({ exclusiveMinimum: 0, maximum: 1_000_000 })),
+    memMib: Type.Optional(Type.Number({ exclusiveMinimum: 0, maximum: 1e9 })),
+    diskMib: Type.Optional(Type.Number({ minimum: 0, maximum: 1e12 })),
+    /** How many ports; their numbers stand in PORT0, PORT1 … */
+    ports: Type.Optional(Type.Integer({ minimum: 0, maximum: 1000 })),
+    role: Type.Optional(Type.String({ minLength: 1, maxLength: 255 })),
+    env: Type.Optional(Type.Record(Text, Text)),
+    user: Type.Optional(Type.String({ minLength: 1, maxLength: 64 })),
+    graceMs: Type.Optional(Type.Integer({ minimum: 0 })),
+  },
+  { additionalProperties: false },
+);
+export type RunRequest = Static<typeof RunRequestSchema>;
+
+export const RunObjectSchema = Type.Object({
+  id: Text,
+  name: Text,
+  frameworkId: Type.Optional(Text),
+  role: Text,
+  wanted: Count,
+  /** How many instances wait for an offer, are placed, run, have ended well, ended badly. */
+  waiting: Count,
+  placed: Count,
+  running: Count,
+  finished: Count,
+  failed: Count,
+  taskIds: Type.Array(Text),
+  resources: AmountsSchema,
+  createdAtMs: Moment,
+  /** Why the waiting ones wait, in a sentence with numbers, once that is known. */
+  blockedBy: Type.Optional(Text),
+  cancelled: Type.Boolean(),
+  version: Text,
+});
+export type RunObject = Static<typeof RunObjectSchema>;
+
+export const WhyObjectSchema = Type.Object({
+  name: Text,
+  summary: Text,
+  counts: Type.Record(Text, Count),
+  agents: Type.Array(Type.Object({ agentId: Text, reason: Type.Optional(Text), detail: Text })),
+});
+export type WhyObject = Static<typeof WhyObjectSchema>;
+
+/** A page of a list; `next` is the cursor of the following page. */
+export function pageOf<Item extends ReturnType<typeof Type.Object>>(item: Item) {
+  return Type.Object({
+    items: Type.Array(item),
+    next: Type.Optional(Type.String()),
+    /** Id of the last operator event that the page has seen. */
+    index: Type.String(),
+  });
+}
