@@ -6,7 +6,7 @@
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 const ENTRY = join(ROOT, "dist/src/cli/main.js");
@@ -40,7 +40,7 @@ function build() {
 
 const sentence = obstacle();
 if (sentence === undefined) {
-  await import(ENTRY);
+  import(pathToFileURL(ENTRY).href);
 } else {
   process.stderr.write(`${sentence}\n`);
   process.exitCode = 1;

@@ -97,10 +97,11 @@ function suppressionAt(tokens: readonly Token[], at: number): string | undefined
   return text(0) === "any" && typed ? "any" : undefined;
 }
 
-/** A comment on the same line or ending on the line above. */
+/** A comment on the same line, or a `//` comment on the line above; what documents a declaration is no reason. */
 function hasReason({ comments }: Source, line: number): boolean {
   return comments.some((comment) => {
-    const beside = comment.line === line || comment.lastLine === line - 1;
+    const above = comment.lastLine === line - 1 && comment.text.startsWith("//");
+    const beside = comment.line === line || above;
     return beside && isReason(comment.text.replace(DIRECTIVE, ""));
   });
 }

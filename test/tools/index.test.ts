@@ -1,0 +1,5 @@
+/** The tests of the project's own tools: each rule of tidy bites, diagrams are true, the core compiles without a platform. */
+import "./tokens.cases.ts";
+import "./rules.cases.ts";
+import "./diagrams.cases.ts";
+import "./core-compile.cases.ts";
