@@ -1,0 +1,6 @@
+/** Door of the views: answers for people, never asked by actors. */
+export * from "./amounts.ts";
+export * from "./cluster.ts";
+export * from "./history.ts";
+export * from "./lists.ts";
+export * from "./ring.ts";
