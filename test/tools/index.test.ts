@@ -1,5 +1,8 @@
 /** The tests of the project's own tools: each rule of tidy bites, diagrams are true, the core compiles without a platform. */
 import "./tokens.cases.ts";
-import "./rules.cases.ts";
+import "./names.cases.ts";
+import "./imports.cases.ts";
+import "./shape.cases.ts";
+import "./pages.cases.ts";
 import "./diagrams.cases.ts";
 import "./core-compile.cases.ts";

@@ -19,8 +19,8 @@ const PACKAGE_PLACES: ReadonlyMap<string, { readonly where: RegExp; readonly pla
     [
       "xstate",
       {
-        where: /(?:^|\/)(?:machine|[\w-]+-machine)\.ts$|^src\/runtime\/host\.ts$/,
-        place: "machine.ts, *-machine.ts and runtime/host.ts",
+        where: /(?:^|\/)(?:machine|[\w-]+-machine)\.ts$|^src\/runtime\/(?:host|actor)\.ts$/,
+        place: "machine.ts, *-machine.ts and the host in runtime (host.ts, actor.ts)",
       },
     ],
     [

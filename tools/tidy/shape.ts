@@ -57,15 +57,13 @@ function catches({ path, tokens }: Source): Finding[] {
   });
 }
 
-/** `catch {}`, `catch (e) {}` and `.catch(() => {})`: what they catch is gone. */
+/** `catch {}`, `catch (e) {}` and `.catch(() => {})`: what they catch is gone. A value in its place is an answer. */
 function catchesNothing(tokens: readonly Token[], at: number): boolean {
   const words = tokens
     .slice(at + 1, at + 10)
     .map((token) => token.text)
     .join(" ");
-  return /^(?:\( \w+ \) )?\{ \}|^\( (?:\( \w* ?\)|\w+) => (?:\{ \}|undefined \)|null \))/.test(
-    words,
-  );
+  return /^(?:\( \w+ \) )?\{ \}|^\( (?:\( \w* ?\)|\w+) => \{ \}/.test(words);
 }
 
 function suppressions(source: Source): Finding[] {

@@ -28,7 +28,7 @@ export interface Source {
   readonly tokens: readonly Token[];
   readonly comments: readonly Comment[];
   readonly imports: readonly Import[];
-  /** The first sentence of the header comment, empty where there is none. */
+  /** How the header comment begins: its first sentence, or more where that is short; empty where there is none. */
   readonly header: string;
 }
 
@@ -44,7 +44,8 @@ export const SOURCE_FOLDERS = ["bin", "src", "sim", "tools", "bench", "examples"
 
 const SCRIPT = /\.(?:ts|js)$/;
 const SOURCE = /\.(?:ts|js|c|h|sh)$/;
-const SENTENCE = /^.*?[.!?](?=\s|$)/;
+/** The sentences that say something: as few as reach twenty characters. */
+const SENTENCE = /^.{19,}?[.!?](?=\s|$)/;
 
 /** Reads every source below the root. */
 export function readTree(root: string): Tree {
