@@ -1,0 +1,34 @@
+/** The type of the handlers behind the table of routes, one per row that answers an object. */
+import type { Static, TSchema } from "@sinclair/typebox";
+import { ApiError, type InputOf, type ROUTES, type RouteName } from "#api";
+import type { BodyOf } from "#protocol";
+import type { GatewayContext } from "../context.ts";
+
+type QueryOf<Name extends RouteName> = (typeof ROUTES)[Name] extends {
+  readonly query: infer Schema extends TSchema;
+}
+  ? Static<Schema>
+  : Record<string, never>;
+
+export interface Asked<Name extends RouteName> {
+  readonly path: Readonly<Record<string, string>>;
+  readonly query: QueryOf<Name>;
+  readonly body: InputOf<Name>;
+}
+
+/** Routes that answer with one JSON object. */
+type ObjectRoute = Exclude<RouteName, "events" | "taskLogs">;
+
+export type Handlers = {
+  readonly [Name in ObjectRoute]: (
+    context: GatewayContext,
+    asked: Asked<Name>,
+  ) => object | Promise<object>;
+};
+
+/** @throws ApiError with the leader's own words. */
+export function refuseUnaccepted(answer: BodyOf<"OPERATOR_ANSWER">): void {
+  if (answer.accepted) return;
+  const code = answer.reason === "not-found" ? "not-found" : "conflict";
+  throw new ApiError(code, answer.message ?? `the leader refused: ${answer.reason ?? "?"}`);
+}
