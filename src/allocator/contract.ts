@@ -9,7 +9,6 @@ import type {
   FrameworkCapability,
   FrameworkId,
   PlacementReason,
-  Refusal,
 } from "#protocol";
 import type { Quantities, Resources } from "#resources";
 
@@ -70,6 +69,8 @@ export type ExplainQuery = {
   readonly role?: string;
   /** What one task wants, by name and amount; reservations in it do not matter. */
   readonly demand?: Resources;
+  /** By agent, what is held but only on offer: for the demand it counts as free. */
+  readonly offered?: ReadonlyMap<AgentId, Resources>;
 };
 
 /** A lack in figures, in thousandths (of integers for ranges, of items for sets). */
@@ -204,7 +205,7 @@ export interface Allocator {
   /** What a framework holds on an agent, offers included, with allocation roles. */
   held(frameworkId: FrameworkId, agentId: AgentId): Resources;
   shares(): Shares;
-  explain(query: ExplainQuery, nowMs: number): Explanation;
+  explain(query: ExplainQuery): Explanation;
   /** How often something was not offered, by reason, since the beginning. */
-  refusals(): ReadonlyMap<Refusal, number>;
+  refusals(): ReadonlyMap<PlacementReason, number>;
 }

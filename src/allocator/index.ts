@@ -16,3 +16,5 @@ export type {
   Shares,
   Shortage,
 } from "./contract.ts";
+export { createAllocator } from "./allocator.ts";
+export { FILTERS_PER_CLIENT_MAX, REFUSE_MS_MAX } from "./filters.ts";

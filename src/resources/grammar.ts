@@ -193,8 +193,7 @@ function resourceOf(token: Squeezed, defaultRole: string): Parsed<Resource> {
   const close = token.text.indexOf(")");
   const named = open >= 0 && open < colon;
   if (named !== (close >= 0 && close < colon) || (named && close < open)) {
-    const at = named && close > open ? open : Math.max(0, Math.min(open < 0 ? close : open, colon));
-    return flawed('"(" and ")" around the role do not match', token.at(at));
+    return flawed('"(" and ")" around the role do not match', token.at(token.text.search(/[()]/)));
   }
   if (named && close !== colon - 1) {
     return flawed('":" must follow the role', token.at(close + 1));

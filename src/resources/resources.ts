@@ -41,14 +41,18 @@ import { DEFAULT_ROLE } from "./roles.ts";
 import { addItems } from "./sets.ts";
 
 export class Resources implements Iterable<Resource> {
+  // Methods are `private`, not `#`: beside a `#method` the compiler (7.0.2) replaces the class's
+  // own name by an alias that has no value yet when `EMPTY` is made.
   static readonly EMPTY = new Resources([]);
   readonly #entries: readonly Entry[];
+  /** Computed at most once: the bag never changes. */
+  #quantities: Quantities | undefined;
 
   private constructor(entries: readonly Entry[]) {
     this.#entries = entries;
   }
 
-  static #of(entries: readonly Entry[]): Resources {
+  private static bag(entries: readonly Entry[]): Resources {
     return entries.length === 0 ? Resources.EMPTY : new Resources(entries);
   }
 
@@ -92,7 +96,7 @@ export class Resources implements Iterable<Resource> {
   static fromWire(list: Iterable<Resource>): Resources {
     const builder = new Builder([]);
     for (const resource of list) if (!isEmptyValue(resource)) builder.add(entryOf(resource));
-    return Resources.#of(builder.entries);
+    return Resources.bag(builder.entries);
   }
 
   /** Plain objects for wire and disk; a shared object occurs once per copy. */
@@ -114,12 +118,12 @@ export class Resources implements Iterable<Resource> {
 
   /** What `parse` reads back: the short grammar where it can say everything, else JSON. */
   toText(): string {
-    const simple = this.#entries.every(({ resource }) => isSimple(resource)) && !this.#mixesTypes();
+    const simple = this.#entries.every(({ resource }) => isSimple(resource)) && !this.mixesTypes();
     if (!simple) return JSON.stringify(this.toWire());
     return this.#entries.map(({ resource }) => formatSimple(resource)).join("; ");
   }
 
-  #mixesTypes(): boolean {
+  private mixesTypes(): boolean {
     const types = new Map(this.#entries.map(({ resource }) => [resource.name, resource.type]));
     return this.#entries.some(({ resource }) => types.get(resource.name) !== resource.type);
   }
@@ -140,7 +144,7 @@ export class Resources implements Iterable<Resource> {
     if (this.isEmpty) return other;
     const builder = new Builder(this.#entries);
     for (const entry of other.#entries) builder.add(entry);
-    return Resources.#of(builder.entries);
+    return Resources.bag(builder.entries);
   }
 
   /** Never below zero: what the left has not is no debt. */
@@ -149,7 +153,7 @@ export class Resources implements Iterable<Resource> {
     if (other === this) return Resources.EMPTY;
     const builder = new Builder(this.#entries);
     for (const entry of other.#entries) builder.subtract(entry);
-    return Resources.#of(builder.entries);
+    return Resources.bag(builder.entries);
   }
 
   /**
@@ -187,7 +191,7 @@ export class Resources implements Iterable<Resource> {
 
   filter(keep: (resource: Resource) => boolean): Resources {
     const kept = this.#entries.filter(({ resource }) => keep(resource));
-    return kept.length === this.#entries.length ? this : Resources.#of(kept);
+    return kept.length === this.#entries.length ? this : Resources.bag(kept);
   }
 
   unreserved(): Resources {
@@ -204,10 +208,19 @@ export class Resources implements Iterable<Resource> {
 
   /** The reserved parts by role. */
   reservations(): Map<string, Resources> {
-    return this.#groupBy(({ reservations }) => {
+    return this.groupBy(({ reservations }) => {
       const role = reservationRole(reservations);
       return role === DEFAULT_ROLE ? undefined : role;
     });
+  }
+
+  /** Roles that something is reserved for. */
+  reservedRoles(): string[] {
+    const roles = new Set<string>();
+    for (const { resource } of this.#entries) {
+      if (resource.reservations !== undefined) roles.add(reservationRole(resource.reservations));
+    }
+    return [...roles];
   }
 
   /** What the role may be given: unreserved, reserved for it, or for one of its ancestors. */
@@ -251,20 +264,20 @@ export class Resources implements Iterable<Resource> {
   singleCopies(): Resources {
     return this.#entries.every(({ copies }) => copies === 1)
       ? this
-      : Resources.#of(this.#entries.map((entry) => ({ ...entry, copies: 1 })));
+      : Resources.bag(this.#entries.map((entry) => ({ ...entry, copies: 1 })));
   }
 
   // ---- allocation and reservation
 
   /** The same resources, all allocated to a role. */
   allocate(role: string): Resources {
-    return this.#map((resource) =>
+    return this.map((resource) =>
       resource.allocationInfo?.role === role ? resource : { ...resource, allocationInfo: { role } },
     );
   }
 
   unallocate(): Resources {
-    return this.#map((resource) => without(resource, "allocationInfo"));
+    return this.map((resource) => without(resource, "allocationInfo"));
   }
 
   /** The parts by allocation role; what is not allocated stands under undefined. */
@@ -272,14 +285,14 @@ export class Resources implements Iterable<Resource> {
     const parts = new Map<string | undefined, Resources>();
     const free = this.filter(({ allocationInfo }) => allocationInfo === undefined);
     if (!free.isEmpty) parts.set(undefined, free);
-    const byRole = this.#groupBy(({ allocationInfo }) => allocationInfo?.role);
+    const byRole = this.groupBy(({ allocationInfo }) => allocationInfo?.role);
     for (const [role, part] of byRole) parts.set(role, part);
     return parts;
   }
 
   /** All reservations gone. */
   toUnreserved(): Resources {
-    return this.#map((resource) => without(resource, "reservations"));
+    return this.map((resource) => without(resource, "reservations"));
   }
 
   /**
@@ -287,7 +300,7 @@ export class Resources implements Iterable<Resource> {
    * @throws RangeError when a stack would not be valid; check with `reservable` first.
    */
   pushReservation(reservation: Reservation): Resources {
-    return this.#map((resource) => {
+    return this.map((resource) => {
       const reservations = [...(resource.reservations ?? []), reservation];
       const wrong = invalidReservations(reservations);
       if (wrong !== undefined) throw new RangeError(`${resource.name}: ${wrong}`);
@@ -309,7 +322,7 @@ export class Resources implements Iterable<Resource> {
    * @throws RangeError when something is unreserved.
    */
   popReservation(): Resources {
-    return this.#map((resource) => {
+    return this.map((resource) => {
       const { reservations } = resource;
       if (reservations === undefined) throw new RangeError(`${resource.name} is not reserved`);
       const rest = reservations.slice(0, -1);
@@ -322,15 +335,16 @@ export class Resources implements Iterable<Resource> {
 
   /** Scalars by name without metadata; a shared object counts once. */
   quantities(): Quantities {
-    return this.#sum((resource) => resource.type === "SCALAR");
+    this.#quantities ??= this.sum((resource) => resource.type === "SCALAR");
+    return this.#quantities;
   }
 
   /** As `quantities`, with ranges and sets by their number. */
   amounts(): Quantities {
-    return this.#sum(() => true);
+    return this.sum(() => true);
   }
 
-  #sum(counts: (resource: Resource) => boolean): Quantities {
+  private sum(counts: (resource: Resource) => boolean): Quantities {
     const pairs: [string, number][] = [];
     for (const { resource } of this.#entries) {
       if (counts(resource)) pairs.push([resource.name, quantityMilli(resource)]);
@@ -402,7 +416,7 @@ export class Resources implements Iterable<Resource> {
     let rest: Resources = this;
     let found = Resources.EMPTY;
     for (const entry of targets.#entries) {
-      const part = rest.#findOne(entry);
+      const part = rest.findOne(entry);
       if (part === undefined) return undefined;
       rest = rest.subtract(part);
       found = found.add(part);
@@ -410,7 +424,7 @@ export class Resources implements Iterable<Resource> {
     return found;
   }
 
-  #findOne(target: Entry): Resources | undefined {
+  private findOne(target: Entry): Resources | undefined {
     const role = reservationRole(target.resource.reservations);
     const roleOf = ({ resource }: Entry): string => reservationRole(resource.reservations);
     const steps: ((entry: Entry) => boolean)[] = [
@@ -419,16 +433,16 @@ export class Resources implements Iterable<Resource> {
       () => true,
     ];
     let total: Resources = this;
-    let remaining = Resources.#of([target]).toUnreserved();
+    let remaining = Resources.bag([target]).toUnreserved();
     let found = Resources.EMPTY;
     for (const step of steps) {
       for (const entry of total.#entries.filter(step)) {
-        const part = Resources.#of([entry]);
+        const part = Resources.bag([entry]);
         const bare = part.toUnreserved();
         if (bare.contains(remaining)) {
           const { reservations } = entry.resource;
           if (reservations === undefined) return found.add(remaining);
-          return found.add(remaining.#map((resource) => ({ ...resource, reservations })));
+          return found.add(remaining.map((resource) => ({ ...resource, reservations })));
         }
         if (remaining.contains(bare)) {
           found = found.add(part);
@@ -461,10 +475,10 @@ export class Resources implements Iterable<Resource> {
       left.set(name, room - milli);
       builder.add({ ...entry, resource });
     }
-    return Resources.#of(builder.entries);
+    return Resources.bag(builder.entries);
   }
 
-  #groupBy(groupOf: (resource: Resource) => string | undefined): Map<string, Resources> {
+  private groupBy(groupOf: (resource: Resource) => string | undefined): Map<string, Resources> {
     const groups = new Map<string, Entry[]>();
     for (const entry of this.#entries) {
       const group = groupOf(entry.resource);
@@ -473,11 +487,11 @@ export class Resources implements Iterable<Resource> {
       if (there === undefined) groups.set(group, [entry]);
       else there.push(entry);
     }
-    return new Map([...groups].map(([group, entries]) => [group, Resources.#of(entries)]));
+    return new Map([...groups].map(([group, entries]) => [group, Resources.bag(entries)]));
   }
 
   /** Each object changed in what is said of it; those that thereby become of one kind merge. */
-  #map(change: (resource: Resource) => Resource): Resources {
+  private map(change: (resource: Resource) => Resource): Resources {
     const builder = new Builder([]);
     let changed = false;
     for (const entry of this.#entries) {
@@ -488,6 +502,6 @@ export class Resources implements Iterable<Resource> {
         builder.add({ ...entry, resource, key: kindKey(resource) });
       }
     }
-    return changed ? Resources.#of(builder.entries) : this;
+    return changed ? Resources.bag(builder.entries) : this;
   }
 }

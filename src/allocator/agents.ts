@@ -1,0 +1,230 @@
+/**
+ * The agents as columns: one array per fact, one slot per agent. Owns what each agent has, what is
+ * free of it and who holds the rest, and keeps free + held = total. Knows no order and no role.
+ */
+import type { AgentId, Attribute, FrameworkId } from "#protocol";
+import { type ReadonlyVector, Resources } from "#resources";
+import type { AgentSpec, Domain } from "./contract.ts";
+import type { Totals } from "./shares.ts";
+
+export type Slot = number;
+export type Absence = "draining" | "agent-inactive";
+
+type ReservedParts = { readonly roles: ReadonlySet<string>; readonly unreserved: boolean };
+
+export class Agents {
+  readonly #totals: Totals;
+  readonly #slots = new Map<AgentId, Slot>();
+  readonly #vacant: Slot[] = [];
+  readonly #ids: AgentId[] = [];
+  readonly #total: Resources[] = [];
+  readonly #totalVector: ReadonlyVector[] = [];
+  readonly #free: Resources[] = [];
+  /** How the free part is reserved; undefined: not looked at since the last change. */
+  readonly #reserved: (ReservedParts | undefined)[] = [];
+  readonly #held: Map<FrameworkId, Resources>[] = [];
+  /** The total shrank below what is held: free cannot be kept by sums until that is over. */
+  readonly #over: boolean[] = [];
+  readonly #absent: (Absence | undefined)[] = [];
+  readonly #attributes: (readonly Attribute[])[] = [];
+  readonly #capabilities: ReadonlySet<string>[] = [];
+  readonly #domain: (Domain | undefined)[] = [];
+
+  constructor(totals: Totals) {
+    this.#totals = totals;
+  }
+
+  get size(): number {
+    return this.#slots.size;
+  }
+
+  slots(): Iterable<Slot> {
+    return this.#slots.values();
+  }
+
+  ids(): Iterable<AgentId> {
+    return this.#slots.keys();
+  }
+
+  find(agentId: AgentId): Slot | undefined {
+    return this.#slots.get(agentId);
+  }
+
+  /** @throws Error where the agent is not known. */
+  slotOf(agentId: AgentId): Slot {
+    const slot = this.#slots.get(agentId);
+    if (slot === undefined) throw new Error(`agent ${agentId} is not known to the allocator`);
+    return slot;
+  }
+
+  add(agentId: AgentId, spec: AgentSpec): Slot {
+    if (this.#slots.has(agentId)) throw new Error(`agent ${agentId} is there already`);
+    const slot = this.#vacant.pop() ?? this.#ids.length;
+    this.#slots.set(agentId, slot);
+    this.#ids[slot] = agentId;
+    this.#total[slot] = Resources.EMPTY;
+    this.#totalVector[slot] = [];
+    this.#free[slot] = Resources.EMPTY;
+    this.#reserved[slot] = undefined;
+    this.#held[slot] = new Map();
+    this.#over[slot] = false;
+    this.#absent[slot] = undefined;
+    this.#attributes[slot] = spec.attributes;
+    this.#capabilities[slot] = new Set(spec.capabilities);
+    this.#domain[slot] = spec.domain;
+    this.setTotal(slot, spec.total);
+    return slot;
+  }
+
+  /** Expects that nothing is held there any more. */
+  remove(agentId: AgentId): void {
+    const slot = this.slotOf(agentId);
+    this.setTotal(slot, Resources.EMPTY);
+    this.#slots.delete(agentId);
+    this.#vacant.push(slot);
+  }
+
+  idOf(slot: Slot): AgentId {
+    return this.#at(this.#ids, slot);
+  }
+
+  total(slot: Slot): Resources {
+    return this.#at(this.#total, slot);
+  }
+
+  /** What nobody holds; shared resources are always in it. */
+  free(slot: Slot): Resources {
+    return this.#at(this.#free, slot);
+  }
+
+  absence(slot: Slot): Absence | undefined {
+    return this.#absent[slot];
+  }
+
+  setAbsence(slot: Slot, absence: Absence | undefined): void {
+    this.#absent[slot] = absence;
+  }
+
+  attributes(slot: Slot): readonly Attribute[] {
+    return this.#at(this.#attributes, slot);
+  }
+
+  setAttributes(slot: Slot, attributes: readonly Attribute[]): void {
+    this.#attributes[slot] = attributes;
+  }
+
+  capabilities(slot: Slot): ReadonlySet<string> {
+    return this.#at(this.#capabilities, slot);
+  }
+
+  setCapabilities(slot: Slot, capabilities: Iterable<string>): void {
+    this.#capabilities[slot] = new Set(capabilities);
+  }
+
+  domain(slot: Slot): Domain | undefined {
+    return this.#domain[slot];
+  }
+
+  setDomain(slot: Slot, domain: Domain): void {
+    this.#domain[slot] = domain;
+  }
+
+  /** What the frameworks hold there, with allocation roles. */
+  holders(slot: Slot): ReadonlyMap<FrameworkId, Resources> {
+    return this.#at(this.#held, slot);
+  }
+
+  held(slot: Slot, frameworkId: FrameworkId): Resources {
+    return this.#at(this.#held, slot).get(frameworkId) ?? Resources.EMPTY;
+  }
+
+  /** Roles that free resources are reserved for. */
+  reservedRoles(slot: Slot): ReadonlySet<string> {
+    return this.#parts(slot).roles;
+  }
+
+  /** Whether something free is reserved for nobody. */
+  hasUnreserved(slot: Slot): boolean {
+    return this.#parts(slot).unreserved;
+  }
+
+  #parts(slot: Slot): ReservedParts {
+    const known = this.#reserved[slot];
+    if (known !== undefined) return known;
+    const free = this.free(slot);
+    const roles = new Set(free.reservedRoles());
+    const unreserved = roles.size === 0 ? !free.isEmpty : !free.unreserved().isEmpty;
+    const parts = { roles, unreserved };
+    this.#reserved[slot] = parts;
+    return parts;
+  }
+
+  /** Books `resources` (with allocation roles) as held; the free part shrinks by them. */
+  take(slot: Slot, frameworkId: FrameworkId, resources: Resources): void {
+    const bare = resources.unallocate().nonShared();
+    if (!this.free(slot).contains(bare)) this.#over[slot] = true;
+    const held = this.#at(this.#held, slot);
+    held.set(frameworkId, this.held(slot, frameworkId).add(resources));
+    this.#setFree(slot, this.free(slot).subtract(bare));
+  }
+
+  /** @throws Error where the framework does not hold all of it: a programmer's fault. */
+  give(slot: Slot, frameworkId: FrameworkId, resources: Resources): void {
+    const held = this.held(slot, frameworkId);
+    if (!held.contains(resources)) {
+      throw new Error(
+        `framework ${frameworkId} holds ${held} on agent ${this.idOf(slot)}, not ${resources}`,
+      );
+    }
+    this.#setHeld(slot, frameworkId, held.subtract(resources));
+    if (this.#over[slot]) this.#recount(slot);
+    else this.#setFree(slot, this.free(slot).add(resources.unallocate().nonShared()));
+  }
+
+  /** Replaces `gone` by `come` in what a framework holds; the caller sets the total too. */
+  convertHeld(slot: Slot, frameworkId: FrameworkId, gone: Resources, come: Resources): void {
+    const held = this.held(slot, frameworkId);
+    if (!held.contains(gone)) {
+      throw new Error(
+        `framework ${frameworkId} holds ${held} on agent ${this.idOf(slot)}, not ${gone}`,
+      );
+    }
+    this.#setHeld(slot, frameworkId, held.subtract(gone).add(come));
+  }
+
+  setTotal(slot: Slot, total: Resources): void {
+    const vector = this.#totals.names.vectorOf(total.quantities());
+    this.#totals.change(this.#totalVector[slot] ?? [], vector);
+    this.#total[slot] = total;
+    this.#totalVector[slot] = vector;
+    this.#recount(slot);
+  }
+
+  #setHeld(slot: Slot, frameworkId: FrameworkId, resources: Resources): void {
+    const held = this.#at(this.#held, slot);
+    if (resources.isEmpty) held.delete(frameworkId);
+    else held.set(frameworkId, resources);
+  }
+
+  #setFree(slot: Slot, free: Resources): void {
+    this.#free[slot] = free;
+    this.#reserved[slot] = undefined;
+  }
+
+  /** Free from scratch: total − held, never below zero, and one copy of each shared resource. */
+  #recount(slot: Slot): void {
+    const total = this.total(slot);
+    const plain = total.nonShared();
+    let taken = Resources.EMPTY;
+    for (const held of this.holders(slot).values()) taken = taken.add(held.nonShared());
+    taken = taken.unallocate();
+    this.#over[slot] = !plain.contains(taken);
+    this.#setFree(slot, plain.subtract(taken).add(total.shared().singleCopies()));
+  }
+
+  #at<T>(column: readonly T[], slot: Slot): T {
+    const value = column[slot];
+    if (value === undefined) throw new Error(`no agent stands at slot ${slot}`);
+    return value;
+  }
+}

@@ -1,0 +1,403 @@
+/**
+ * The allocator's state and every way to change it. Books each change on all who count it: the
+ * agent, the role, the framework. Decides nothing about order or eligibility itself (`order.ts`,
+ * `eligibility.ts`, `cycle.ts`) and never reads a clock.
+ */
+import type { AgentId, FrameworkId, PlacementReason } from "#protocol";
+import { DEFAULT_ROLE, equalAttributes, ResourceNames, type Resources } from "#resources";
+import { Agents, type Slot } from "./agents.ts";
+import type {
+  AgentSpec,
+  Allocator,
+  AllocatorOptions,
+  Conversion,
+  Explanation,
+  ExplainQuery,
+  FrameworkSpec,
+  OfferCandidate,
+  RefusalFilter,
+  Shares,
+} from "./contract.ts";
+import { runCycle, type Surroundings } from "./cycle.ts";
+import { abilitiesOf } from "./eligibility.ts";
+import { explain } from "./explain.ts";
+import { Filters } from "./filters.ts";
+import { type Framework, newFramework, Roles, type Subscription } from "./roles.ts";
+import { chargeOf, Totals } from "./shares.ts";
+import { sharesOf } from "./view.ts";
+
+/**
+ * A flat weighted dominant-resource-fairness allocator.
+ * @throws RangeError where an option is out of its bounds.
+ */
+export function createAllocator(options: AllocatorOptions): Allocator {
+  const { allocationIntervalMs } = options;
+  if (!Number.isFinite(allocationIntervalMs) || allocationIntervalMs <= 0) {
+    throw new RangeError(`allocationIntervalMs: ${allocationIntervalMs} is not above 0`);
+  }
+  return new FlatAllocator(options);
+}
+
+class FlatAllocator implements Allocator {
+  readonly #totals: Totals;
+  readonly #agents: Agents;
+  readonly #roles: Roles;
+  readonly #filters: Filters<Subscription>;
+  readonly #frameworks = new Map<FrameworkId, Framework>();
+  readonly #dirty = new Set<AgentId>();
+  readonly #refusals = new Map<PlacementReason, number>();
+  readonly #around: Surroundings;
+
+  constructor(options: AllocatorOptions) {
+    this.#totals = new Totals(new ResourceNames(), options.fairnessExcluded ?? []);
+    this.#agents = new Agents(this.#totals);
+    this.#roles = new Roles(this.#totals);
+    this.#filters = new Filters(options.allocationIntervalMs);
+    this.#around = {
+      agents: this.#agents,
+      roles: this.#roles,
+      filters: this.#filters,
+      rules: {
+        filterGpuResources: options.filterGpuResources ?? true,
+        region: options.region,
+      },
+      minAllocatable: options.minAllocatable,
+      random: options.random,
+      book: (slot, subscription, resources) => this.#offer(slot, subscription, resources),
+      count: (reason) => void this.#refusals.set(reason, (this.#refusals.get(reason) ?? 0) + 1),
+    };
+  }
+
+  // ---- agents
+
+  addAgent(agentId: AgentId, spec: AgentSpec, used?: ReadonlyMap<FrameworkId, Resources>): void {
+    const slot = this.#agents.add(agentId, spec);
+    for (const [frameworkId, resources] of used ?? []) {
+      for (const [role, part] of partsByRole(resources)) this.#take(slot, frameworkId, role, part);
+    }
+    this.#dirty.add(agentId);
+  }
+
+  updateAgent(agentId: AgentId, change: Partial<AgentSpec>): void {
+    const agents = this.#agents;
+    const slot = agents.slotOf(agentId);
+    if (change.total !== undefined) agents.setTotal(slot, change.total);
+    if (change.capabilities !== undefined) agents.setCapabilities(slot, change.capabilities);
+    if (change.domain !== undefined) agents.setDomain(slot, change.domain);
+    if (change.attributes !== undefined) {
+      const same = equalAttributes(agents.attributes(slot), change.attributes);
+      agents.setAttributes(slot, change.attributes);
+      if (!same) this.#filters.dropAgent(agentId);
+    }
+    this.#dirty.add(agentId);
+  }
+
+  removeAgent(agentId: AgentId): void {
+    const slot = this.#agents.find(agentId);
+    if (slot === undefined) return;
+    for (const [frameworkId, resources] of [...this.#agents.holders(slot)]) {
+      for (const [role, part] of partsByRole(resources)) this.#give(slot, frameworkId, role, part);
+    }
+    this.#filters.dropAgent(agentId);
+    this.#agents.remove(agentId);
+    this.#dirty.delete(agentId);
+  }
+
+  hasAgent(agentId: AgentId): boolean {
+    return this.#agents.find(agentId) !== undefined;
+  }
+
+  activateAgent(agentId: AgentId): void {
+    this.#agents.setAbsence(this.#agents.slotOf(agentId), undefined);
+    this.#dirty.add(agentId);
+  }
+
+  deactivateAgent(agentId: AgentId, why: "draining" | "agent-inactive" = "agent-inactive"): void {
+    this.#agents.setAbsence(this.#agents.slotOf(agentId), why);
+  }
+
+  // ---- frameworks
+
+  addFramework(frameworkId: FrameworkId, spec: FrameworkSpec, active: boolean): void {
+    if (this.#frameworks.has(frameworkId)) {
+      throw new Error(`framework ${frameworkId} is there already`);
+    }
+    const framework = newFramework(frameworkId, spec, active);
+    this.#frameworks.set(frameworkId, framework);
+    for (const slot of this.#agents.slots()) {
+      for (const [role, part] of partsByRole(this.#agents.held(slot, frameworkId))) {
+        const charge = chargeOf(this.#totals.names, this.#agents.idOf(slot), part);
+        this.#roles.chargeFramework(role, framework, charge);
+      }
+    }
+    if (this.#subscribeAll(framework) && active) this.requestAllocation();
+  }
+
+  updateFramework(frameworkId: FrameworkId, spec: FrameworkSpec): void {
+    const framework = this.#framework(frameworkId);
+    framework.spec = spec;
+    framework.abilities = abilitiesOf(spec);
+    for (const subscription of [...framework.subscriptions.values()]) {
+      if (spec.roles.includes(subscription.role.name)) continue;
+      this.#touch(this.#filters.dropClient(subscription));
+      subscription.subscribed = false;
+      this.#roles.refresh(subscription);
+      this.#roles.leaveIfIdle(subscription);
+    }
+    if (this.#subscribeAll(framework) && framework.active) this.requestAllocation();
+  }
+
+  removeFramework(frameworkId: FrameworkId): void {
+    const framework = this.#frameworks.get(frameworkId);
+    if (framework === undefined) return;
+    for (const subscription of [...framework.subscriptions.values()]) {
+      this.#touch(this.#filters.dropClient(subscription));
+      this.#roles.leave(subscription);
+    }
+    this.#frameworks.delete(frameworkId);
+  }
+
+  hasFramework(frameworkId: FrameworkId): boolean {
+    return this.#frameworks.has(frameworkId);
+  }
+
+  activateFramework(frameworkId: FrameworkId): void {
+    const framework = this.#framework(frameworkId);
+    framework.active = true;
+    if (this.#refreshAll(framework)) this.requestAllocation();
+  }
+
+  deactivateFramework(frameworkId: FrameworkId): void {
+    const framework = this.#framework(frameworkId);
+    framework.active = false;
+    for (const subscription of framework.subscriptions.values()) {
+      this.#touch(this.#filters.dropClient(subscription));
+    }
+    this.#refreshAll(framework);
+  }
+
+  suppress(frameworkId: FrameworkId, roles?: readonly string[]): void {
+    for (const subscription of this.#named(frameworkId, roles)) {
+      subscription.suppressed = true;
+      this.#roles.refresh(subscription);
+    }
+  }
+
+  revive(frameworkId: FrameworkId, roles?: readonly string[]): void {
+    let served = false;
+    for (const subscription of this.#named(frameworkId, roles)) {
+      subscription.suppressed = false;
+      this.#touch(this.#filters.dropClient(subscription));
+      served = this.#roles.refresh(subscription) || served;
+    }
+    if (served) this.requestAllocation();
+  }
+
+  setWeight(role: string, weight: number): void {
+    this.#roles.setWeight(role, weight);
+  }
+
+  weightOf(role: string): number {
+    return this.#roles.weightOf(role);
+  }
+
+  // ---- resources
+
+  recoverResources(
+    frameworkId: FrameworkId,
+    agentId: AgentId,
+    resources: Resources,
+    filter: RefusalFilter | undefined,
+    nowMs: number,
+  ): void {
+    const slot = this.#agents.find(agentId);
+    if (slot === undefined || resources.isEmpty) return;
+    for (const [role, part] of partsByRole(resources)) {
+      this.#give(slot, frameworkId, role, part);
+      if (filter === undefined) continue;
+      const subscription = this.#frameworks.get(frameworkId)?.subscriptions.get(role);
+      if (subscription === undefined || !subscription.framework.active) continue;
+      const refused = { resources: part.unallocate(), refuseMs: filter.refuseMs, nowMs };
+      this.#filters.add(subscription, agentId, refused);
+    }
+    this.#dirty.add(agentId);
+  }
+
+  updateAllocation(
+    frameworkId: FrameworkId,
+    agentId: AgentId,
+    role: string,
+    conversions: readonly Conversion[],
+  ): void {
+    const slot = this.#agents.slotOf(agentId);
+    const framework = this.#frameworks.get(frameworkId);
+    for (const { consumed, converted } of conversions) {
+      const gone = consumed.unallocate();
+      const come = converted.unallocate();
+      this.#agents.convertHeld(slot, frameworkId, gone.allocate(role), come.allocate(role));
+      // An agent has one of each shared resource, however many copies are held.
+      const total = this.#agents.total(slot).subtract(gone).add(come).singleCopies();
+      this.#agents.setTotal(slot, total);
+      this.#roles.convert(role, framework, {
+        gone: chargeOf(this.#totals.names, agentId, gone),
+        come: chargeOf(this.#totals.names, agentId, come),
+      });
+    }
+    this.#dirty.add(agentId);
+  }
+
+  updateAvailable(agentId: AgentId, conversions: readonly Conversion[]): boolean {
+    const slot = this.#agents.slotOf(agentId);
+    let free = this.#agents.free(slot);
+    let total = this.#agents.total(slot);
+    for (const { consumed, converted } of conversions) {
+      if (!free.contains(consumed)) return false;
+      free = free.subtract(consumed).add(converted);
+      total = total.subtract(consumed).add(converted);
+    }
+    this.#agents.setTotal(slot, total);
+    this.#dirty.add(agentId);
+    return true;
+  }
+
+  // ---- runs
+
+  allocate(nowMs: number, onlyAgents?: Iterable<AgentId>): OfferCandidate[] {
+    this.#touch(this.#filters.expire(nowMs));
+    if (onlyAgents !== undefined) return runCycle(this.#around, this.#candidates(onlyAgents));
+    this.#filters.batchBegins();
+    this.#dirty.clear();
+    const offers = runCycle(this.#around, this.#candidates(this.#agents.ids()));
+    this.#touch(this.#filters.batchEnds());
+    return offers;
+  }
+
+  #candidates(agentIds: Iterable<AgentId>): Slot[] {
+    const candidates: Slot[] = [];
+    for (const agentId of agentIds) {
+      this.#dirty.delete(agentId);
+      const slot = this.#agents.find(agentId);
+      if (slot === undefined || this.#agents.free(slot).isEmpty) continue;
+      const absence = this.#agents.absence(slot);
+      if (absence === undefined) candidates.push(slot);
+      else this.#around.count(absence);
+    }
+    return candidates;
+  }
+
+  dirtyAgents(nowMs: number): readonly AgentId[] {
+    this.#touch(this.#filters.expire(nowMs));
+    return [...this.#dirty];
+  }
+
+  requestAllocation(agentIds?: Iterable<AgentId>): void {
+    for (const agentId of agentIds ?? this.#agents.ids()) {
+      const slot = this.#agents.find(agentId);
+      if (slot !== undefined && !this.#agents.free(slot).isEmpty) this.#dirty.add(agentId);
+    }
+  }
+
+  nextFilterExpiryMs(): number | undefined {
+    return this.#filters.nextExpiryMs();
+  }
+
+  // ---- reads
+
+  free(agentId: AgentId): Resources {
+    return this.#agents.free(this.#agents.slotOf(agentId));
+  }
+
+  total(agentId: AgentId): Resources {
+    return this.#agents.total(this.#agents.slotOf(agentId));
+  }
+
+  held(frameworkId: FrameworkId, agentId: AgentId): Resources {
+    return this.#agents.held(this.#agents.slotOf(agentId), frameworkId);
+  }
+
+  shares(): Shares {
+    return sharesOf(this.#totals, this.#roles);
+  }
+
+  explain(query: ExplainQuery): Explanation {
+    return explain(this.#around, this.#frameworks, query);
+  }
+
+  refusals(): ReadonlyMap<PlacementReason, number> {
+    return this.#refusals;
+  }
+
+  // ---- booking
+
+  #offer(slot: Slot, { framework, role }: Subscription, resources: Resources): OfferCandidate {
+    const allocated = resources.allocate(role.name);
+    this.#take(slot, framework.id, role.name, allocated);
+    const agentId = this.#agents.idOf(slot);
+    return { frameworkId: framework.id, role: role.name, agentId, resources: allocated };
+  }
+
+  #take(slot: Slot, frameworkId: FrameworkId, role: string, resources: Resources): void {
+    const charge = chargeOf(this.#totals.names, this.#agents.idOf(slot), resources);
+    this.#agents.take(slot, frameworkId, resources);
+    this.#roles.charge(role, this.#frameworks.get(frameworkId), charge);
+  }
+
+  #give(slot: Slot, frameworkId: FrameworkId, role: string, resources: Resources): void {
+    const charge = chargeOf(this.#totals.names, this.#agents.idOf(slot), resources);
+    this.#agents.give(slot, frameworkId, resources);
+    this.#roles.release(role, this.#frameworks.get(frameworkId), charge);
+  }
+
+  // ---- frameworks and their roles
+
+  #framework(frameworkId: FrameworkId): Framework {
+    const framework = this.#frameworks.get(frameworkId);
+    if (framework === undefined) {
+      throw new Error(`framework ${frameworkId} is not known to the allocator`);
+    }
+    return framework;
+  }
+
+  /** Subscribes as the framework's spec says; whether a role of it is newly served. */
+  #subscribeAll(framework: Framework): boolean {
+    const suppressed = new Set(framework.spec.suppressedRoles);
+    let served = false;
+    for (const role of framework.spec.roles) {
+      const subscription = this.#roles.subscribe(framework, role);
+      const before = subscription.client.active;
+      if (subscription.suppressed && !suppressed.has(role)) {
+        this.#touch(this.#filters.dropClient(subscription));
+      }
+      subscription.suppressed = suppressed.has(role);
+      served = (this.#roles.refresh(subscription) && !before) || served;
+    }
+    return served;
+  }
+
+  #refreshAll(framework: Framework): boolean {
+    let served = false;
+    for (const subscription of framework.subscriptions.values()) {
+      served = this.#roles.refresh(subscription) || served;
+    }
+    return served;
+  }
+
+  #named(frameworkId: FrameworkId, roles: readonly string[] | undefined): Subscription[] {
+    const all = [...this.#framework(frameworkId).subscriptions.values()];
+    const named = roles === undefined || roles.length === 0;
+    return all.filter(({ subscribed, role }) => subscribed && (named || roles.includes(role.name)));
+  }
+
+  #touch(agentIds: Iterable<AgentId>): void {
+    for (const agentId of agentIds) this.#dirty.add(agentId);
+  }
+}
+
+/** Resources by allocation role; what names none counts to the default role. */
+function partsByRole(resources: Resources): [role: string, part: Resources][] {
+  const parts: [string, Resources][] = [];
+  for (const [role, part] of resources.allocations()) {
+    parts.push([role ?? DEFAULT_ROLE, role === undefined ? part.allocate(DEFAULT_ROLE) : part]);
+  }
+  return parts;
+}

@@ -1,0 +1,86 @@
+/**
+ * Who may be offered what at all: capabilities of framework and agent, regions, minimum sizes.
+ * Pure judgements; nothing is remembered here.
+ */
+import type { PlacementReason } from "#protocol";
+import {
+  isHierarchical,
+  isRefined,
+  isRevocable,
+  isShared,
+  type Quantities,
+  type Resources,
+} from "#resources";
+import type { Domain, FrameworkSpec } from "./contract.ts";
+
+/** The capabilities of a framework that matter here, read once. */
+export type Abilities = {
+  readonly gpus: boolean;
+  readonly shared: boolean;
+  readonly revocable: boolean;
+  readonly refined: boolean;
+  readonly regions: boolean;
+  readonly multiRole: boolean;
+};
+
+export function abilitiesOf({ capabilities, roles }: FrameworkSpec): Abilities {
+  const has = new Set(capabilities);
+  return {
+    gpus: has.has("GPU_RESOURCES"),
+    shared: has.has("SHARED_RESOURCES"),
+    revocable: has.has("REVOCABLE_RESOURCES"),
+    refined: has.has("RESERVATION_REFINEMENT"),
+    regions: has.has("REGION_AWARE"),
+    multiRole: has.has("MULTI_ROLE") || roles.length > 1,
+  };
+}
+
+export type AgentTraits = {
+  readonly total: Resources;
+  readonly capabilities: ReadonlySet<string>;
+  readonly domain: Domain | undefined;
+};
+
+export type EligibilityRules = {
+  readonly filterGpuResources: boolean;
+  readonly region: string | undefined;
+};
+
+/** Why the agent is hidden from a framework in a role, or undefined. */
+export function hiddenReason(
+  rules: EligibilityRules,
+  abilities: Abilities,
+  role: string,
+  agent: AgentTraits,
+): PlacementReason | undefined {
+  if (abilities.multiRole && !agent.capabilities.has("MULTI_ROLE")) return "role";
+  if (isHierarchical(role) && !agent.capabilities.has("HIERARCHICAL_ROLE")) return "role";
+  if (rules.filterGpuResources && !abilities.gpus && agent.total.gpusMilli > 0) return "scarce";
+  const { region } = rules;
+  const remote =
+    region !== undefined && agent.domain !== undefined && agent.domain.region !== region;
+  return remote && !abilities.regions ? "constraint" : undefined;
+}
+
+/** Without what the framework cannot handle; the same bag where it can handle all. */
+export function stripped(abilities: Abilities, resources: Resources): Resources {
+  if (abilities.shared && abilities.revocable && abilities.refined) return resources;
+  return resources.filter(
+    (resource) =>
+      (abilities.shared || !isShared(resource)) &&
+      (abilities.revocable || !isRevocable(resource)) &&
+      (abilities.refined || !isRefined(resource.reservations)),
+  );
+}
+
+/** Whether one of the minimum sets is contained; no set at all is no minimum. */
+export function meetsMinimum(minimum: readonly Quantities[], quantities: Quantities): boolean {
+  return minimum.length === 0 || minimum.some((set) => quantities.contains(set));
+}
+
+const NAMED = ["cpus", "mem", "disk", "gpus", "ports"] as const;
+
+/** The reason for a lack of a resource; those without a word of their own are `scarce`. */
+export function lackReason(name: string): PlacementReason {
+  return NAMED.find((each) => each === name) ?? "scarce";
+}

@@ -1,0 +1,185 @@
+/**
+ * Why nothing, or not enough, is offered: for each agent the first reason, with figures. Reads the
+ * same judgements that a run uses, so that it cannot say anything else than what runs do.
+ */
+import type { AgentId, PlacementReason } from "#protocol";
+import { compareText, containsRanges, formatScalar, Resources } from "#resources";
+import type { Slot } from "./agents.ts";
+import type { AgentExplanation, Explanation, ExplainQuery, Shortage } from "./contract.ts";
+import { allocatable, offerable, type Surroundings } from "./cycle.ts";
+import { hiddenReason, lackReason, stripped } from "./eligibility.ts";
+import type { Framework, Subscription } from "./roles.ts";
+
+type Judgement = Omit<AgentExplanation, "agentId">;
+
+export function explain(
+  around: Surroundings,
+  frameworks: ReadonlyMap<string, Framework>,
+  query: ExplainQuery,
+): Explanation {
+  const askers = askersOf(around, frameworks, query);
+  const agents: AgentExplanation[] = [];
+  for (const agentId of around.agents.ids()) {
+    const slot = around.agents.slotOf(agentId);
+    agents.push({ agentId, ...judge(around, slot, query, askers) });
+  }
+  const counts = new Map<PlacementReason, number>();
+  let fits = 0;
+  for (const { reason } of agents) {
+    if (reason === undefined) fits += 1;
+    else counts.set(reason, (counts.get(reason) ?? 0) + 1);
+  }
+  return { agents, fits, counts, sentences: sentencesOf(agents, counts) };
+}
+
+/** Who asks: subscriptions, a reason that holds for all agents alike, or nobody in particular. */
+type Askers = readonly Subscription[] | PlacementReason | undefined;
+
+function askersOf(
+  { roles }: Surroundings,
+  frameworks: ReadonlyMap<string, Framework>,
+  { frameworkId, role }: ExplainQuery,
+): Askers {
+  if (frameworkId === undefined) {
+    if (role === undefined) return undefined;
+    const clients = [...(roles.find(role)?.frameworks.clients() ?? [])];
+    return served(clients.map(({ owner }) => owner));
+  }
+  const framework = frameworks.get(frameworkId);
+  if (framework === undefined || !framework.active) return "no-offers";
+  const all = [...framework.subscriptions.values()];
+  return served(all.filter((each) => role === undefined || each.role.name === role));
+}
+
+function served(subscriptions: readonly Subscription[]): Askers {
+  const wanted = subscriptions.filter(({ subscribed }) => subscribed);
+  if (wanted.length === 0) return "role";
+  const awake = wanted.filter(({ suppressed }) => !suppressed);
+  if (awake.length === 0) return "suppressed";
+  const active = awake.filter(({ framework }) => framework.active);
+  return active.length === 0 ? "no-offers" : active;
+}
+
+function judge(around: Surroundings, slot: Slot, query: ExplainQuery, askers: Askers): Judgement {
+  const absence = around.agents.absence(slot);
+  if (typeof askers === "string") return { reason: askers };
+  if (absence !== undefined) return { reason: absence };
+  const held = query.offered?.get(around.agents.idOf(slot))?.unallocate() ?? Resources.EMPTY;
+  if (askers === undefined) {
+    const free = around.agents.free(slot).add(held);
+    return query.demand === undefined
+      ? { reason: free.isEmpty ? "share" : undefined }
+      : lack(around, slot, { demand: query.demand, free, open: free });
+  }
+  const judgements = askers.map((asker) => judgeFor(around, slot, { query, asker, held }));
+  return (
+    judgements.find(({ reason }) => reason === undefined) ?? judgements[0] ?? { reason: "role" }
+  );
+}
+
+function judgeFor(
+  around: Surroundings,
+  slot: Slot,
+  on: { readonly query: ExplainQuery; readonly asker: Subscription; readonly held: Resources },
+): Judgement {
+  const { agents, filters } = around;
+  const { abilities } = on.asker.framework;
+  const role = on.asker.role.name;
+  const hidden = hiddenReason(around.rules, abilities, role, {
+    total: agents.total(slot),
+    capabilities: agents.capabilities(slot),
+    domain: agents.domain(slot),
+  });
+  if (hidden !== undefined) return { reason: hidden };
+  if (on.query.demand !== undefined) {
+    const free = stripped(abilities, agents.free(slot).add(on.held));
+    const open = free.allocatableTo(role);
+    const short = lack(around, slot, { demand: on.query.demand, free, open });
+    if (short.reason !== undefined) return short;
+    if (!on.held.isEmpty) return { reason: undefined };
+  }
+  if (agents.free(slot).isEmpty) return { reason: "share" };
+  const offered = offerable(around, slot, on.asker, Resources.EMPTY);
+  if (typeof offered !== "string") return { reason: undefined };
+  const open = stripped(abilities, allocatable(agents, slot, role));
+  const filter = filters.match(on.asker, agents.idOf(slot), open);
+  if (offered !== "filtered" || filter === undefined) return { reason: offered };
+  return { reason: offered, untilMs: filter.expiryMs };
+}
+
+/** The first amount of the demand that is not there. */
+function lack(
+  around: Surroundings,
+  slot: Slot,
+  { demand, free, open }: { demand: Resources; free: Resources; open: Resources },
+): Judgement {
+  const total = around.agents.total(slot).amounts();
+  for (const [name, neededMilli] of demand.amounts()) {
+    const openMilli = open.amounts().get(name);
+    const freeMilli = free.amounts().get(name);
+    const shortage: Shortage = {
+      name,
+      neededMilli,
+      freeMilli: openMilli,
+      totalMilli: total.get(name),
+    };
+    if (openMilli < neededMilli) {
+      return { reason: freeMilli >= neededMilli ? "reservation" : lackReason(name), shortage };
+    }
+    // Enough of them, but not those: a demand for certain ports.
+    if (!containsRanges(open.ranges(name), demand.ranges(name))) {
+      return { reason: lackReason(name), shortage };
+    }
+  }
+  return { reason: undefined };
+}
+
+const WORDS: Readonly<Partial<Record<PlacementReason, string>>> = {
+  role: "in no role for which it could be offered",
+  constraint: "in a region that the framework is not aware of",
+  scarce: "with scarce resources set aside for those who ask for them",
+  filtered: "refused by the framework for a while",
+  share: "wholly held by others or on offer",
+  draining: "draining",
+  backoff: "just declined, offered again in the next batch",
+  suppressed: "not offered, since the framework suppressed offers",
+  "no-offers": "not offered, since the framework is not connected",
+  "agent-inactive": "not active",
+};
+
+function sentencesOf(
+  agents: readonly AgentExplanation[],
+  counts: ReadonlyMap<PlacementReason, number>,
+): string[] {
+  if (agents.length === 0) return ["no agent is registered"];
+  const reasons = [...counts].sort(([a, m], [b, n]) => n - m || compareText(a, b));
+  return reasons.flatMap(([reason, count]) => {
+    const short = agents.filter((each) => each.reason === reason && each.shortage !== undefined);
+    const other = count - short.length;
+    const sentences = shortageSentences(reason, short);
+    if (other > 0)
+      sentences.push(`${other} of ${agents.length} agents: ${WORDS[reason] ?? reason}`);
+    return sentences;
+  });
+}
+
+/** `needs cpus 100, largest free 4 on a7f3`, one for each resource that is short. */
+function shortageSentences(reason: PlacementReason, agents: readonly AgentExplanation[]): string[] {
+  const best = new Map<string, { agentId: AgentId; shortage: Shortage; totalMilli: number }>();
+  for (const { agentId, shortage } of agents) {
+    if (shortage === undefined) continue;
+    const there = best.get(shortage.name);
+    const totalMilli = Math.max(there?.totalMilli ?? 0, shortage.totalMilli);
+    if (there === undefined || shortage.freeMilli > there.shortage.freeMilli) {
+      best.set(shortage.name, { agentId, shortage, totalMilli });
+    } else best.set(shortage.name, { ...there, totalMilli });
+  }
+  return [...best.values()].map(({ agentId, shortage, totalMilli }) => {
+    const { name, neededMilli, freeMilli } = shortage;
+    const needs = `needs ${name} ${formatScalar(neededMilli)}`;
+    const free = `largest free ${formatScalar(freeMilli)} on ${agentId}`;
+    const held = totalMilli > freeMilli ? `, largest agent has ${formatScalar(totalMilli)}` : "";
+    const why = reason === "reservation" ? "; the rest is reserved for other roles" : "";
+    return `${needs}, ${free}${held}${why}`;
+  });
+}

@@ -1,0 +1,181 @@
+/**
+ * The roles in which frameworks stand: weights, the order among roles, the order of the frameworks
+ * in each, and what both are charged with. Flat: a role with a path is a client like any other.
+ */
+import type { FrameworkId } from "#protocol";
+import type { Quantities } from "#resources";
+import type { FrameworkSpec } from "./contract.ts";
+import { type Abilities, abilitiesOf } from "./eligibility.ts";
+import { type Client, FairOrder } from "./order.ts";
+import type { Charge, Totals } from "./shares.ts";
+
+export type Framework = {
+  readonly id: FrameworkId;
+  spec: FrameworkSpec;
+  abilities: Abilities;
+  active: boolean;
+  /** By role; a role that is no longer subscribed stays while something is held in it. */
+  readonly subscriptions: Map<string, Subscription>;
+};
+
+/** A framework in a role. */
+export class Subscription {
+  readonly framework: Framework;
+  readonly role: Role;
+  readonly client: Client<Subscription>;
+  subscribed: boolean;
+  suppressed = false;
+
+  constructor(framework: Framework, role: Role, subscribed: boolean) {
+    this.framework = framework;
+    this.role = role;
+    this.subscribed = subscribed;
+    this.client = role.frameworks.add(framework.id, this);
+  }
+}
+
+export class Role {
+  readonly name: string;
+  readonly client: Client<Role>;
+  readonly frameworks: FairOrder<Subscription>;
+
+  constructor(name: string, order: FairOrder<Role>, of: { totals: Totals; weight: number }) {
+    this.name = name;
+    this.frameworks = new FairOrder(of.totals);
+    this.client = order.add(name, this, of.weight);
+  }
+}
+
+export class Roles {
+  readonly #totals: Totals;
+  readonly #weights = new Map<string, number>();
+  readonly order: FairOrder<Role>;
+
+  constructor(totals: Totals) {
+    this.#totals = totals;
+    this.order = new FairOrder(totals);
+  }
+
+  find(name: string): Role | undefined {
+    return this.order.get(name)?.owner;
+  }
+
+  weightOf(name: string): number {
+    return this.#weights.get(name) ?? 1;
+  }
+
+  setWeight(name: string, weight: number): void {
+    if (!Number.isFinite(weight) || weight <= 0) {
+      throw new RangeError(`weight of role ${name}: ${weight} is not a finite number above 0`);
+    }
+    if (weight === 1) this.#weights.delete(name);
+    else this.#weights.set(name, weight);
+    const client = this.order.get(name);
+    if (client !== undefined) this.order.setWeight(client, weight);
+  }
+
+  subscribe(framework: Framework, name: string): Subscription {
+    const known = framework.subscriptions.get(name);
+    if (known !== undefined) {
+      known.subscribed = true;
+      return known;
+    }
+    return this.#enter(framework, name, true);
+  }
+
+  /** Books a piece: the role always, the framework where it is known. */
+  charge(name: string, framework: Framework | undefined, charge: Charge): void {
+    const role = this.#ensure(name);
+    this.order.allocated(role.client, charge);
+    if (framework !== undefined) this.chargeFramework(name, framework, charge);
+  }
+
+  /** Books on the framework alone what its role was charged with before it was known. */
+  chargeFramework(name: string, framework: Framework, charge: Charge): void {
+    const subscription = framework.subscriptions.get(name) ?? this.#enter(framework, name, false);
+    subscription.role.frameworks.allocated(subscription.client, charge);
+  }
+
+  release(name: string, framework: Framework | undefined, charge: Charge): void {
+    const role = this.#ensure(name);
+    this.order.unallocated(role.client, charge);
+    const subscription = framework?.subscriptions.get(name);
+    if (subscription !== undefined) {
+      role.frameworks.unallocated(subscription.client, charge);
+      this.leaveIfIdle(subscription);
+    }
+    this.#dropIfIdle(role);
+  }
+
+  convert(
+    name: string,
+    framework: Framework | undefined,
+    change: { readonly gone: Charge; readonly come: Charge },
+  ): void {
+    const role = this.#ensure(name);
+    this.order.updated(role.client, change.gone, change.come);
+    const subscription = framework?.subscriptions.get(name);
+    if (subscription === undefined) return;
+    role.frameworks.updated(subscription.client, change.gone, change.come);
+  }
+
+  /** Whether the subscription is served follows from what is known of it; tells whether it is. */
+  refresh(subscription: Subscription): boolean {
+    const { framework, role, client, subscribed, suppressed } = subscription;
+    const serve = framework.active && subscribed && !suppressed;
+    if (serve) role.frameworks.activate(client);
+    else role.frameworks.deactivate(client);
+    this.#refreshRole(role);
+    return serve;
+  }
+
+  /** Forgets a subscription that is neither wanted nor charged. */
+  leaveIfIdle(subscription: Subscription): void {
+    if (!subscription.subscribed && subscription.client.holding.isEmpty) this.leave(subscription);
+  }
+
+  leave(subscription: Subscription): void {
+    const { framework, role, client } = subscription;
+    role.frameworks.remove(client);
+    framework.subscriptions.delete(role.name);
+    this.#refreshRole(role);
+    this.#dropIfIdle(role);
+  }
+
+  #enter(framework: Framework, name: string, subscribed: boolean): Subscription {
+    const role = this.#ensure(name);
+    const subscription = new Subscription(framework, role, subscribed);
+    framework.subscriptions.set(name, subscription);
+    return subscription;
+  }
+
+  #ensure(name: string): Role {
+    const known = this.order.get(name);
+    if (known !== undefined) return known.owner;
+    return new Role(name, this.order, { totals: this.#totals, weight: this.weightOf(name) });
+  }
+
+  /** A role none of whose frameworks is served costs the runs nothing. */
+  #refreshRole(role: Role): void {
+    if (role.frameworks.activeCount > 0) this.order.activate(role.client);
+    else this.order.deactivate(role.client);
+  }
+
+  #dropIfIdle(role: Role): void {
+    if (this.order.get(role.name) !== role.client) return;
+    if (role.frameworks.size === 0 && role.client.holding.isEmpty) this.order.remove(role.client);
+  }
+}
+
+/** A framework as it comes, with no subscription yet. */
+export function newFramework(id: FrameworkId, spec: FrameworkSpec, active: boolean): Framework {
+  return { id, spec, abilities: abilitiesOf(spec), active, subscriptions: new Map() };
+}
+
+/** The minimum that offers to this subscription must contain. */
+export function minimumOf(
+  { framework, role }: Subscription,
+  cluster: readonly Quantities[],
+): readonly Quantities[] {
+  return framework.spec.minAllocatable?.get(role.name) ?? cluster;
+}

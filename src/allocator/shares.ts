@@ -1,0 +1,86 @@
+/**
+ * What clients hold as vectors, kept incrementally, and the totals of the cluster that shares are
+ * parts of. Shared resources count once per client and agent, however many copies it holds.
+ */
+import type { AgentId } from "#protocol";
+import {
+  addInto,
+  type ReadonlyVector,
+  type ResourceNames,
+  Resources,
+  subtractFrom,
+  type Vector,
+} from "#resources";
+
+/** The scalars of all agents together, reserved and revocable ones included. */
+export class Totals {
+  readonly names: ResourceNames;
+  readonly vector: Vector = [];
+  /** Indexes of names that do not count towards shares. */
+  readonly excluded: ReadonlySet<number>;
+  /** Changes whenever the totals do, so that orders know that their shares are stale. */
+  version = 0;
+
+  constructor(names: ResourceNames, fairnessExcluded: readonly string[]) {
+    this.names = names;
+    this.excluded = new Set(fairnessExcluded.map((name) => names.intern(name)));
+  }
+
+  change(gone: ReadonlyVector, come: ReadonlyVector): void {
+    subtractFrom(this.vector, gone);
+    addInto(this.vector, come);
+    this.version += 1;
+  }
+}
+
+/** A piece of an agent as shares see it: computed once, charged to a role and to a framework. */
+export type Charge = {
+  readonly agentId: AgentId;
+  /** Scalars that are not shared. */
+  readonly plain: ReadonlyVector;
+  readonly shared: Resources;
+};
+
+export function chargeOf(names: ResourceNames, agentId: AgentId, resources: Resources): Charge {
+  if (!resources.hasShared) {
+    return { agentId, plain: names.vectorOf(resources.quantities()), shared: Resources.EMPTY };
+  }
+  const plain = names.vectorOf(resources.nonShared().quantities());
+  return { agentId, plain, shared: resources.shared().unallocate() };
+}
+
+/** What one client holds. */
+export class Holding {
+  readonly vector: Vector = [];
+  readonly #names: ResourceNames;
+  #shared: Map<AgentId, Resources> | undefined;
+
+  constructor(names: ResourceNames) {
+    this.#names = names;
+  }
+
+  take({ agentId, plain, shared }: Charge): void {
+    addInto(this.vector, plain);
+    if (!shared.isEmpty) this.#change(agentId, (before) => before.add(shared));
+  }
+
+  give({ agentId, plain, shared }: Charge): void {
+    subtractFrom(this.vector, plain);
+    if (!shared.isEmpty) this.#change(agentId, (before) => before.subtract(shared));
+  }
+
+  get isEmpty(): boolean {
+    return this.#shared === undefined && this.vector.every((milli) => milli === 0);
+  }
+
+  #change(agentId: AgentId, change: (before: Resources) => Resources): void {
+    this.#shared ??= new Map();
+    const before = this.#shared.get(agentId) ?? Resources.EMPTY;
+    const after = change(before);
+    subtractFrom(this.vector, this.#names.vectorOf(before.quantities()));
+    addInto(this.vector, this.#names.vectorOf(after.quantities()));
+    if (after.isEmpty) this.#shared.delete(agentId);
+    else this.#shared.set(agentId, after);
+    if (this.#shared.size === 0) this.#shared = undefined;
+  }
+}

@@ -1,0 +1,48 @@
+/** What people may see of shares and weights: read off the orders, never kept. */
+import type { FrameworkId } from "#protocol";
+import type { Quantities } from "#resources";
+import type { FrameworkShare, RoleShare, Shares } from "./contract.ts";
+import type { Client } from "./order.ts";
+import type { Role, Roles, Subscription } from "./roles.ts";
+import type { Totals } from "./shares.ts";
+
+export function sharesOf(totals: Totals, roles: Roles): Shares {
+  const active = roles.order.sort();
+  const inactive = [...roles.order.clients()].filter((client) => !client.active);
+  return {
+    total: totals.names.quantitiesOf(totals.vector),
+    roles: [...active, ...inactive].map((client) => roleShare(totals, roles, client)),
+  };
+}
+
+function roleShare(totals: Totals, roles: Roles, client: Client<Role>): RoleShare {
+  const { frameworks } = client.owner;
+  const active = frameworks.sort();
+  const inactive = [...frameworks.clients()].filter((each) => !each.active);
+  return {
+    role: client.name,
+    weight: client.weight,
+    share: roles.order.shareOf(client),
+    weightedShare: roles.order.weightedShareOf(client),
+    allocated: quantitiesOf(totals, client),
+    allocations: client.allocations,
+    frameworks: [...active, ...inactive].map((each) => frameworkShare(totals, each)),
+  };
+}
+
+function frameworkShare(totals: Totals, client: Client<Subscription>): FrameworkShare {
+  const { framework, role, suppressed } = client.owner;
+  const frameworkId: FrameworkId = framework.id;
+  return {
+    frameworkId,
+    active: framework.active,
+    suppressed,
+    share: role.frameworks.shareOf(client),
+    allocated: quantitiesOf(totals, client),
+    allocations: client.allocations,
+  };
+}
+
+function quantitiesOf<Owner>(totals: Totals, client: Client<Owner>): Quantities {
+  return totals.names.quantitiesOf(client.holding.vector);
+}
