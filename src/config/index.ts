@@ -1,0 +1,3 @@
+/** Door of the settings: the table, and values with their origins. */
+export * from "./resolve.ts";
+export * from "./schema.ts";

@@ -1,0 +1,225 @@
+/**
+ * Every setting: its kind, default, environment name, meaning, who reads it, and whether it can
+ * change while running. Flags, file keys and documentation are made from this table.
+ */
+
+export type SettingKind = "text" | "integer" | "duration" | "boolean" | "choice" | "size";
+
+export interface Setting {
+  readonly kind: SettingKind;
+  /** As it would be written; undefined: computed at start, as `meaning` says. */
+  readonly default: string | undefined;
+  readonly meaning: string;
+  /** The commands that read it. */
+  readonly for: readonly ("up" | "master" | "agent" | "client")[];
+  readonly choices?: readonly string[];
+  readonly min?: number;
+  readonly max?: number;
+  /** Can be changed in a running process. */
+  readonly live?: true;
+}
+
+const DAEMONS = ["up", "master", "agent"] as const;
+
+export const SETTINGS = {
+  cluster: {
+    kind: "text",
+    default: "local",
+    meaning: "name of the cluster: a part of every subject of the bus",
+    for: DAEMONS,
+  },
+  data: {
+    kind: "text",
+    default: undefined,
+    meaning:
+      "directory of what must survive; default: a folder of the cluster's name below the state directory of the user",
+    for: DAEMONS,
+  },
+  agents: {
+    kind: "integer",
+    default: "1",
+    min: 0,
+    max: 100,
+    meaning: "how many agents `up` starts on this machine; its resources are divided among them",
+    for: ["up"],
+  },
+  masters: {
+    kind: "integer",
+    default: "1",
+    min: 1,
+    max: 1,
+    meaning: "how many masters `up` starts",
+    for: ["up"],
+  },
+  host: {
+    kind: "text",
+    default: "127.0.0.1",
+    meaning: "address that the HTTP API listens on; off loopback it needs --insecure",
+    for: ["up", "master"],
+  },
+  port: {
+    kind: "integer",
+    default: "0",
+    min: 0,
+    max: 65_535,
+    meaning: "port of the HTTP API; 0 picks a free one",
+    for: ["up", "master"],
+  },
+  insecure: {
+    kind: "boolean",
+    default: "false",
+    meaning: "allows HTTP without TLS on an address that is not loopback",
+    for: ["up", "master"],
+  },
+  nats: {
+    kind: "text",
+    default: undefined,
+    meaning: "addresses of a NATS cluster that runs already; default: `up` starts one of its own",
+    for: DAEMONS,
+  },
+  bus: {
+    kind: "choice",
+    default: "nats",
+    choices: ["nats", "memory"],
+    meaning: "memory: master and agents in one process, without a broker",
+    for: ["up"],
+  },
+  resources: {
+    kind: "text",
+    default: undefined,
+    meaning: "what an agent offers, such as cpus:4;mem:8192;ports:[31000-32000]; default: measured",
+    for: ["up", "agent"],
+  },
+  attributes: {
+    kind: "text",
+    default: "",
+    meaning: "attributes of an agent, such as rack:r1;ssd:yes",
+    for: ["up", "agent"],
+  },
+  reserve: {
+    kind: "text",
+    default: "",
+    meaning: "what an agent reserves statically, such as cpus(ads):2;mem(ads):512",
+    for: ["agent"],
+  },
+  "work-dir": {
+    kind: "text",
+    default: undefined,
+    meaning: "directory of an agent's sandboxes and checkpoints; default: below --data",
+    for: ["agent"],
+  },
+  principal: {
+    kind: "text",
+    default: undefined,
+    meaning: "who the credential names",
+    for: ["master", "agent"],
+  },
+  credential: {
+    kind: "text",
+    default: undefined,
+    meaning: "file with the credential for the bus",
+    for: ["master", "agent"],
+  },
+  "log-level": {
+    kind: "choice",
+    default: "info",
+    choices: ["trace", "debug", "info", "warn", "error"],
+    meaning: "how much is logged",
+    for: DAEMONS,
+    live: true,
+  },
+  "offer-timeout": {
+    kind: "duration",
+    default: "1m",
+    min: 1_000,
+    meaning: "an offer without an answer is rescinded after this time",
+    for: ["up", "master"],
+  },
+  "allocation-interval": {
+    kind: "duration",
+    default: "1s",
+    min: 10,
+    max: 60_000,
+    meaning: "everything is offered anew at least this often; changes are offered at once",
+    for: ["up", "master"],
+  },
+  "agent-ping-timeout": {
+    kind: "duration",
+    default: "15s",
+    min: 1_000,
+    max: 900_000,
+    meaning: "time between an agent's heartbeats; five missed ones make it unreachable",
+    for: ["up", "master"],
+  },
+  "agent-reregister-timeout": {
+    kind: "duration",
+    default: "10m",
+    min: 1_000,
+    meaning: "agents that are not back this long after a change of leader become unreachable",
+    for: ["up", "master"],
+  },
+  "gc-delay": {
+    kind: "duration",
+    default: "7d",
+    min: 1_000,
+    meaning: "age at which the sandbox of an ended task goes, less when the disk fills",
+    for: ["up", "agent"],
+  },
+  "log-file-size": {
+    kind: "size",
+    default: "10MiB",
+    min: 4_096,
+    meaning: "a task's stdout and stderr are rotated at this size",
+    for: ["up", "agent"],
+  },
+  "log-file-count": {
+    kind: "integer",
+    default: "4",
+    min: 0,
+    max: 100,
+    meaning: "rotated files that are kept of stdout and of stderr, each",
+    for: ["up", "agent"],
+  },
+  "pids-limit": {
+    kind: "integer",
+    default: "4096",
+    min: 16,
+    max: 4_194_304,
+    meaning: "processes and threads that one task may have",
+    for: ["up", "agent"],
+  },
+  server: {
+    kind: "text",
+    default: undefined,
+    meaning: "address of a master's HTTP API; default: that of the context",
+    for: ["client"],
+  },
+  token: {
+    kind: "text",
+    default: undefined,
+    meaning: "bearer token for the HTTP API; default: that of the context",
+    for: ["client"],
+  },
+  context: {
+    kind: "text",
+    default: undefined,
+    meaning: "name of the context to use; default: the one that `up` wrote last",
+    for: ["client"],
+  },
+  timeout: {
+    kind: "duration",
+    default: "30s",
+    min: 100,
+    meaning: "how long a command waits for one answer of the server",
+    for: ["client"],
+  },
+} as const satisfies Record<string, Setting>;
+
+export type SettingName = keyof typeof SETTINGS;
+
+export const SETTING_NAMES = Object.keys(SETTINGS) as readonly SettingName[];
+
+/** The variable of the environment that sets it: MESETA_OFFER_TIMEOUT for `offer-timeout`. */
+export function environmentName(name: SettingName): string {
+  return `MESETA_${name.toUpperCase().replaceAll("-", "_")}`;
+}
