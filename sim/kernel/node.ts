@@ -1,0 +1,237 @@
+/**
+ * One simulated process: its lives, its three kinds of clock, its turns and what they cost.
+ * Whatever was asked for in an earlier life is void. A node does one turn at a time and is busy
+ * until the price of the turn is paid, so overload exists. Knows nothing of what runs on it.
+ */
+import { Fifo } from "./fifo.ts";
+import type { World } from "./world.ts";
+
+/** The grain of time: 1/1024 ms is exact in binary, so sums of times never drift. */
+export const TICK_MS = 1 / 1024;
+/** Prices of what a turn does, in ms at slowness 1; about what one Node process pays. */
+export const PRICE_MS = {
+  turn: 8 * TICK_MS,
+  /** Reading the clock stands for the work between two readings. */
+  clock: TICK_MS,
+  mail: 8 * TICK_MS,
+  publish: 6 * TICK_MS,
+  call: 8 * TICK_MS,
+} as const;
+
+/** Rounded up to the grain. */
+export function ticks(ms: number): number {
+  return Math.ceil(ms * 1024) / 1024;
+}
+
+type Run = () => void;
+
+export interface SimTimer {
+  cancel(): void;
+}
+
+export class SimNode {
+  readonly name: string;
+  readonly #world: World;
+  /** Counts starts and ends; what carries another number is void. */
+  life = 0;
+  up = false;
+  /** Factor on every price; a slow machine has more than 1. */
+  slowness = 1;
+  /** Number of the record that the turn in hand works on: the cause of what it does. */
+  cause = 0;
+  #halted: "pause" | "suspend" | undefined;
+  #haltedAtMs = 0;
+  #busyUntilMs = 0;
+  #spentMs = 0;
+  #inTurn = false;
+  #waking = false;
+  readonly #soon = new Fifo<Run>();
+  readonly #due = new Fifo<Run>();
+  readonly #mail = new Fifo<Run>();
+  #downListeners: Run[] = [];
+  /** Monotonic time runs at `#rate` since `#anchorMs`, where it showed `#shownMs`. */
+  #rate = 1;
+  #anchorMs = 0;
+  #shownMs = 0;
+  #wallStepMs = 0;
+  #suspendedMs = 0;
+
+  constructor(world: World, name: string) {
+    this.#world = world;
+    this.name = name;
+  }
+
+  get paused(): boolean {
+    return this.#halted !== undefined;
+  }
+
+  /** How much mail waits to be read. */
+  get waiting(): number {
+    return this.#mail.length;
+  }
+
+  // Time ---------------------------------------------------------------------------------------
+
+  /** True time as this node lives it: within a turn, after what the turn has spent. */
+  get localMs(): number {
+    return this.#world.nowMs + (this.#inTurn ? ticks(this.#spentMs * this.slowness) : 0);
+  }
+
+  monotonicMs(): number {
+    const at = this.#halted === "suspend" ? this.#haltedAtMs : this.localMs;
+    return this.#shownMs + ticks((at - this.#anchorMs) * this.#rate);
+  }
+
+  wallMs(): number {
+    const shown = this.#world.wallBeginMs + this.monotonicMs() + this.#suspendedMs;
+    return Math.floor(shown + this.#wallStepMs);
+  }
+
+  /** A clock that runs fast or slow from now on; 1 is true. */
+  setRate(rate: number): void {
+    this.#shownMs = this.monotonicMs();
+    this.#anchorMs = this.localMs;
+    this.#rate = rate;
+  }
+
+  stepWall(byMs: number): void {
+    this.#wallStepMs += byMs;
+  }
+
+  // Lives --------------------------------------------------------------------------------------
+
+  /** Begins a life and runs `boot` as its first turn. */
+  start(boot: Run): void {
+    if (this.up) throw new Error(`node ${this.name} is up already`);
+    this.life += 1;
+    this.up = true;
+    this.#halted = undefined;
+    this.#busyUntilMs = this.#world.nowMs;
+    this.#soon.push(boot);
+    this.#wake();
+  }
+
+  /** Ends the life at once: memory, timers and unread mail are gone. */
+  crash(): void {
+    if (!this.up) return;
+    this.life += 1;
+    this.up = false;
+    this.#halted = undefined;
+    for (const lane of [this.#soon, this.#due, this.#mail]) lane.clear();
+    const listeners = this.#downListeners;
+    this.#downListeners = [];
+    for (const listener of listeners) listener();
+  }
+
+  /** Called when this life ends. */
+  onDown(listener: Run): void {
+    this.#downListeners.push(listener);
+  }
+
+  /** SIGSTOP: clocks go on, nothing runs. `suspend`: the monotonic clock stands still too. */
+  halt(how: "pause" | "suspend"): void {
+    if (!this.up || this.#halted !== undefined) return;
+    this.#haltedAtMs = this.#world.nowMs;
+    this.#halted = how;
+  }
+
+  /** Goes on. Timers that came due meanwhile run before mail that came meanwhile (P-6.1). */
+  resume(): void {
+    if (this.#halted === undefined) return;
+    if (this.#halted === "suspend") {
+      const away = this.#world.nowMs - this.#haltedAtMs;
+      this.#suspendedMs += away;
+      this.#anchorMs += away;
+    }
+    this.#halted = undefined;
+    this.#wake();
+  }
+
+  // Work ---------------------------------------------------------------------------------------
+
+  /** Pays for work of the turn in hand. */
+  charge(ms: number): void {
+    this.#spentMs += ms;
+  }
+
+  /** Runs after the turn in hand, before timers and mail. */
+  soon(run: Run): void {
+    this.#soon.push(run);
+    this.#wake();
+  }
+
+  /** Runs when the node's own monotonic clock has advanced by `inMs`. */
+  timer(inMs: number, run: Run): SimTimer {
+    const life = this.life;
+    let live = true;
+    const dueMs = this.monotonicMs() + Math.max(ticks(inMs), TICK_MS);
+    const arrive = (): void => {
+      if (!live || life !== this.life) return;
+      const missing = dueMs - this.monotonicMs();
+      // A suspended or slow clock is not there yet.
+      if (missing > 0) return this.#world.after(Math.max(ticks(missing / this.#rate), 1), arrive);
+      this.#due.push(() => {
+        if (live) run();
+      });
+      this.#wake();
+    };
+    const inTrueMs = this.#rate === 1 ? dueMs - this.monotonicMs() : inMs / this.#rate;
+    this.#world.at(this.localMs + Math.max(ticks(inTrueMs), TICK_MS), arrive);
+    return {
+      cancel: () => {
+        live = false;
+      },
+    };
+  }
+
+  /** Something reaches the node's sockets at `atMs`; read when the node comes to it. */
+  arrive(atMs: number, run: Run): void {
+    const life = this.life;
+    this.#world.at(atMs, () => {
+      if (life !== this.life) return;
+      this.#mail.push(run);
+      this.#wake();
+    });
+  }
+
+  #ready(): boolean {
+    return this.#soon.length > 0 || this.#due.length > 0 || this.#mail.length > 0;
+  }
+
+  #wake(): void {
+    if (this.#waking || this.#inTurn || !this.up || this.paused || !this.#ready()) return;
+    this.#waking = true;
+    const life = this.life;
+    this.#world.at(Math.max(this.#world.nowMs, this.#busyUntilMs), () => {
+      this.#waking = false;
+      if (life === this.life && !this.paused) this.#turn();
+      else this.#wake();
+    });
+  }
+
+  #turn(): void {
+    this.#inTurn = true;
+    this.#spentMs = PRICE_MS.turn;
+    const life = this.life;
+    const run = this.#soon.shift() ?? this.#due.shift();
+    try {
+      if (run !== undefined) run();
+      else this.#read(life);
+    } catch (error) {
+      this.#world.uncaught(this, error);
+    }
+    this.#busyUntilMs = this.localMs;
+    this.#inTurn = false;
+    this.#wake();
+  }
+
+  /** One read of the sockets brings a drawn number of what waits: a batch boundary. */
+  #read(life: number): void {
+    const most = this.#mail.length;
+    let count = most > 1 ? this.#world.batch(most) : most;
+    for (; count > 0 && life === this.life; count--) {
+      this.charge(PRICE_MS.mail);
+      this.#mail.shift()?.();
+    }
+  }
+}

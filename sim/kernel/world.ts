@@ -1,0 +1,147 @@
+/**
+ * The simulated world: one thread, virtual time, one event at a time. Owns the calendar, the
+ * seed, the nodes and the trace; knows nothing of buses, disks or actors.
+ */
+import { Heap } from "./heap.ts";
+import { SimNode, TICK_MS, ticks } from "./node.ts";
+import { type Chance, type DrawListener, Seed } from "./prng.ts";
+
+/** 2025-01-01T00:00:00Z: what wall clocks show at virtual time 0. */
+const WALL_BEGIN_MS = 1_735_689_600_000;
+/** Events at one instant before the world says that time stands still. */
+const EVENTS_PER_INSTANT_MAX = 200_000;
+
+/** One thing that happened. */
+export interface Happening {
+  readonly node: string;
+  readonly kind: string;
+  readonly summary: string;
+  /** Where it came from; empty where it began here. */
+  readonly from?: string;
+  /** Number of the record that brought it about; 0 for none. */
+  readonly cause?: number;
+}
+
+/** Where happenings are written down; answers with the number of the record. */
+export interface Recorder {
+  record(nowMs: number, happening: Happening): number;
+}
+
+export interface WorldOptions {
+  readonly seed: string;
+  readonly recorder: Recorder;
+  readonly heard?: DrawListener;
+  /** true: a drain may read part of what waits; false: always all of it. */
+  readonly drawBatches?: boolean;
+}
+
+export class World {
+  nowMs = 0;
+  readonly wallBeginMs = WALL_BEGIN_MS;
+  readonly seed: Seed;
+  /** Events run so far. */
+  events = 0;
+  /** Called when a turn threw past the host: a process would have died of it. */
+  onUncaught: ((node: SimNode, error: unknown) => void) | undefined;
+  readonly #heap = new Heap();
+  readonly #nodes = new Map<string, SimNode>();
+  readonly #recorder: Recorder;
+  readonly #batches: Chance;
+  readonly #drawBatches: boolean;
+  #sequence = 0;
+  #instantMs = -1;
+  #instantEvents = 0;
+  #stopped = false;
+
+  constructor(options: WorldOptions) {
+    this.seed = new Seed(options.seed, options.heard ?? (() => undefined));
+    this.#recorder = options.recorder;
+    this.#batches = this.seed.stream("batches");
+    this.#drawBatches = options.drawBatches ?? true;
+  }
+
+  get pending(): number {
+    return this.#heap.length;
+  }
+
+  addNode(name: string): SimNode {
+    if (this.#nodes.has(name)) throw new Error(`there is a node ${name} already`);
+    const node = new SimNode(this, name);
+    this.#nodes.set(name, node);
+    return node;
+  }
+
+  node(name: string): SimNode {
+    const node = this.#nodes.get(name);
+    if (node === undefined) throw new Error(`there is no node ${name}`);
+    return node;
+  }
+
+  nodes(): IterableIterator<SimNode> {
+    return this.#nodes.values();
+  }
+
+  /** Runs at true time `atMs`, whoever is up. */
+  at(atMs: number, run: () => void): void {
+    this.#heap.push({ atMs: Math.max(atMs, this.nowMs), sequence: this.#sequence++, run });
+  }
+
+  after(inMs: number, run: () => void): void {
+    this.at(this.nowMs + Math.max(ticks(inMs), TICK_MS), run);
+  }
+
+  /** Writes down what happens; answers with the number of the record. */
+  record(happening: Happening): number {
+    return this.#recorder.record(this.nowMs, happening);
+  }
+
+  /** How many of `most` waiting messages one read brings. */
+  batch(most: number): number {
+    if (!this.#drawBatches || this.#batches.chance(500_000)) return most;
+    return 1 + this.#batches.below(most);
+  }
+
+  /** Ends `runUntil` after the event in hand. */
+  stop(): void {
+    this.#stopped = true;
+  }
+
+  get stopped(): boolean {
+    return this.#stopped;
+  }
+
+  uncaught(node: SimNode, error: unknown): void {
+    const text = error instanceof Error ? error.message : String(error);
+    this.record({ node: node.name, kind: "uncaught", summary: text, cause: node.cause });
+    if (this.onUncaught === undefined) throw error;
+    this.onUncaught(node, error);
+  }
+
+  /** Runs what comes until virtual time `untilMs`, or until nothing is left, or `stop`. */
+  runUntil(untilMs: number): void {
+    for (;;) {
+      const next = this.#heap.peek();
+      if (this.#stopped) return;
+      if (next === undefined || next.atMs > untilMs) break;
+      this.#heap.pop();
+      this.#guard(next.atMs);
+      this.nowMs = next.atMs;
+      this.events += 1;
+      next.run();
+    }
+    this.nowMs = Math.max(this.nowMs, untilMs);
+  }
+
+  #guard(atMs: number): void {
+    if (atMs !== this.#instantMs) {
+      this.#instantMs = atMs;
+      this.#instantEvents = 0;
+    }
+    this.#instantEvents += 1;
+    if (this.#instantEvents > EVENTS_PER_INSTANT_MAX) {
+      throw new Error(
+        `time stands still at ${atMs} ms: more than ${EVENTS_PER_INSTANT_MAX} events`,
+      );
+    }
+  }
+}

@@ -1,0 +1,224 @@
+/**
+ * One simulated broker: who is connected, who wants what, and the routes to its neighbours. It
+ * delivers at most once, in order per connection, tells a requester at once that nobody listens,
+ * and cuts off a client that does not read. Knows subjects, never what messages mean.
+ */
+import type { Chance } from "../kernel/prng.ts";
+import type { World } from "../kernel/world.ts";
+import type { Paths, Pipe } from "./paths.ts";
+
+/** Bytes that may wait for one client before the broker cuts it off (NATS: max_pending). */
+export const BROKER_PENDING_BYTES_MAX = 64 * 1024 * 1024;
+/** Deliveries remembered for the fault that replays old ones. */
+const REPLAY_MEMORY_MAX = 256;
+const MESSAGE_OVERHEAD_BYTES = 64;
+
+export interface Packet {
+  readonly subject: string;
+  readonly data: Uint8Array;
+  readonly reply: string | undefined;
+  /** Number of the trace's record of its publication. */
+  readonly cause: number;
+}
+
+/** What the broker sees of a client's connection. */
+export interface BrokerClient {
+  readonly clientId: string;
+  readonly down: Pipe;
+  /** Bytes sent to the client that it has not read. */
+  pendingBytes: number;
+  /** A message for subscription `sid`. */
+  receive(sid: number, packet: Packet): void;
+  /** Nobody listens where `reply` was asked. */
+  noResponders(reply: string): void;
+  /** The broker ends the connection. */
+  cutOff(why: string): void;
+}
+
+interface Interest {
+  readonly client: BrokerClient;
+  readonly sid: number;
+  readonly tokens: readonly string[];
+}
+
+/** Rates per million deliveries of what real NATS never does. */
+export interface Hostility {
+  drop: number;
+  duplicate: number;
+  reorder: number;
+  replayOld: number;
+}
+
+export const PEACE: Readonly<Hostility> = { drop: 0, duplicate: 0, reorder: 0, replayOld: 0 };
+
+export function tokensMatch(pattern: readonly string[], subject: readonly string[]): boolean {
+  for (let index = 0; index < pattern.length; index++) {
+    if (pattern[index] === ">") return subject.length > index;
+    if (index >= subject.length) return false;
+    if (pattern[index] !== "*" && pattern[index] !== subject[index]) return false;
+  }
+  return pattern.length === subject.length;
+}
+
+export class Broker {
+  readonly name: string;
+  readonly #world: World;
+  readonly #paths: Paths;
+  readonly #chance: Chance;
+  readonly #hostility: Hostility;
+  up = true;
+  readonly clients = new Map<string, BrokerClient>();
+  /** Where the client of an exact subject or of a pattern is found. */
+  readonly #exact = new Map<string, Interest[]>();
+  #patterns: Interest[] = [];
+  #routes: { to: Broker; pipe: Pipe }[] = [];
+  readonly #memory: { client: BrokerClient; sid: number; packet: Packet }[] = [];
+
+  constructor(
+    name: string,
+    parts: { world: World; paths: Paths; chance: Chance; hostility: Hostility },
+  ) {
+    this.name = name;
+    this.#world = parts.world;
+    this.#paths = parts.paths;
+    this.#chance = parts.chance;
+    this.#hostility = parts.hostility;
+  }
+
+  /** Opens the routes to all `others`; called at the start and when a broker returns. */
+  route(others: readonly Broker[]): void {
+    for (const { pipe } of this.#routes) pipe.break();
+    this.#routes = others
+      .filter((other) => other !== this && other.up)
+      .map((to) => ({ to, pipe: this.#paths.pipe(this.name, to.name, this.#chance) }));
+  }
+
+  /** Ends the process: every connection breaks, what it held is gone. */
+  stop(why: string): void {
+    this.up = false;
+    const clients = [...this.clients.values()];
+    this.clients.clear();
+    this.#exact.clear();
+    this.#patterns = [];
+    this.#memory.length = 0;
+    for (const { pipe } of this.#routes) pipe.break();
+    this.#routes = [];
+    for (const client of clients) client.cutOff(why);
+  }
+
+  add(client: BrokerClient): void {
+    this.clients.set(client.clientId, client);
+  }
+
+  remove(client: BrokerClient): void {
+    if (this.clients.get(client.clientId) === client) this.clients.delete(client.clientId);
+    for (const list of this.#exact.values()) drop(list, (one) => one.client === client);
+    drop(this.#patterns, (one) => one.client === client);
+  }
+
+  subscribe(client: BrokerClient, sid: number, subject: string): void {
+    const tokens = subject.split(".");
+    const interest: Interest = { client, sid, tokens };
+    if (tokens.some((token) => token === "*" || token === ">")) {
+      this.#patterns.push(interest);
+      return;
+    }
+    const list = this.#exact.get(subject);
+    if (list === undefined) this.#exact.set(subject, [interest]);
+    else list.push(interest);
+  }
+
+  unsubscribe(client: BrokerClient, sid: number): void {
+    const own = (one: Interest) => one.client === client && one.sid === sid;
+    for (const list of this.#exact.values()) drop(list, own);
+    drop(this.#patterns, own);
+  }
+
+  /** A client of ours publishes: to our own clients and over each route. */
+  publish(from: BrokerClient, packet: Packet, wantsResponder: boolean): void {
+    if (wantsResponder && packet.reply !== undefined && !this.#anybody(packet.subject)) {
+      return from.noResponders(packet.reply);
+    }
+    this.deliver(packet);
+    for (const { to, pipe } of this.#routes) {
+      if (to.wants(packet.subject)) pipe.send(this.#world.nowMs, () => to.deliver(packet));
+    }
+  }
+
+  /** Whether somebody connected here wants it. */
+  wants(subject: string): boolean {
+    return this.#matches(subject).length > 0 || this.#inboxOwner(subject) !== undefined;
+  }
+
+  /** To every matching subscription of our own clients. */
+  deliver(packet: Packet): void {
+    if (!this.up) return;
+    const owner = this.#inboxOwner(packet.subject);
+    if (owner !== undefined) return this.#send(owner, 0, packet);
+    for (const { client, sid } of this.#matches(packet.subject)) this.#send(client, sid, packet);
+  }
+
+  #anybody(subject: string): boolean {
+    if (this.wants(subject)) return true;
+    return this.#routes.some(
+      ({ to }) => !this.#paths.parted(this.name, to.name) && to.up && to.wants(subject),
+    );
+  }
+
+  #inboxOwner(subject: string): BrokerClient | undefined {
+    if (!subject.startsWith("_INBOX.")) return undefined;
+    return this.clients.get(subject.split(".")[1] ?? "");
+  }
+
+  #matches(subject: string): Interest[] {
+    const exact = this.#exact.get(subject) ?? [];
+    if (this.#patterns.length === 0) return exact;
+    const tokens = subject.split(".");
+    const found = this.#patterns.filter((one) => tokensMatch(one.tokens, tokens));
+    return found.length === 0 ? exact : [...exact, ...found];
+  }
+
+  #send(client: BrokerClient, sid: number, packet: Packet): void {
+    const rates = this.#hostility;
+    if (this.#chance.chance(rates.drop)) return;
+    this.#put(client, sid, packet, this.#chance.chance(rates.reorder));
+    if (this.#chance.chance(rates.duplicate)) this.#put(client, sid, packet, true);
+    if (rates.replayOld > 0) this.#replay({ client, sid, packet });
+  }
+
+  #put(client: BrokerClient, sid: number, packet: Packet, outOfOrder: boolean): void {
+    const bytes = packet.data.length + MESSAGE_OVERHEAD_BYTES;
+    if (client.pendingBytes + bytes > BROKER_PENDING_BYTES_MAX) {
+      this.remove(client);
+      return client.cutOff("slow consumer");
+    }
+    client.pendingBytes += bytes;
+    const arrive = () => client.receive(sid, packet);
+    if (!outOfOrder) return client.down.send(this.#world.nowMs, arrive);
+    this.#world.after(this.#chance.exponential(50), () => {
+      if (!client.down.broken) arrive();
+    });
+  }
+
+  /** Remembers a delivery, and now and then makes a remembered one happen again. */
+  #replay(delivery: { client: BrokerClient; sid: number; packet: Packet }): void {
+    this.#memory.push(delivery);
+    if (this.#memory.length > REPLAY_MEMORY_MAX) this.#memory.shift();
+    if (!this.#chance.chance(this.#hostility.replayOld)) return;
+    const old = this.#chance.pick(this.#memory);
+    if (old !== undefined && !old.client.down.broken) {
+      this.#put(old.client, old.sid, old.packet, false);
+    }
+  }
+}
+
+export function packetBytes(packet: Packet): number {
+  return packet.data.length + MESSAGE_OVERHEAD_BYTES;
+}
+
+function drop<Item>(list: Item[], unwanted: (item: Item) => boolean): void {
+  for (let index = list.length - 1; index >= 0; index--) {
+    const item = list[index];
+    if (item !== undefined && unwanted(item)) list.splice(index, 1);
+  }
+}

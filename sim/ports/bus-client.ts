@@ -1,0 +1,391 @@
+/**
+ * A node's end of the simulated bus: one connection at a time, subscriptions that live across
+ * reconnections, requests with deadlines. Everything it tells its owner comes in a turn of the
+ * node, never within a call.
+ */
+import type {
+  Bus,
+  BusMessage,
+  BusStatus,
+  PublishOutcome,
+  RequestOutcome,
+  Subscription,
+} from "#runtime";
+import { BUS_PAYLOAD_BYTES_MAX } from "#runtime";
+import { bytesHash } from "../kernel/digest.ts";
+import { PRICE_MS, type SimNode, type SimTimer } from "../kernel/node.ts";
+import type { Broker, BrokerClient, Packet } from "./broker.ts";
+import { packetBytes } from "./broker.ts";
+import type { BusNetwork, BusPermissions } from "./bus.ts";
+import type { Pipe } from "./paths.ts";
+
+const RECONNECT_WAIT_MS = { low: 50, high: 250 };
+const DIAL_TIMEOUT_MS = 2_000;
+/** Two missed pings: how long a blocked way lets both sides believe in the connection. */
+const STALE_MS = { low: 4_000, high: 6_000 };
+
+interface Sub {
+  readonly sid: number;
+  readonly subject: string;
+  readonly onMessage: (message: BusMessage) => void;
+}
+
+interface Link {
+  readonly broker: Broker;
+  readonly client: BrokerClient;
+  readonly up: Pipe;
+  readonly down: Pipe;
+}
+
+interface Asked {
+  readonly done: (outcome: RequestOutcome) => void;
+  readonly timer: SimTimer;
+}
+
+export class BusClient implements Bus {
+  readonly #network: BusNetwork;
+  readonly #node: SimNode;
+  readonly #life: number;
+  readonly #id: string;
+  readonly #permissions: BusPermissions | undefined;
+  readonly #subs = new Map<number, Sub>();
+  readonly #asked = new Map<string, Asked>();
+  readonly #flushes = new Set<(reached: boolean) => void>();
+  readonly #listeners = new Set<(status: BusStatus) => void>();
+  readonly #dropped = new Map<string, number>();
+  #link: Link | undefined;
+  #told = false;
+  #everConnected = false;
+  #closed = false;
+  #sids = 0;
+  #requests = 0;
+  #dials = 0;
+  #stopWatching: (() => void) | undefined;
+
+  constructor(
+    network: BusNetwork,
+    node: SimNode,
+    id: string,
+    permissions: BusPermissions | undefined,
+  ) {
+    this.#network = network;
+    this.#node = node;
+    this.#life = node.life;
+    this.#id = id;
+    this.#permissions = permissions;
+    node.onDown(() => this.#nodeDown());
+    this.#dial();
+  }
+
+  get nodeName(): string {
+    return this.#node.name;
+  }
+
+  /** Name of the broker that it is connected to. */
+  get brokerName(): string | undefined {
+    return this.#link?.broker.name;
+  }
+
+  get connected(): boolean {
+    return this.#told;
+  }
+
+  get dropped(): ReadonlyMap<string, number> {
+    return this.#dropped;
+  }
+
+  publish(subject: string, data: Uint8Array, reply?: string): PublishOutcome {
+    return this.#publish(subject, data, reply, false);
+  }
+
+  subscribe(subject: string, onMessage: (message: BusMessage) => void): Subscription {
+    this.#node.charge(PRICE_MS.call);
+    this.#sids += 1;
+    const sub: Sub = { sid: this.#sids, subject, onMessage };
+    if (this.#permissions !== undefined && !this.#permissions.maySubscribe(subject)) {
+      this.#node.soon(() => this.#tell({ kind: "forbidden", subject }));
+      return { stop: () => undefined };
+    }
+    this.#subs.set(sub.sid, sub);
+    this.#sendSubscription(sub);
+    return {
+      stop: () => {
+        if (!this.#subs.delete(sub.sid)) return;
+        const link = this.#link;
+        link?.up.send(this.#node.localMs, () => link.broker.unsubscribe(link.client, sub.sid));
+      },
+    };
+  }
+
+  request(
+    subject: string,
+    data: Uint8Array,
+    timeoutMs: number,
+    done: (outcome: RequestOutcome) => void,
+  ): void {
+    this.#requests += 1;
+    const inbox = `_INBOX.${this.#id}.${this.#requests}`;
+    const timer = this.#node.timer(timeoutMs, () => this.#answer(inbox, { kind: "timeout" }));
+    this.#asked.set(inbox, { done, timer });
+    if (this.#publish(subject, data, inbox, true) === "sent") return;
+    this.#node.soon(() => this.#answer(inbox, { kind: "disconnected" }));
+  }
+
+  flush(done: (reached: boolean) => void): void {
+    this.#node.charge(PRICE_MS.call);
+    const link = this.#link;
+    if (!this.#told || link === undefined) return this.#node.soon(() => done(false));
+    this.#flushes.add(done);
+    link.up.send(this.#node.localMs, () => {
+      link.down.send(this.#network.world.nowMs, () =>
+        this.#arrive(() => {
+          if (this.#flushes.delete(done)) done(true);
+        }),
+      );
+    });
+  }
+
+  onStatus(listener: (status: BusStatus) => void): Subscription {
+    this.#listeners.add(listener);
+    return { stop: () => void this.#listeners.delete(listener) };
+  }
+
+  close(done: () => void): void {
+    this.#closed = true;
+    this.#subs.clear();
+    for (const [, asked] of this.#asked) asked.timer.cancel();
+    this.#asked.clear();
+    this.#hangUp();
+    this.#network.clients.delete(this);
+    this.#node.soon(done);
+  }
+
+  /** The connection is lost on both sides, whatever was under way with it. */
+  reset(why: string): void {
+    const link = this.#link;
+    if (link === undefined) return;
+    link.broker.remove(link.client);
+    this.#lost(link, why);
+  }
+
+  // Publishing ---------------------------------------------------------------------------------
+
+  #publish(
+    subject: string,
+    data: Uint8Array,
+    reply: string | undefined,
+    ask: boolean,
+  ): PublishOutcome {
+    this.#node.charge(PRICE_MS.publish);
+    if (data.length > BUS_PAYLOAD_BYTES_MAX) return this.#drop("payload-too-large");
+    const link = this.#link;
+    if (this.#closed || !this.#told || link === undefined) return this.#drop("disconnected");
+    const inbox = subject.startsWith("_INBOX.");
+    if (!inbox && this.#permissions !== undefined && !this.#permissions.mayPublish(subject)) {
+      this.#node.soon(() => this.#tell({ kind: "forbidden", subject }));
+      return this.#drop("forbidden");
+    }
+    const copy = data.slice();
+    const cause = this.#network.world.record({
+      node: this.#node.name,
+      kind: "send",
+      summary: `${subject} ${copy.length} ${bytesHash(copy).toString(16)}`,
+      cause: this.#node.cause,
+    });
+    const packet: Packet = { subject, data: copy, reply, cause };
+    for (const observer of this.#network.observers) observer.published(this.#node, packet);
+    link.up.send(this.#node.localMs, () => {
+      if (link.broker.up) link.broker.publish(link.client, packet, ask);
+    });
+    return "sent";
+  }
+
+  #drop(reason: string): "dropped" {
+    this.#dropped.set(reason, (this.#dropped.get(reason) ?? 0) + 1);
+    return "dropped";
+  }
+
+  #answer(inbox: string, outcome: RequestOutcome): void {
+    const asked = this.#asked.get(inbox);
+    if (asked === undefined) return;
+    this.#asked.delete(inbox);
+    asked.timer.cancel();
+    asked.done(outcome);
+  }
+
+  // Receiving ----------------------------------------------------------------------------------
+
+  /** In a turn of the node, if this connection's owner still lives then. */
+  #arrive(run: () => void): void {
+    if (this.#life !== this.#node.life) return;
+    this.#node.arrive(this.#network.world.nowMs, () => {
+      if (!this.#closed) run();
+    });
+  }
+
+  #read(link: Link, sid: number, packet: Packet): void {
+    link.client.pendingBytes -= packetBytes(packet);
+    if (link !== this.#link) return;
+    const message: BusMessage = {
+      subject: packet.subject,
+      data: packet.data,
+      arrivedAtMs: this.#node.monotonicMs(),
+      ...(packet.reply === undefined ? {} : { reply: packet.reply }),
+    };
+    this.#node.cause = this.#network.world.record({
+      node: this.#node.name,
+      kind: "mail",
+      summary: packet.subject,
+      cause: packet.cause,
+    });
+    if (sid === 0) return this.#answer(packet.subject, { kind: "reply", message });
+    const sub = this.#subs.get(sid);
+    if (sub === undefined) return;
+    for (const observer of this.#network.observers) observer.delivered(this.#node, packet);
+    sub.onMessage(message);
+  }
+
+  #tell(status: BusStatus): void {
+    for (const listener of [...this.#listeners]) listener(status);
+  }
+
+  // The connection -----------------------------------------------------------------------------
+
+  #dial(): void {
+    if (this.#closed || this.#life !== this.#node.life) return;
+    const { brokers, chance, paths, world } = this.#network;
+    this.#dials += 1;
+    const first = this.#dials === 1 ? chance.below(brokers.length) : this.#dials;
+    const broker = brokers[first % brokers.length];
+    if (broker === undefined) throw new Error("a bus needs at least one broker");
+    const up = paths.pipe(this.#node.name, broker.name, chance);
+    const down = paths.pipe(broker.name, this.#node.name, chance);
+    let answered = false;
+    const giveUp = this.#node.timer(DIAL_TIMEOUT_MS, () => {
+      up.break();
+      down.break();
+      if (!answered) this.#redial();
+      answered = true;
+    });
+    const answer = (run: () => void) =>
+      down.send(world.nowMs, () =>
+        this.#arrive(() => {
+          if (answered) return;
+          answered = true;
+          giveUp.cancel();
+          run();
+        }),
+      );
+    up.send(this.#node.localMs, () => {
+      if (!broker.up) return answer(() => this.#redial());
+      const client = this.#brokerSide(broker, up, down);
+      answer(() => this.#connected({ broker, client, up, down }));
+    });
+  }
+
+  #redial(): void {
+    const { low, high } = RECONNECT_WAIT_MS;
+    this.#node.timer(this.#network.chance.between(low, high), () => this.#dial());
+  }
+
+  /** What the broker holds of this connection. */
+  #brokerSide(broker: Broker, up: Pipe, down: Pipe): BrokerClient {
+    const client: BrokerClient = {
+      clientId: this.#id,
+      down,
+      pendingBytes: 0,
+      receive: (sid, packet) =>
+        this.#arrive(() => {
+          if (this.#link?.client === client) this.#read(this.#link, sid, packet);
+          else client.pendingBytes -= packetBytes(packet);
+        }),
+      noResponders: (reply) =>
+        down.send(this.#network.world.nowMs, () =>
+          this.#arrive(() => this.#answer(reply, { kind: "no-responders" })),
+        ),
+      cutOff: (why) => {
+        up.break();
+        const link = this.#link;
+        if (link?.client !== client) return down.break();
+        down.send(this.#network.world.nowMs, () => this.#arrive(() => this.#lost(link, why)));
+      },
+    };
+    broker.add(client);
+    return client;
+  }
+
+  #connected(link: Link): void {
+    if (!link.broker.up || link.broker.clients.get(this.#id) !== link.client) {
+      return this.#redial();
+    }
+    this.#link = link;
+    this.#told = true;
+    const reconnect = this.#everConnected;
+    this.#everConnected = true;
+    const { world, paths } = this.#network;
+    world.record({ node: this.#node.name, kind: "connect", summary: link.broker.name });
+    this.#stopWatching = paths.onChange(() => this.#watch(link));
+    this.#watch(link);
+    for (const sub of this.#subs.values()) this.#sendSubscription(sub);
+    this.#tell({ kind: "connected", reconnect });
+  }
+
+  /** A way that stays blocked ends the connection for both sides, each by its own pings. */
+  #watch(link: Link): void {
+    const { paths, world, chance } = this.#network;
+    const [here, there] = [this.#node.name, link.broker.name];
+    if (this.#link !== link || !paths.parted(here, there)) return;
+    const { low, high } = STALE_MS;
+    let healed = false;
+    const unlisten = paths.onChange(() => {
+      if (!paths.parted(here, there)) healed = true;
+    });
+    world.after(chance.between(low, high), () => {
+      unlisten();
+      if (healed || this.#link !== link) return;
+      link.broker.remove(link.client);
+      this.#arrive(() => this.#lost(link, "stale connection"));
+    });
+  }
+
+  #lost(link: Link, why: string): void {
+    if (this.#link !== link) return;
+    this.#hangUp();
+    this.#network.world.record({ node: this.#node.name, kind: "disconnect", summary: why });
+    const asked = [...this.#asked.keys()];
+    this.#node.soon(() => {
+      for (const done of this.#flushes) done(false);
+      this.#flushes.clear();
+      for (const inbox of asked) this.#answer(inbox, { kind: "disconnected" });
+      this.#tell({ kind: "disconnected", why });
+    });
+    this.#redial();
+  }
+
+  #sendSubscription(sub: Sub): void {
+    const link = this.#link;
+    if (link === undefined) return;
+    link.up.send(this.#node.localMs, () => {
+      if (link.broker.clients.get(this.#id) === link.client) {
+        link.broker.subscribe(link.client, sub.sid, sub.subject);
+      }
+    });
+  }
+
+  #hangUp(): void {
+    const link = this.#link;
+    this.#link = undefined;
+    this.#told = false;
+    this.#stopWatching?.();
+    if (link === undefined) return;
+    link.down.break();
+    link.up.send(this.#node.localMs, () => link.broker.remove(link.client));
+  }
+
+  /** The process is gone: the kernel still sends what it wrote, then says that it is over. */
+  #nodeDown(): void {
+    this.#closed = true;
+    this.#hangUp();
+    this.#network.clients.delete(this);
+  }
+}

@@ -1,0 +1,145 @@
+/**
+ * The network between hosts: which ways are cut or clogged, and pipes over them. A pipe is what
+ * a TCP connection is in one direction: in order, nothing lost while it lives; a blocked way
+ * makes it wait and a healed one delivers late. Knows no broker and no message.
+ */
+import { Fifo } from "../kernel/fifo.ts";
+import { TICK_MS, ticks } from "../kernel/node.ts";
+import type { Chance } from "../kernel/prng.ts";
+import type { World } from "../kernel/world.ts";
+
+/** Usual one-way delay: a floor and the mean of what comes on top. */
+export interface Delay {
+  readonly floorMs: number;
+  readonly meanMs: number;
+}
+
+export const LAN_DELAY: Delay = { floorMs: 0.1, meanMs: 0.25 };
+/** After a heal, TCP's next retransmission comes within this. */
+const RETRANSMIT_MS_MAX = 200;
+
+type Listener = () => void;
+
+export class Paths {
+  readonly #world: World;
+  readonly #cuts = new Map<string, number>();
+  readonly #listeners = new Set<Listener>();
+  /** Added to each delay, by directed way; a fault sets it. */
+  readonly slow = new Map<string, Delay>();
+
+  constructor(world: World) {
+    this.#world = world;
+  }
+
+  /** Blocks the way from `from` to `to`; each cut wants its own heal. */
+  cut(from: string, to: string): void {
+    const key = `${from}>${to}`;
+    this.#cuts.set(key, (this.#cuts.get(key) ?? 0) + 1);
+    this.changed();
+  }
+
+  heal(from: string, to: string): void {
+    const key = `${from}>${to}`;
+    const left = (this.#cuts.get(key) ?? 0) - 1;
+    if (left > 0) this.#cuts.set(key, left);
+    else this.#cuts.delete(key);
+    this.changed();
+  }
+
+  healAll(): void {
+    this.#cuts.clear();
+    this.slow.clear();
+    this.changed();
+  }
+
+  blocked(from: string, to: string): boolean {
+    return this.#cuts.size > 0 && from !== to && this.#cuts.has(`${from}>${to}`);
+  }
+
+  /** Blocked in either direction: no conversation is possible. */
+  parted(one: string, other: string): boolean {
+    return this.blocked(one, other) || this.blocked(other, one);
+  }
+
+  onChange(listener: Listener): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  pipe(from: string, to: string, chance: Chance, delay = LAN_DELAY): Pipe {
+    return new Pipe(this.#world, this, from, to, chance, delay);
+  }
+
+  /** Tells everybody who waits on the ways; also called when a broker comes or goes. */
+  changed(): void {
+    for (const listener of [...this.#listeners]) listener();
+  }
+}
+
+export class Pipe {
+  readonly #world: World;
+  readonly #paths: Paths;
+  readonly #from: string;
+  readonly #to: string;
+  readonly #chance: Chance;
+  readonly #delay: Delay;
+  readonly #stalled = new Fifo<() => void>();
+  #lastMs = 0;
+  #broken = false;
+  #unlisten: (() => void) | undefined;
+
+  constructor(world: World, paths: Paths, from: string, to: string, chance: Chance, delay: Delay) {
+    this.#world = world;
+    this.#paths = paths;
+    this.#from = from;
+    this.#to = to;
+    this.#chance = chance;
+    this.#delay = delay;
+  }
+
+  get broken(): boolean {
+    return this.#broken;
+  }
+
+  /** `deliver` runs when what departs at `departMs` arrives, after everything sent before. */
+  send(departMs: number, deliver: () => void): void {
+    if (this.#broken) return;
+    const extra = this.#paths.slow.get(`${this.#from}>${this.#to}`);
+    let delayMs = this.#delay.floorMs + this.#chance.exponential(this.#delay.meanMs);
+    if (extra !== undefined) delayMs += extra.floorMs + this.#chance.exponential(extra.meanMs);
+    const atMs = Math.max(departMs + ticks(delayMs), this.#lastMs);
+    this.#lastMs = atMs;
+    this.#world.at(atMs, () => this.#arrive(deliver));
+  }
+
+  /** What has not arrived never will. */
+  break(): void {
+    this.#broken = true;
+    this.#stalled.clear();
+    this.#unlisten?.();
+  }
+
+  #arrive(deliver: () => void): void {
+    if (this.#broken) return;
+    if (this.#stalled.length === 0 && !this.#paths.blocked(this.#from, this.#to)) return deliver();
+    this.#stalled.push(deliver);
+    this.#unlisten ??= this.#paths.onChange(() => this.#healed());
+  }
+
+  #healed(): void {
+    if (this.#stalled.length === 0 || this.#paths.blocked(this.#from, this.#to)) return;
+    const waitMs = TICK_MS + this.#chance.below(RETRANSMIT_MS_MAX);
+    this.#world.after(waitMs, () => this.#flush());
+  }
+
+  /** In order: what stalled first arrives first, and later arrivals wait behind it. */
+  #flush(): void {
+    if (this.#broken || this.#paths.blocked(this.#from, this.#to)) return;
+    for (let deliver = this.#stalled.shift(); deliver; deliver = this.#stalled.shift()) {
+      deliver();
+      if (this.#broken) return;
+    }
+    this.#unlisten?.();
+    this.#unlisten = undefined;
+  }
+}
