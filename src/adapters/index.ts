@@ -1,7 +1,14 @@
 /** Door of the adapters: one file per real thing that a port stands for. */
 export * from "./durable-files.ts";
 export * from "./exclusive-lock.ts";
+export * from "./files-disk.ts";
+export * from "./jetstream-log.ts";
+export * from "./jetstream-stream.ts";
+export * from "./log-owner.ts";
+export { MemoryBroker, RECEIVER_BYTES_MAX, RECEIVER_MESSAGES_MAX } from "./memory-bus.ts";
+export { natsBus, type NatsBusOptions, OUTBOUND_BYTES_MAX } from "./nats-bus.ts";
 export * from "./nkeys.ts";
 export * from "./pino-logger.ts";
+export { openSegmentLog, SEGMENT_BYTES_MAX, type SegmentLogOptions } from "./segment-log.ts";
 export * from "./system-clock.ts";
 export * from "./system-random.ts";

@@ -1,0 +1,342 @@
+/**
+ * The log on a JetStream stream. Every append names the position it must follow; the stream's
+ * refusal is passed on as `conflict`, silence as `unknown`, and who appends finds out by reading
+ * (P-7.1). It reads through the stream's leader and never trusts bounds. It does not make backups.
+ */
+import {
+  connect,
+  headers as makeHeaders,
+  type JetStreamManager,
+  type Msg,
+  type NatsConnection,
+  NatsError,
+} from "nats";
+import type { Position } from "#protocol";
+import {
+  type AppendOutcome,
+  type Clock,
+  type HintOutcome,
+  type Log,
+  LOG_RECORD_BYTES_MAX,
+  type LogEntry,
+  type ReadOutcome,
+  type Timer,
+} from "#runtime";
+import { connectionOptions, type NatsBusOptions } from "./nats-bus.ts";
+import { openStream, type StreamWanted } from "./jetstream-stream.ts";
+
+/** An append without an answer for so long is `unknown`. */
+export const APPEND_TIMEOUT_MS = 5_000;
+/** Appends in flight; further ones are answered `unknown` at once. */
+export const APPENDS_IN_FLIGHT_MAX = 4_096;
+/** Entries fetched side by side by one read. */
+const READ_WINDOW = 128;
+const READ_BYTES_MAX = 8 * 1024 * 1024;
+const FOLLOW_ENTRIES_MAX = 256;
+/** How long a follower that was woken waits for the entry to be committed, then ever longer. */
+const FOLLOW_RETRY_MS_FIRST = 2;
+const FOLLOW_RETRY_MS_MAX = 500;
+const WRONG_LAST_SEQUENCE = 10_071;
+const NO_MESSAGE_FOUND = 10_037;
+
+export interface JetStreamLogOptions extends NatsBusOptions {
+  readonly stream: StreamWanted;
+  readonly appendTimeoutMs?: number;
+}
+
+/**
+ * Connects, makes the stream when it is absent, reads it back.
+ * @throws StreamRefused when the stream or the server cannot hold the log safely (P-7.6).
+ */
+export async function openJetStreamLog(options: JetStreamLogOptions): Promise<Log> {
+  const link = await connect(connectionOptions(options));
+  try {
+    const manager = await openStream(link, options.stream);
+    return new JetStreamLog(options, link, manager);
+  } catch (error) {
+    await link.close();
+    throw error;
+  }
+}
+
+interface InFlight {
+  readonly token: string;
+  readonly done: (outcome: AppendOutcome) => void;
+  outcome: AppendOutcome | undefined;
+  readonly timer: Timer;
+}
+
+type Got =
+  | { readonly kind: "entry"; readonly entry: LogEntry }
+  | { readonly kind: "absent" }
+  | { readonly kind: "failed"; readonly why: string };
+
+class JetStreamLog implements Log {
+  readonly exclusive = false;
+  readonly #options: JetStreamLogOptions;
+  readonly #clock: Clock;
+  readonly #link: NatsConnection;
+  readonly #manager: JetStreamManager;
+  readonly #inbox: string;
+  /** In the order of appends, which is the order of their answers. */
+  #inFlight: InFlight[] = [];
+  readonly #byToken = new Map<string, InFlight>();
+  readonly #followers = new Set<Follower>();
+  #appends = 0;
+  #up = true;
+  #closed = false;
+
+  constructor(options: JetStreamLogOptions, link: NatsConnection, manager: JetStreamManager) {
+    this.#options = options;
+    this.#clock = options.clock;
+    this.#link = link;
+    this.#manager = manager;
+    this.#inbox = `${options.inbox}.${options.nonce}.append`;
+    link.subscribe(`${this.#inbox}.*`, {
+      callback: (error, message) => {
+        if (error === null) this.#answered(message);
+      },
+    });
+    // A record on its way to the stream passes here too: it wakes whoever follows.
+    link.subscribe(options.stream.subject, {
+      callback: (error) => {
+        if (error === null) for (const follower of this.#followers) follower.wake();
+      },
+    });
+    void this.#watch();
+  }
+
+  async #watch(): Promise<void> {
+    for await (const status of this.#link.status()) {
+      if (this.#closed) return;
+      if (status.type === "disconnect") {
+        this.#up = false;
+        this.#giveUpAll("the connection was lost");
+      } else if (status.type === "reconnect") {
+        this.#up = true;
+        for (const follower of this.#followers) follower.wake();
+      }
+    }
+    this.#up = false;
+    if (!this.#closed) this.#giveUpAll("the client gave up");
+  }
+
+  append(expected: Position, record: Uint8Array, done: (outcome: AppendOutcome) => void): void {
+    if (record.length > LOG_RECORD_BYTES_MAX) {
+      const size = `${record.length} of at most ${LOG_RECORD_BYTES_MAX} bytes`;
+      throw new Error(`a record of the log is too large: ${size}; split it`);
+    }
+    this.#appends += 1;
+    const token = this.#appends.toString(36);
+    const limitMs = this.#options.appendTimeoutMs ?? APPEND_TIMEOUT_MS;
+    const timer = this.#clock.timer(limitMs, () =>
+      this.#settle(token, { kind: "unknown", why: `no answer within ${limitMs} ms` }),
+    );
+    const flight: InFlight = { token, done, outcome: undefined, timer };
+    this.#inFlight.push(flight);
+    this.#byToken.set(token, flight);
+    const refusal = this.#refusal();
+    if (refusal !== undefined) {
+      this.#clock.soon(() => this.#settle(token, { kind: "unknown", why: refusal }));
+      return;
+    }
+    const headers = makeHeaders();
+    headers.set("Nats-Expected-Stream", this.#options.stream.name);
+    headers.set("Nats-Expected-Last-Sequence", String(expected));
+    const reply = `${this.#inbox}.${token}`;
+    this.#link.publish(this.#options.stream.subject, record, { reply, headers });
+  }
+
+  /** The library would keep what is published now and send it after the connection is back. */
+  #refusal(): string | undefined {
+    if (this.#closed) return "the log is closed";
+    if (!this.#up) return "there is no connection to the log";
+    return this.#inFlight.length > APPENDS_IN_FLIGHT_MAX ? "too many appends wait" : undefined;
+  }
+
+  #answered(message: Msg): void {
+    const token = message.subject.slice(this.#inbox.length + 1);
+    this.#settle(token, outcomeOf(message, this.#options.stream.name));
+  }
+
+  #settle(token: string, outcome: AppendOutcome): void {
+    const flight = this.#byToken.get(token);
+    if (flight === undefined || flight.outcome !== undefined) return;
+    flight.outcome = outcome;
+    flight.timer.cancel();
+    // Answers come in the order of appends; one that is early waits for those before it.
+    let settled = 0;
+    for (const one of this.#inFlight) {
+      if (one.outcome === undefined) break;
+      settled += 1;
+    }
+    for (const one of this.#inFlight.splice(0, settled)) {
+      this.#byToken.delete(one.token);
+      if (one.outcome !== undefined && !this.#closed) one.done(one.outcome);
+    }
+  }
+
+  #giveUpAll(why: string): void {
+    for (const { token } of [...this.#inFlight]) this.#settle(token, { kind: "unknown", why });
+  }
+
+  read(from: Position, max: number, done: (outcome: ReadOutcome) => void): void {
+    this.#read(from, max).then(
+      (outcome) => this.#closed || done(outcome),
+      (error) => this.#closed || done({ kind: "failed", why: messageOf(error) }),
+    );
+  }
+
+  async #read(from: Position, max: number): Promise<ReadOutcome> {
+    const entries: LogEntry[] = [];
+    let bytes = 0;
+    while (entries.length < max && bytes < READ_BYTES_MAX) {
+      const start = from + entries.length;
+      const count = Math.min(READ_WINDOW, max - entries.length);
+      const window = Array.from({ length: count }, (_, index) => this.#get(start + index));
+      const got = await Promise.all(window);
+      const gap = got.findIndex(({ kind }) => kind !== "entry");
+      for (const one of gap < 0 ? got : got.slice(0, gap)) {
+        if (one.kind !== "entry") continue;
+        entries.push(one.entry);
+        bytes += one.entry.record.length;
+      }
+      const stopper = got[gap];
+      if (stopper?.kind === "failed" && entries.length === 0) return stopper;
+      if (stopper !== undefined) break;
+    }
+    if (entries.length > 0 || max < 1) return { kind: "read", entries, first: 1 };
+    // Nothing there: because the end has come, or because it was truncated.
+    const { state } = await this.#manager.streams.info(this.#options.stream.name);
+    return { kind: "read", entries, first: Math.max(1, state.first_seq) };
+  }
+
+  async #get(position: Position): Promise<Got> {
+    try {
+      const { name } = this.#options.stream;
+      const stored = await this.#manager.streams.getMessage(name, { seq: position });
+      return { kind: "entry", entry: { position: stored.seq, record: stored.data } };
+    } catch (error) {
+      if (apiCodeOf(error) === NO_MESSAGE_FOUND) return { kind: "absent" };
+      return { kind: "failed", why: messageOf(error) };
+    }
+  }
+
+  follow(from: Position, onEntries: (entries: readonly LogEntry[]) => void): { stop(): void } {
+    const follower = new Follower(this, this.#clock, from, onEntries);
+    this.#followers.add(follower);
+    follower.wake();
+    return {
+      stop: () => {
+        this.#followers.delete(follower);
+        follower.stop();
+      },
+    };
+  }
+
+  hint(done: (outcome: HintOutcome) => void): void {
+    this.#manager.streams.info(this.#options.stream.name).then(
+      ({ state }) => {
+        const first = Math.max(1, state.first_seq);
+        if (!this.#closed) done({ kind: "hint", first, last: state.last_seq });
+      },
+      (error) => this.#closed || done({ kind: "failed", why: messageOf(error) }),
+    );
+  }
+
+  close(done: () => void): void {
+    this.#closed = true;
+    for (const follower of this.#followers) follower.stop();
+    for (const { timer } of this.#inFlight) timer.cancel();
+    this.#link.close().then(done, done);
+  }
+}
+
+/** Reads on whenever it is woken, and now and then by itself: a wake may be lost. */
+class Follower {
+  readonly #log: Log;
+  readonly #clock: Clock;
+  readonly #onEntries: (entries: readonly LogEntry[]) => void;
+  #next: Position;
+  #reading = false;
+  #stopped = false;
+  #retryMs = FOLLOW_RETRY_MS_FIRST;
+  #timer: Timer | undefined;
+
+  constructor(
+    log: Log,
+    clock: Clock,
+    from: Position,
+    onEntries: (entries: readonly LogEntry[]) => void,
+  ) {
+    this.#log = log;
+    this.#clock = clock;
+    this.#next = from;
+    this.#onEntries = onEntries;
+  }
+
+  /** Something may have come. */
+  wake(): void {
+    this.#retryMs = FOLLOW_RETRY_MS_FIRST;
+    if (!this.#reading && !this.#stopped) this.#later(0);
+  }
+
+  #later(inMs: number): void {
+    this.#timer?.cancel();
+    this.#timer = this.#clock.timer(inMs, () => this.#readOn());
+  }
+
+  #readOn(): void {
+    if (this.#reading || this.#stopped) return;
+    this.#reading = true;
+    this.#log.read(this.#next, FOLLOW_ENTRIES_MAX, (outcome) => {
+      this.#reading = false;
+      if (this.#stopped) return;
+      const last = outcome.kind === "read" ? outcome.entries.at(-1) : undefined;
+      if (outcome.kind === "read" && last !== undefined) {
+        this.#next = last.position + 1;
+        this.#retryMs = FOLLOW_RETRY_MS_FIRST;
+        this.#onEntries(outcome.entries);
+        return this.#later(0);
+      }
+      this.#later(this.#retryMs);
+      this.#retryMs = Math.min(FOLLOW_RETRY_MS_MAX, this.#retryMs * 2);
+    });
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#timer?.cancel();
+  }
+}
+
+/** What the stream said to an append. Whatever is not understood may have been committed. */
+function outcomeOf(message: Msg, stream: string): AppendOutcome {
+  if (message.headers?.code === 503) return { kind: "unknown", why: "no stream answers" };
+  let answer: unknown;
+  try {
+    answer = message.json();
+  } catch (error) {
+    return { kind: "unknown", why: `an answer that is no JSON: ${messageOf(error)}` };
+  }
+  if (typeof answer !== "object" || answer === null) return { kind: "unknown", why: "no answer" };
+  if ("error" in answer) return refusalOf(answer.error);
+  const placed = "seq" in answer && typeof answer.seq === "number" ? answer.seq : 0;
+  const fits = "stream" in answer && answer.stream === stream && placed > 0;
+  if (!fits) return { kind: "unknown", why: "an answer without a position" };
+  return { kind: "committed", position: placed };
+}
+
+function refusalOf(error: unknown): AppendOutcome {
+  const { err_code: code, description } = error as { err_code?: number; description?: string };
+  if (code === WRONG_LAST_SEQUENCE) return { kind: "conflict" };
+  return { kind: "unknown", why: `the stream refused: ${description ?? `error ${code}`}` };
+}
+
+function apiCodeOf(error: unknown): number | undefined {
+  return error instanceof NatsError ? error.api_error?.err_code : undefined;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

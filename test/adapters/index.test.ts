@@ -1,0 +1,1 @@
+import "./bus.cases.ts";

@@ -1,0 +1,17 @@
+/** Waits for something to become true, with a bound, without sleeping longer than needed. */
+
+const POLL_INTERVAL_MS = 2;
+export const UNTIL_MS_MAX = 15_000;
+
+/** @throws Error naming `what` when it has not come true within `limitMs`. */
+export async function until(
+  condition: () => boolean,
+  what: string,
+  limitMs: number = UNTIL_MS_MAX,
+): Promise<void> {
+  const endMs = performance.now() + limitMs;
+  while (!condition()) {
+    if (performance.now() > endMs) throw new Error(`${what}: not within ${limitMs} ms`);
+    await new Promise((resolve) => setTimeout(resolve, POLL_INTERVAL_MS));
+  }
+}
