@@ -14,8 +14,8 @@ const HEADER_CHARACTERS_MIN = 20;
 const REASON_CHARACTERS_MIN = 12;
 
 const DIRECTIVE = /(@ts-(?:ignore|expect-error|nocheck)|biome-ignore(?:-all|-start)?)\b([\s\S]*)/;
-/** Before `any` these say that a type follows. */
-const TYPE_FOLLOWS = new Set([":", "<", "|", "&", ",", "=", "=>", "as", "extends", "satisfies"]);
+/** Before `any` these say that a type follows; behind a comma or an equals sign only the end of a type's list does. */
+const TYPE_FOLLOWS = new Set([":", "<", "|", "&", "=>", "as", "extends", "satisfies"]);
 
 /** Every rule that needs one file only. */
 export function shapeRules(tree: Tree): Finding[] {
@@ -91,8 +91,9 @@ function suppressionAt(tokens: readonly Token[], at: number): string | undefined
   const text = (step: number): string => tokens[at + step]?.text ?? "";
   if (tokens[at]?.kind !== "name") return undefined;
   if (text(0) === "as" && text(1) === "unknown" && text(2) === "as") return "as unknown as";
-  const typed = TYPE_FOLLOWS.has(text(-1)) && ![".", "(", ":", "?."].includes(text(1));
-  return text(0) === "any" && typed ? "any" : undefined;
+  if (text(0) !== "any" || [".", "(", ":", "?."].includes(text(1))) return undefined;
+  const listed = [",", "="].includes(text(-1)) && (text(1) === ">" || text(-3) === "type");
+  return listed || TYPE_FOLLOWS.has(text(-1)) ? "any" : undefined;
 }
 
 /** A comment on the same line, or a `//` comment on the line above; what documents a declaration is no reason. */
