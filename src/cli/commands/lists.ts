@@ -1,0 +1,187 @@
+/** Commands that show what there is: ps, task show, agent, framework, offer and role lists. */
+import type { Command } from "commander";
+import type { AgentObject, Amounts, FrameworkObject, OfferObject } from "#api";
+import type { OutputOf, RoleObject, RouteName, TaskObject } from "#api";
+import { invocationOf } from "../invocation.ts";
+import { printList, printObject } from "../output.ts";
+import type { Server } from "../server.ts";
+import { age, type Column } from "../table.ts";
+
+/** Ids are shown this short in tables; -o wide shows them whole. */
+const ID_SHOWN_LENGTH = 8;
+const PAGE_LENGTH = 1000;
+
+type ListRoute = Extract<RouteName, `list${string}`>;
+type ItemOf<Name extends ListRoute> = OutputOf<Name>["items"][number];
+
+/** All pages of a list. */
+async function all<Name extends ListRoute>(
+  server: Server,
+  route: Name,
+  filter?: string,
+): Promise<ItemOf<Name>[]> {
+  const items: ItemOf<Name>[] = [];
+  let after: string | undefined;
+  do {
+    const query = { limit: PAGE_LENGTH, after, filter };
+    const page: OutputOf<Name> = await server.call(route, { query });
+    items.push(...page.items);
+    after = page.next;
+  } while (after !== undefined);
+  return items;
+}
+
+function amounts({ cpus, memMib, diskMib, gpus, ports }: Amounts): string {
+  const parts = [`cpus ${cpus}`, `mem ${memMib}`];
+  if (diskMib > 0) parts.push(`disk ${diskMib}`);
+  if (gpus > 0) parts.push(`gpus ${gpus}`);
+  if (ports !== undefined) parts.push(`ports ${ports}`);
+  return parts.join(", ");
+}
+
+function shortId<Row extends { readonly id: string }>(head: string): Column<Row>[] {
+  return [{ head, value: ({ id }) => (id.length > 28 ? `${id.slice(0, 28)}…` : id) }];
+}
+
+function tasks(nowMs: number): Column<TaskObject>[] {
+  return [
+    { head: "TASK", value: ({ id }) => id },
+    { head: "STATE", value: ({ state }) => state.replace(/^TASK_/, "") },
+    { head: "AGENT", value: ({ agentId }) => agentId.slice(0, ID_SHOWN_LENGTH + 8) },
+    { head: "FRAMEWORK", value: ({ framework, frameworkId }) => framework || frameworkId },
+    { head: "ROLE", value: ({ role }) => role },
+    { head: "CPUS", value: ({ resources }) => resources.cpus },
+    { head: "MEM", value: ({ resources }) => resources.memMib },
+    { head: "EXIT", value: ({ exitCode }) => exitCode },
+    { head: "AGE", value: ({ launchedAtMs }) => age(launchedAtMs, nowMs) },
+    { head: "REASON", value: ({ reason }) => reason?.replace(/^REASON_/, "") },
+    { head: "CONTAINER", wide: true, value: ({ containerId }) => containerId },
+    { head: "MESSAGE", wide: true, value: ({ message }) => message },
+  ];
+}
+
+const AGENTS: Column<AgentObject>[] = [
+  ...shortId<AgentObject>("AGENT"),
+  { head: "HOST", value: ({ hostname }) => hostname },
+  { head: "CONDITION", value: ({ condition }) => condition },
+  { head: "ISOLATION", value: ({ isolation }) => isolation },
+  { head: "TASKS", value: ({ tasks }) => tasks },
+  { head: "CPUS", value: ({ used, total }) => `${used.cpus}/${total.cpus}` },
+  { head: "MEM", value: ({ used, total }) => `${used.memMib}/${total.memMib}` },
+  { head: "PRINCIPAL", wide: true, value: ({ principal }) => principal },
+  { head: "ATTRIBUTES", wide: true, value: ({ attributes }) => textOf(attributes) },
+];
+
+function textOf(attributes: Readonly<Record<string, string>>): string {
+  return Object.entries(attributes)
+    .map(([name, value]) => `${name}:${value}`)
+    .join(";");
+}
+
+function frameworks(nowMs: number): Column<FrameworkObject>[] {
+  return [
+    ...shortId<FrameworkObject>("FRAMEWORK"),
+    { head: "NAME", value: ({ name }) => name },
+    { head: "ROLES", value: ({ roles }) => roles.join(",") },
+    { head: "CONNECTED", value: ({ connected }) => (connected ? "yes" : "no") },
+    { head: "SUPPRESSED", value: ({ suppressedRoles }) => suppressedRoles.join(",") || undefined },
+    { head: "TASKS", value: ({ tasks }) => tasks },
+    { head: "USED", value: ({ used }) => amounts(used) },
+    { head: "AGE", value: ({ subscribedAtMs }) => age(subscribedAtMs, nowMs) },
+    { head: "PRINCIPAL", wide: true, value: ({ principal }) => principal },
+  ];
+}
+
+function offers(nowMs: number): Column<OfferObject>[] {
+  return [
+    { head: "OFFER", value: ({ id }) => id },
+    { head: "FRAMEWORK", value: ({ framework, frameworkId }) => framework || frameworkId },
+    { head: "ROLE", value: ({ role }) => role },
+    { head: "AGENT", value: ({ agentId }) => agentId },
+    { head: "RESOURCES", value: ({ resources }) => amounts(resources) },
+    { head: "AGE", value: ({ madeAtMs }) => age(madeAtMs, nowMs) },
+  ];
+}
+
+const ROLES: Column<RoleObject>[] = [
+  { head: "ROLE", value: ({ name }) => name },
+  { head: "WEIGHT", value: ({ weight }) => weight },
+  { head: "SHARE", value: ({ share }) => `${(share * 100).toFixed(1)}%` },
+  { head: "FRAMEWORKS", value: ({ frameworks }) => frameworks.length },
+  { head: "USED", value: ({ used }) => amounts(used) },
+  { head: "OFFERED", value: ({ offered }) => amounts(offered) },
+];
+
+const FILTER = ["--filter <conditions>", "such as state=TASK_RUNNING,role!=ads"] as const;
+
+export function addListCommands(program: Command): void {
+  addList(program.command("ps").description("tasks that live and those that ended lately"), {
+    route: "listTasks",
+    columns: tasks,
+  });
+  const list = (noun: string, about: string): Command =>
+    program.command(noun).description(about).command("list").description(`all ${about}`);
+  addList(list("agent", "machines"), { route: "listAgents", columns: () => AGENTS });
+  addList(list("framework", "frameworks"), { route: "listFrameworks", columns: frameworks });
+  addList(list("offer", "outstanding offers"), { route: "listOffers", columns: offers });
+  addList(list("role", "roles with their shares"), { route: "listRoles", columns: () => ROLES });
+  addTaskShow(program);
+}
+
+interface Listing<Name extends ListRoute> {
+  readonly route: Name;
+  readonly columns: (nowMs: number) => readonly Column<ItemOf<Name>>[];
+}
+
+function addList<Name extends ListRoute>(into: Command, { route, columns }: Listing<Name>): void {
+  into.option(...FILTER).action(async (flags: { filter?: string }, command: Command) => {
+    const { server, output } = invocationOf(command);
+    printList(await all(server(), route, flags.filter), columns(Date.now()), output);
+  });
+}
+
+function addTaskShow(program: Command): void {
+  const task = program.command("task").description("one task");
+  task
+    .command("show <task>")
+    .description("a task with its history")
+    .action(async (id: string, _options: object, command: Command) => {
+      const { server, output } = invocationOf(command);
+      const shown = await server().call("showTask", { path: { task: id } });
+      printObject(shown, taskLines(shown), output);
+    });
+}
+
+function taskLines(task: TaskObject): (readonly [string, string | number | undefined])[] {
+  const { limitation } = task;
+  const limit =
+    limitation === undefined
+      ? undefined
+      : `${limitation.resource}: limit ${mib(limitation.limitBytes)}, peak ${mib(limitation.peakBytes)}`;
+  return [
+    ["task", task.id],
+    ["name", task.name],
+    ["state", task.state],
+    ["reason", task.reason],
+    ["message", task.message],
+    ["exit code", task.exitCode],
+    ["limitation", limit],
+    ["agent", `${task.agentId} (${task.hostname})`],
+    ["framework", `${task.framework} (${task.frameworkId})`],
+    ["role", task.role],
+    ["resources", amounts(task.resources)],
+    ["container", task.containerId],
+    ["cgroup", task.cgroup],
+    ...task.history.map(
+      (entry, index) =>
+        [
+          index === 0 ? "history" : "",
+          `${new Date(entry.atMs).toISOString()}  ${entry.state}${entry.message === undefined ? "" : `  ${entry.message}`}`,
+        ] as const,
+    ),
+  ];
+}
+
+function mib(bytes: number | undefined): string {
+  return bytes === undefined ? "unknown" : `${(bytes / 1024 ** 2).toFixed(1)} MiB`;
+}
