@@ -1,7 +1,7 @@
 /** Commands that show what there is: ps, task show, agent, framework, offer and role lists. */
 import type { Command } from "commander";
 import type { AgentObject, Amounts, FrameworkObject, OfferObject } from "#api";
-import type { OutputOf, RoleObject, RouteName, TaskObject } from "#api";
+import type { RoleObject, TaskObject } from "#api";
 import { invocationOf } from "../invocation.ts";
 import { printList, printObject } from "../output.ts";
 import type { Server } from "../server.ts";
@@ -11,20 +11,18 @@ import { age, type Column } from "../table.ts";
 const ID_SHOWN_LENGTH = 8;
 const PAGE_LENGTH = 1000;
 
-type ListRoute = Extract<RouteName, `list${string}`>;
-type ItemOf<Name extends ListRoute> = OutputOf<Name>["items"][number];
+/** One page of a list; `ask` is the one call that knows its route. */
+type Ask<Item> = (
+  server: Server,
+  query: { limit: number; after: string | undefined; filter: string | undefined },
+) => Promise<{ readonly items: readonly Item[]; readonly next?: string }>;
 
 /** All pages of a list. */
-async function all<Name extends ListRoute>(
-  server: Server,
-  route: Name,
-  filter?: string,
-): Promise<ItemOf<Name>[]> {
-  const items: ItemOf<Name>[] = [];
+async function all<Item>(server: Server, ask: Ask<Item>, filter?: string): Promise<Item[]> {
+  const items: Item[] = [];
   let after: string | undefined;
   do {
-    const query = { limit: PAGE_LENGTH, after, filter };
-    const page: OutputOf<Name> = await server.call(route, { query });
+    const page = await ask(server, { limit: PAGE_LENGTH, after, filter });
     items.push(...page.items);
     after = page.next;
   } while (after !== undefined);
@@ -115,28 +113,44 @@ const ROLES: Column<RoleObject>[] = [
 const FILTER = ["--filter <conditions>", "such as state=TASK_RUNNING,role!=ads"] as const;
 
 export function addListCommands(program: Command): void {
-  addList(program.command("ps").description("tasks that live and those that ended lately"), {
-    route: "listTasks",
-    columns: tasks,
-  });
   const list = (noun: string, about: string): Command =>
     program.command(noun).description(about).command("list").description(`all ${about}`);
-  addList(list("agent", "machines"), { route: "listAgents", columns: () => AGENTS });
-  addList(list("framework", "frameworks"), { route: "listFrameworks", columns: frameworks });
-  addList(list("offer", "outstanding offers"), { route: "listOffers", columns: offers });
-  addList(list("role", "roles with their shares"), { route: "listRoles", columns: () => ROLES });
+  addList(
+    program.command("ps").description("tasks that live and those that ended lately"),
+    (server, query) => server.call("listTasks", { query }),
+    tasks,
+  );
+  addList(
+    list("agent", "machines"),
+    (server, query) => server.call("listAgents", { query }),
+    () => AGENTS,
+  );
+  addList(
+    list("framework", "frameworks"),
+    (server, query) => server.call("listFrameworks", { query }),
+    frameworks,
+  );
+  addList(
+    list("offer", "outstanding offers"),
+    (server, query) => server.call("listOffers", { query }),
+    offers,
+  );
+  addList(
+    list("role", "roles with their shares"),
+    (server, query) => server.call("listRoles", { query }),
+    () => ROLES,
+  );
   addTaskShow(program);
 }
 
-interface Listing<Name extends ListRoute> {
-  readonly route: Name;
-  readonly columns: (nowMs: number) => readonly Column<ItemOf<Name>>[];
-}
-
-function addList<Name extends ListRoute>(into: Command, { route, columns }: Listing<Name>): void {
+function addList<Item extends { readonly id?: string; readonly name?: string }>(
+  into: Command,
+  ask: Ask<Item>,
+  columns: (nowMs: number) => readonly Column<Item>[],
+): void {
   into.option(...FILTER).action(async (flags: { filter?: string }, command: Command) => {
     const { server, output } = invocationOf(command);
-    printList(await all(server(), route, flags.filter), columns(Date.now()), output);
+    printList(await all(server(), ask, flags.filter), columns(Date.now()), output);
   });
 }
 
