@@ -4,7 +4,6 @@
  * until the price of the turn is paid, so overload exists. Knows nothing of what runs on it.
  */
 import { Fifo } from "./fifo.ts";
-import type { World } from "./world.ts";
 
 /** The grain of time: 1/1024 ms is exact in binary, so sums of times never drift. */
 export const TICK_MS = 1 / 1024;
@@ -25,13 +24,24 @@ export function ticks(ms: number): number {
 
 type Run = () => void;
 
+/** What a node needs of the world around it. */
+export interface Surroundings {
+  readonly nowMs: number;
+  readonly wallBeginMs: number;
+  at(atMs: number, run: Run): void;
+  after(inMs: number, run: Run): void;
+  /** How many of `most` waiting messages one read brings. */
+  batch(most: number): number;
+  uncaught(node: SimNode, error: unknown): void;
+}
+
 export interface SimTimer {
   cancel(): void;
 }
 
 export class SimNode {
   readonly name: string;
-  readonly #world: World;
+  readonly #world: Surroundings;
   /** Counts starts and ends; what carries another number is void. */
   life = 0;
   up = false;
@@ -56,7 +66,7 @@ export class SimNode {
   #wallStepMs = 0;
   #suspendedMs = 0;
 
-  constructor(world: World, name: string) {
+  constructor(world: Surroundings, name: string) {
     this.#world = world;
     this.name = name;
   }

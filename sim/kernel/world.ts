@@ -3,7 +3,7 @@
  * seed, the nodes and the trace; knows nothing of buses, disks or actors.
  */
 import { Heap } from "./heap.ts";
-import { SimNode, TICK_MS, ticks } from "./node.ts";
+import { SimNode, type Surroundings, TICK_MS, ticks } from "./node.ts";
 import { type Chance, type DrawListener, Seed } from "./prng.ts";
 
 /** 2025-01-01T00:00:00Z: what wall clocks show at virtual time 0. */
@@ -35,7 +35,7 @@ export interface WorldOptions {
   readonly drawBatches?: boolean;
 }
 
-export class World {
+export class World implements Surroundings {
   nowMs = 0;
   readonly wallBeginMs = WALL_BEGIN_MS;
   readonly seed: Seed;

@@ -24,6 +24,8 @@ export interface Packet {
 /** What the broker sees of a client's connection. */
 export interface BrokerClient {
   readonly clientId: string;
+  /** Answers to its requests arrive below this subject. */
+  readonly inbox: string;
   readonly down: Pipe;
   /** Bytes sent to the client that it has not read. */
   pendingBytes: number;
@@ -68,6 +70,7 @@ export class Broker {
   readonly #hostility: Hostility;
   up = true;
   readonly clients = new Map<string, BrokerClient>();
+  readonly #inboxes = new Map<string, BrokerClient>();
   /** Where the client of an exact subject or of a pattern is found. */
   readonly #exact = new Map<string, Interest[]>();
   #patterns: Interest[] = [];
@@ -98,6 +101,7 @@ export class Broker {
     this.up = false;
     const clients = [...this.clients.values()];
     this.clients.clear();
+    this.#inboxes.clear();
     this.#exact.clear();
     this.#patterns = [];
     this.#memory.length = 0;
@@ -108,10 +112,12 @@ export class Broker {
 
   add(client: BrokerClient): void {
     this.clients.set(client.clientId, client);
+    this.#inboxes.set(client.inbox, client);
   }
 
   remove(client: BrokerClient): void {
     if (this.clients.get(client.clientId) === client) this.clients.delete(client.clientId);
+    if (this.#inboxes.get(client.inbox) === client) this.#inboxes.delete(client.inbox);
     for (const list of this.#exact.values()) drop(list, (one) => one.client === client);
     drop(this.#patterns, (one) => one.client === client);
   }
@@ -167,7 +173,7 @@ export class Broker {
 
   #inboxOwner(subject: string): BrokerClient | undefined {
     if (!subject.startsWith("_INBOX.")) return undefined;
-    return this.clients.get(subject.split(".")[1] ?? "");
+    return this.#inboxes.get(subject.slice(0, subject.lastIndexOf(".")));
   }
 
   #matches(subject: string): Interest[] {

@@ -16,8 +16,42 @@ import { bytesHash } from "../kernel/digest.ts";
 import { PRICE_MS, type SimNode, type SimTimer } from "../kernel/node.ts";
 import type { Broker, BrokerClient, Packet } from "./broker.ts";
 import { packetBytes } from "./broker.ts";
-import type { BusNetwork, BusPermissions } from "./bus.ts";
-import type { Pipe } from "./paths.ts";
+import type { Chance } from "../kernel/prng.ts";
+import type { World } from "../kernel/world.ts";
+import type { Paths, Pipe } from "./paths.ts";
+
+/** What a credential may do; the broker enforces it (P-4.1). */
+export interface BusPermissions {
+  mayPublish(subject: string): boolean;
+  maySubscribe(subject: string): boolean;
+}
+
+/** Who hears everything that crosses the bus: checkers and the trace. */
+export interface BusObserver {
+  /** A node's adapter took it: `n` is the number of its record. */
+  published(node: SimNode, packet: Packet): void;
+  /** The node's callback is about to be called with it. */
+  delivered(node: SimNode, packet: Packet): void;
+}
+
+/** What a client needs of the network that it is part of. */
+export interface BusSide {
+  readonly world: World;
+  readonly paths: Paths;
+  readonly chance: Chance;
+  readonly brokers: readonly Broker[];
+  readonly observers: readonly BusObserver[];
+  gone(client: BusClient): void;
+}
+
+export interface BusClientOptions {
+  readonly id: string;
+  readonly inbox: string;
+  readonly permissions: BusPermissions | undefined;
+}
+
+/** What a publisher may name: tokens of visible characters, no wildcards. */
+const SUBJECT = /^[^\s.*>]+(\.[^\s.*>]+)*$/;
 
 const RECONNECT_WAIT_MS = { low: 50, high: 250 };
 const DIAL_TIMEOUT_MS = 2_000;
@@ -43,10 +77,11 @@ interface Asked {
 }
 
 export class BusClient implements Bus {
-  readonly #network: BusNetwork;
+  readonly #network: BusSide;
   readonly #node: SimNode;
   readonly #life: number;
   readonly #id: string;
+  readonly #inbox: string;
   readonly #permissions: BusPermissions | undefined;
   readonly #subs = new Map<number, Sub>();
   readonly #asked = new Map<string, Asked>();
@@ -62,16 +97,12 @@ export class BusClient implements Bus {
   #dials = 0;
   #stopWatching: (() => void) | undefined;
 
-  constructor(
-    network: BusNetwork,
-    node: SimNode,
-    id: string,
-    permissions: BusPermissions | undefined,
-  ) {
+  constructor(network: BusSide, node: SimNode, { id, inbox, permissions }: BusClientOptions) {
     this.#network = network;
     this.#node = node;
     this.#life = node.life;
     this.#id = id;
+    this.#inbox = inbox;
     this.#permissions = permissions;
     node.onDown(() => this.#nodeDown());
     this.#dial();
@@ -124,7 +155,7 @@ export class BusClient implements Bus {
     done: (outcome: RequestOutcome) => void,
   ): void {
     this.#requests += 1;
-    const inbox = `_INBOX.${this.#id}.${this.#requests}`;
+    const inbox = `${this.#inbox}.${this.#requests}`;
     const timer = this.#node.timer(timeoutMs, () => this.#answer(inbox, { kind: "timeout" }));
     this.#asked.set(inbox, { done, timer });
     if (this.#publish(subject, data, inbox, true) === "sent") return;
@@ -156,7 +187,7 @@ export class BusClient implements Bus {
     for (const [, asked] of this.#asked) asked.timer.cancel();
     this.#asked.clear();
     this.#hangUp();
-    this.#network.clients.delete(this);
+    this.#network.gone(this);
     this.#node.soon(done);
   }
 
@@ -177,11 +208,11 @@ export class BusClient implements Bus {
     ask: boolean,
   ): PublishOutcome {
     this.#node.charge(PRICE_MS.publish);
+    if (!SUBJECT.test(subject)) return this.#drop("subject-invalid");
     if (data.length > BUS_PAYLOAD_BYTES_MAX) return this.#drop("payload-too-large");
     const link = this.#link;
     if (this.#closed || !this.#told || link === undefined) return this.#drop("disconnected");
-    const inbox = subject.startsWith("_INBOX.");
-    if (!inbox && this.#permissions !== undefined && !this.#permissions.mayPublish(subject)) {
+    if (this.#permissions !== undefined && !this.#permissions.mayPublish(subject)) {
       this.#node.soon(() => this.#tell({ kind: "forbidden", subject }));
       return this.#drop("forbidden");
     }
@@ -292,6 +323,7 @@ export class BusClient implements Bus {
   #brokerSide(broker: Broker, up: Pipe, down: Pipe): BrokerClient {
     const client: BrokerClient = {
       clientId: this.#id,
+      inbox: this.#inbox,
       down,
       pendingBytes: 0,
       receive: (sid, packet) =>
@@ -386,6 +418,6 @@ export class BusClient implements Bus {
   #nodeDown(): void {
     this.#closed = true;
     this.#hangUp();
-    this.#network.clients.delete(this);
+    this.#network.gone(this);
   }
 }

@@ -3,26 +3,17 @@
  * is published without a connection is dropped and counted (P-3.5). `connect` gives a node the
  * same port that the real adapter gives a process.
  */
-import type { Bus } from "#runtime";
 import type { SimNode } from "../kernel/node.ts";
 import type { Chance } from "../kernel/prng.ts";
 import type { World } from "../kernel/world.ts";
-import { Broker, type Hostility, type Packet, PEACE } from "./broker.ts";
-import { BusClient } from "./bus-client.ts";
+import { Broker, type Hostility, PEACE } from "./broker.ts";
+import { BusClient, type BusObserver, type BusPermissions, type BusSide } from "./bus-client.ts";
 import type { Paths } from "./paths.ts";
 
-/** What a credential may do; the broker enforces it (P-4.1). */
-export interface BusPermissions {
-  mayPublish(subject: string): boolean;
-  maySubscribe(subject: string): boolean;
-}
-
-/** Who hears everything that crosses the bus: checkers and the trace. */
-export interface BusObserver {
-  /** A node's adapter took it: `n` is the number of its record. */
-  published(node: SimNode, packet: Packet): void;
-  /** The node's callback is about to be called with it. */
-  delivered(node: SimNode, packet: Packet): void;
+export interface ConnectOptions {
+  /** Everything that is answered to this client arrives below it. */
+  readonly inbox?: string;
+  readonly permissions?: BusPermissions;
 }
 
 export interface BusNetworkOptions {
@@ -38,7 +29,7 @@ const HOSTILE: Readonly<Hostility> = {
   replayOld: 1_000,
 };
 
-export class BusNetwork {
+export class BusNetwork implements BusSide {
   readonly world: World;
   readonly paths: Paths;
   readonly chance: Chance;
@@ -66,11 +57,17 @@ export class BusNetwork {
   }
 
   /** The bus of `node` in its present life; it ends with that life. */
-  connect(node: SimNode, permissions?: BusPermissions): Bus {
+  connect(node: SimNode, options: ConnectOptions = {}): BusClient {
     this.#clients += 1;
-    const client = new BusClient(this, node, `c${this.#clients}`, permissions);
+    const id = `c${this.#clients}`;
+    const { inbox = `_INBOX.${id}`, permissions } = options;
+    const client = new BusClient(this, node, { id, inbox, permissions });
     this.clients.add(client);
     return client;
+  }
+
+  gone(client: BusClient): void {
+    this.clients.delete(client);
   }
 
   stopBroker(name: string): void {
@@ -101,3 +98,5 @@ export class BusNetwork {
     this.paths.changed();
   }
 }
+
+export type { BusObserver, BusPermissions } from "./bus-client.ts";

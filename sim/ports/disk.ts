@@ -11,6 +11,8 @@ import type { World } from "../kernel/world.ts";
 
 /** Changes that may wait for one disk; more are a fault of who writes. */
 export const DISK_PENDING_MAX = 65_536;
+/** Names within a path: no empty one, none that hides, none that leads out. */
+const PATH = /^[A-Za-z0-9_-][A-Za-z0-9_.-]*(\/[A-Za-z0-9_-][A-Za-z0-9_.-]*)*$/;
 const SYNC_MS = { floor: 0.3, mean: 1.2 };
 const READ_MS = { floor: 0.05, mean: 0.1 };
 
@@ -204,6 +206,7 @@ class DiskPort implements Disk {
     bytes: Uint8Array,
     done: (outcome: DiskOutcome) => void,
   ): void {
+    if (!PATH.test(path)) throw new Error(`path: ${JSON.stringify(path)} leaves or hides`);
     this.#node.charge(PRICE_MS.call);
     const settle = (outcome: DiskOutcome): void => this.#tell(() => done(outcome));
     const work: Change = { kind, path, bytes: bytes.slice(), settle };

@@ -18,7 +18,7 @@ import {
   type RecoveredFacts,
 } from "#runtime";
 import { PRICE_MS, type SimNode } from "../kernel/node.ts";
-import { idFault } from "#protocol";
+import { isId } from "#protocol";
 import type { SimContainer, SimMachine } from "./machine.ts";
 
 const SIGTERM = 15;
@@ -36,6 +36,21 @@ function refusal(reason: LauncherRefusal, message: string): LauncherFailure {
   return { ok: false, reason, message };
 }
 
+function unknown(containerId: string): LauncherFailure {
+  return refusal("unknown", `there is no container ${containerId}`);
+}
+
+/** Rules that a plan must keep, each with the field it speaks of. */
+const PLAN_RULES: readonly (readonly [string, (plan: LaunchPlan) => boolean])[] = [
+  ["containerId", ({ containerId }) => isId(containerId)],
+  ["nonce", ({ nonce }) => isId(nonce)],
+  ["sandbox", ({ sandbox }) => sandbox.startsWith("/") && !sandbox.split("/").includes("..")],
+  ["logs.bytes", ({ logs }) => logs.bytes >= 4_096],
+  ["logs.files", ({ logs }) => logs.files >= 0 && logs.files <= 100],
+  ["env", ({ env }) => Object.keys(env).every((name) => name !== "" && !name.includes("="))],
+  ["a NUL in argv", ({ argv }) => !argv.some((word) => word.includes("\0"))],
+];
+
 /** Why a plan cannot be launched, before anything is tried. */
 function planFault(plan: LaunchPlan): LauncherFailure | undefined {
   const size = JSON.stringify(plan).length;
@@ -43,15 +58,9 @@ function planFault(plan: LaunchPlan): LauncherFailure | undefined {
     const message = `plan: ${size} bytes are more than ${LAUNCH_PLAN_BYTES_MAX}; say less`;
     return refusal("tooLarge", message);
   }
-  const fault = idFault(plan.containerId);
-  if (fault !== undefined) return refusal("invalid", `containerId: ${fault}`);
-  if (!plan.sandbox.startsWith("/") || plan.sandbox.split("/").includes("..")) {
-    return refusal("invalid", `sandbox: ${plan.sandbox} is not an absolute path; give one`);
-  }
-  if (plan.logs.bytes < 4096 || plan.logs.files > 100) {
-    return refusal("invalid", `logs: ${plan.logs.bytes} bytes, ${plan.logs.files} files`);
-  }
-  return undefined;
+  const broken = PLAN_RULES.find(([, holds]) => !holds(plan));
+  if (broken === undefined) return undefined;
+  return refusal("invalid", `${broken[0]}: not allowed in the plan of ${plan.containerId}`);
 }
 
 interface Request {
@@ -133,8 +142,8 @@ export class SimLauncher implements Launcher {
   destroy(containerId: string, graceMs: number | null, done: Done<object>): void {
     this.#request(containerId, CALL_MS, done, (answer) => {
       const container = this.#machine.containers.get(containerId);
-      // A cgroup that nobody knows is gone already: removing it again is fine.
-      if (container === undefined || container.destroyed) return { ok: true };
+      if (container === undefined) return unknown(containerId);
+      if (container.destroyed) return { ok: true };
       const killAtMs = this.#machine.world.nowMs + (graceMs ?? container.plan.graceMs);
       const open = this.#destroys.get(containerId);
       if (open !== undefined) {
@@ -156,8 +165,8 @@ export class SimLauncher implements Launcher {
   }
 
   forget(containerId: string, done: Done<object>): void {
-    this.#onContainer(containerId, done, (container) => {
-      if (!container.destroyed) {
+    this.#request(containerId, CALL_MS, done, () => {
+      if (this.#machine.containers.get(containerId)?.destroyed === false) {
         return refusal("notEmpty", `container ${containerId} still has cgroups; destroy it first`);
       }
       this.#machine.containers.delete(containerId);
@@ -249,9 +258,7 @@ export class SimLauncher implements Launcher {
   ): void {
     this.#request(containerId, CALL_MS, done, () => {
       const container = this.#machine.containers.get(containerId);
-      return container === undefined
-        ? refusal("unknown", `there is no container ${containerId}`)
-        : act(container);
+      return container === undefined ? unknown(containerId) : act(container);
     });
   }
 

@@ -9,7 +9,7 @@ import type { World } from "../kernel/world.ts";
 import type { BusNetwork } from "./bus.ts";
 
 /** Proposals that may wait for a majority; more are refused (JetStream: 429). */
-export const LOG_PENDING_MAX = 64;
+export const LOG_PENDING_MAX = 4_096;
 const COMMIT_MS = { floor: 0.4, mean: 0.8 };
 const ELECTION_MS = { low: 800, high: 2_500 };
 

@@ -42,6 +42,9 @@ export class SimLog implements Log {
   }
 
   append(expected: number, record: Uint8Array, done: (outcome: AppendOutcome) => void): void {
+    if (record.length > LOG_RECORD_BYTES_MAX) {
+      throw new Error(`record: ${record.length} bytes are more than ${LOG_RECORD_BYTES_MAX}`);
+    }
     this.#node.charge(PRICE_MS.publish);
     const waiting: Waiting = { done, outcome: undefined };
     this.#appends.push(waiting);
@@ -50,9 +53,8 @@ export class SimLog implements Log {
       waiting.outcome = outcome;
       this.#tellInOrder();
     };
-    if (record.length > LOG_RECORD_BYTES_MAX || this.#closed) {
-      const why = this.#closed ? "the log is closed" : `${record.length} bytes in one record`;
-      return this.#node.soon(() => settle({ kind: "unknown", why }));
+    if (this.#closed) {
+      return this.#node.soon(() => settle({ kind: "unknown", why: "the log is closed" }));
     }
     this.#node.timer(ANSWER_TIMEOUT_MS, () => settle({ kind: "unknown", why: "timeout" }));
     this.#toLeader(() => {

@@ -34,6 +34,8 @@ export class SimContainer {
   /** false: a reboot took it; nobody wrote how it ended. */
   alive = true;
   ignoresTerm = false;
+  /** Code with which it ends by itself when SIGTERM comes. */
+  codeOnTerm: number | undefined;
   /** Processes that stay when the first has ended. */
   left = 0;
   /** true: cgroups are removed; only the runtime directory stands. */
@@ -123,6 +125,9 @@ export class SimMachine {
     }
     const ignored = IGNORED_BY_DEFAULT.has(signal) || (signal === 15 && container.ignoresTerm);
     if (ignored) return;
+    if (signal === 15 && container.codeOnTerm !== undefined && container.running) {
+      return this.#end(container, container.codeOnTerm, null);
+    }
     container.left = 0;
     container.program?.signal(signal);
     this.#end(container, null, signal);
@@ -175,6 +180,9 @@ export class SimMachine {
         return undefined;
       case "ignore-term":
         container.ignoresTerm = true;
+        return TICK_MS;
+      case "on-term":
+        container.codeOnTerm = act.code;
         return TICK_MS;
       case "fork":
         container.left += act.count;

@@ -1,6 +1,6 @@
 /**
  * What simulated commands do, by their words: `echo`, `sleep N`, `exit N`, `oom`, `hang`,
- * `ignore-term`, `fork N`, joined by `;`, `&&` or lines. Parses only; `machine.ts` runs it.
+ * `ignore-term`, `on-term N`, `fork N`, joined by `;`, `&&` or lines. Parses only; `machine.ts` runs it.
  */
 
 export type Act =
@@ -10,6 +10,8 @@ export type Act =
   | { readonly kind: "oom" }
   | { readonly kind: "hang" }
   | { readonly kind: "ignore-term" }
+  /** SIGTERM makes it end by itself with that code. */
+  | { readonly kind: "on-term"; readonly code: number }
   /** Processes that stay behind when the first one ends. */
   | { readonly kind: "fork"; readonly count: number }
   | { readonly kind: "raise"; readonly signal: number };
@@ -70,6 +72,8 @@ function command(words: readonly string[]): Act[] | undefined {
       return [{ kind: "hang" }];
     case "ignore-term":
       return [{ kind: "ignore-term" }];
+    case "on-term":
+      return [{ kind: "on-term", code: Number(rest[0] ?? 0) & 255 }];
     case "trap":
       return trap(rest);
     case "kill":

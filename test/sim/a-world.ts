@@ -11,3 +11,22 @@ export function aWorld(seed = "7") {
   };
   return { world, trace, node };
 }
+
+export const STEP_MS = 5;
+export const WAIT_MS_MAX = 120_000;
+
+/** Runs the world until the condition holds. */
+export function untilIn(world: World) {
+  return async (condition: () => boolean, what: string): Promise<void> => {
+    const endMs = world.nowMs + WAIT_MS_MAX;
+    while (!condition()) {
+      if (world.nowMs > endMs) throw new Error(`not within ${WAIT_MS_MAX} ms: ${what}`);
+      world.runUntil(world.nowMs + STEP_MS);
+    }
+    // What was asked for together with it is told too.
+    world.runUntil(world.nowMs + STEP_MS);
+  };
+}
+
+export const settleIn = (world: World) => async (): Promise<void> =>
+  world.runUntil(world.nowMs + 500);

@@ -1,3 +1,4 @@
+/** The simulated bus: order, loss, cuts, permissions, slow readers, the hostile profile. */
 import t from "tap";
 import type { Bus, BusStatus, RequestOutcome } from "#runtime";
 import { BusNetwork, type BusPermissions, Paths, type SimNode } from "#sim";
@@ -14,7 +15,7 @@ function aBus(options: { profile?: "nats" | "hostile"; brokers?: string[]; seed?
   const client = (name: string, permissions?: BusPermissions): { bus: Bus; node: SimNode } => {
     let bus: Bus | undefined;
     const made = node(name, () => {
-      bus = network.connect(made, permissions);
+      bus = network.connect(made, permissions === undefined ? {} : { permissions });
     });
     world.runUntil(world.nowMs + 1);
     if (bus === undefined) throw new Error("the node has not booted");

@@ -1,3 +1,4 @@
+/** The simulated disk: shared syncs, crashes, full and failing disks. */
 import t from "tap";
 import type { Disk, DiskOutcome } from "#runtime";
 import { SimDisk } from "#sim";

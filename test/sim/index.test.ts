@@ -3,4 +3,5 @@ import "./kernel.cases.ts";
 import "./bus.cases.ts";
 import "./disk.cases.ts";
 import "./log.cases.ts";
+import "./contract-bus.cases.ts";
 import "./launcher.cases.ts";

@@ -1,3 +1,4 @@
+/** The kernel: the calendar, chance, lives, clocks, turns, and equal digests for equal seeds. */
 import fc from "fast-check";
 import t from "tap";
 import { Chance, clockOf, Trace, World } from "#sim";

@@ -1,3 +1,4 @@
+/** The simulated machine and its launcher: fates of commands, recovery, destroys. */
 import t from "tap";
 import type { LaunchPlan } from "#runtime";
 import { SimLauncher, SimMachine } from "#sim";

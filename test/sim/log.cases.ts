@@ -1,3 +1,4 @@
+/** The simulated log: conflicts, late commits, lost leaders, minorities. */
 import t from "tap";
 import type { AppendOutcome, Log } from "#runtime";
 import { BusNetwork, LogCluster, Paths, SimLog, type SimNode } from "#sim";
