@@ -104,6 +104,7 @@ export type FrameworkShare = {
   readonly suppressed: boolean;
   /** Dominant share of the cluster, 0 to 1; frameworks have no weights. */
   readonly share: number;
+  /** Ranges and sets by their number. */
   readonly allocated: Quantities;
   /** Offers this client has been given so far; breaks ties. */
   readonly allocations: number;

@@ -36,16 +36,19 @@ export class Totals {
 /** A piece of an agent as shares see it: computed once, charged to a role and to a framework. */
 export type Charge = {
   readonly agentId: AgentId;
-  /** Scalars that are not shared. */
+  /**
+   * What is not shared; ranges and sets by their number. These never count towards a share, since
+   * the totals have none of them, but who holds only ports holds something.
+   */
   readonly plain: ReadonlyVector;
   readonly shared: Resources;
 };
 
 export function chargeOf(names: ResourceNames, agentId: AgentId, resources: Resources): Charge {
   if (!resources.hasShared) {
-    return { agentId, plain: names.vectorOf(resources.quantities()), shared: Resources.EMPTY };
+    return { agentId, plain: names.vectorOf(resources.amounts()), shared: Resources.EMPTY };
   }
-  const plain = names.vectorOf(resources.nonShared().quantities());
+  const plain = names.vectorOf(resources.nonShared().amounts());
   return { agentId, plain, shared: resources.shared().unallocate() };
 }
 

@@ -47,6 +47,7 @@ export class Resources implements Iterable<Resource> {
   readonly #entries: readonly Entry[];
   /** Computed at most once: the bag never changes. */
   #quantities: Quantities | undefined;
+  #amounts: Quantities | undefined;
 
   private constructor(entries: readonly Entry[]) {
     this.#entries = entries;
@@ -341,7 +342,8 @@ export class Resources implements Iterable<Resource> {
 
   /** As `quantities`, with ranges and sets by their number. */
   amounts(): Quantities {
-    return this.sum(() => true);
+    this.#amounts ??= this.sum(() => true);
+    return this.#amounts;
   }
 
   private sum(counts: (resource: Resource) => boolean): Quantities {
