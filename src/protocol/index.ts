@@ -1,6 +1,8 @@
 /** Door of the protocol floor: the words that everybody speaks. */
+export * from "./codec.ts";
 export * from "./entities.ts";
 export * from "./events.ts";
+export * from "./frame.ts";
 export * from "./ids.ts";
 export * from "./kinds.ts";
 export * from "./messages.ts";
@@ -10,6 +12,10 @@ export * from "./messages/framework.ts";
 export * from "./messages/leader.ts";
 export * from "./messages/operator.ts";
 export * from "./refusals.ts";
+export * from "./scan.ts";
+export * from "./session.ts";
+export * from "./single.ts";
 export * from "./status-reasons.ts";
+export * from "./streams.ts";
 export * from "./subjects.ts";
 export * from "./task-states.ts";

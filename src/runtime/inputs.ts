@@ -67,8 +67,8 @@ export type LinkChange =
       readonly identity: string | undefined;
       readonly epoch: Epoch;
     }
-  /** Client: the server has room; now say what you have. */
-  | { readonly change: "come"; readonly session: SessionId }
+  /** Client: the server has room and speaks in `epoch`; now say what you have. */
+  | { readonly change: "come"; readonly session: SessionId; readonly epoch: Epoch }
   /** The session is over; the one recovery everybody has begins (P-3). */
   | { readonly change: "closed"; readonly session: SessionId; readonly reason: WireReason };
 

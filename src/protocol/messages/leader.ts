@@ -1,8 +1,10 @@
 /** The leader's beacon and the words by which sessions are opened and closed (P-3). */
 import { type Static, Type } from "@sinclair/typebox";
 import { MasterIdSchema, oneOf, UuidSchema } from "../entities.ts";
+import type { SessionId } from "../ids.ts";
 import { WIRE_REASONS } from "../refusals.ts";
 
+const SessionIdSchema = Type.Unsafe<SessionId>(UuidSchema);
 const Count = Type.Integer({ minimum: 0 });
 /** Version of the protocol that this build speaks. */
 export const PROTOCOL_VERSION = 1;
@@ -25,7 +27,7 @@ export type Beacon = Static<typeof BeaconSchema>;
 
 /** Client → server: opens a session. From here on frames of older sessions are void. */
 export const HelloSchema = Type.Object({
-  session: UuidSchema,
+  session: SessionIdSchema,
   incarnation: Count,
   epoch: Count,
   version: Count,
@@ -37,11 +39,11 @@ export const HelloSchema = Type.Object({
 export type Hello = Static<typeof HelloSchema>;
 
 /** Server → client: there is room; say who you are and what you have. */
-export const ComeSchema = Type.Object({ session: UuidSchema, window: Count });
+export const ComeSchema = Type.Object({ session: SessionIdSchema, window: Count });
 export type Come = Static<typeof ComeSchema>;
 
 /** Either way: what came last in my numbering is this; a silent tail costs a second (P-3.3). */
-export const ProbeSchema = Type.Object({ session: UuidSchema, sent: Count, received: Count });
+export const ProbeSchema = Type.Object({ session: SessionIdSchema, sent: Count, received: Count });
 export type Probe = Static<typeof ProbeSchema>;
 
 export const HeartbeatSchema = Type.Object({});

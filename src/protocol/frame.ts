@@ -1,0 +1,293 @@
+/**
+ * Frames, `[v, epoch, session, number, ack, window, [[kind, id, re, body], …]]` (P-2.1): written
+ * by putting encoded bodies together, read without decoding one. Owns the form and its limits;
+ * knows nothing of sessions. Number 0 marks a frame outside the numbering: the system lane
+ * (Hello, Come, Probe, Heartbeat, Closed), bare acknowledgements, and, with an empty session,
+ * beacons, events, calls of operators and their answers.
+ */
+import type { Epoch, MessageId } from "./ids.ts";
+import { isKind, KINDS, type Kind } from "./kinds.ts";
+import { PROTOCOL_VERSION } from "./messages/leader.ts";
+import type { WireReason } from "./refusals.ts";
+
+/** Largest frame in bytes. */
+export const FRAME_BYTES_MAX = 256 * 1024;
+/** Most messages in one frame. */
+export const FRAME_MESSAGES_MAX = 512;
+/** Longest session name in bytes. */
+export const SESSION_LENGTH_MAX = 64;
+/** Room that a frame keeps for its header. */
+export const FRAME_HEADER_BYTES_MAX = 128;
+/** Largest encoded message that fits into a frame alone. */
+export const MESSAGE_BYTES_MAX = FRAME_BYTES_MAX - FRAME_HEADER_BYTES_MAX;
+
+export interface FrameHeader {
+  readonly epoch: Epoch;
+  readonly session: string;
+  readonly number: number;
+  readonly ack: number;
+  /** How many messages of this session the sender of the frame takes, counted from its start. */
+  readonly window: number;
+}
+
+const TEXT = 0x60;
+const ARRAY = 0x80;
+const BYTES = 0x40;
+
+function headLength(value: number): number {
+  if (value < 24) return 1;
+  if (value < 0x100) return 2;
+  if (value < 0x1_0000) return 3;
+  return value < 0x1_0000_0000 ? 5 : 9;
+}
+
+/** Writes one CBOR head and returns where it ends. */
+function writeHead(target: Uint8Array, at: number, major: number, value: number): number {
+  const length = headLength(value);
+  if (length === 1) {
+    target[at] = major | value;
+    return at + 1;
+  }
+  const width = length - 1;
+  target[at] = major | (width === 1 ? 24 : width === 2 ? 25 : width === 4 ? 26 : 27);
+  let rest = value;
+  for (let i = at + width; i > at; i--) {
+    target[i] = rest % 256;
+    rest = Math.floor(rest / 256);
+  }
+  return at + length;
+}
+
+function writeAscii(target: Uint8Array, at: number, text: string): number {
+  const start = writeHead(target, at, TEXT, text.length);
+  for (let i = 0; i < text.length; i++) target[start + i] = text.charCodeAt(i);
+  return start + text.length;
+}
+
+/** `[kind` of each kind, as every message of it begins. */
+const openings = new Map<Kind, Uint8Array>();
+
+function openingOf(kind: Kind): Uint8Array {
+  let opening = openings.get(kind);
+  if (opening === undefined) {
+    const bytes = new Uint8Array(kind.length + 3);
+    opening = bytes.slice(0, writeAscii(bytes, writeHead(bytes, 0, ARRAY, 4), kind));
+    openings.set(kind, opening);
+  }
+  return opening;
+}
+
+/** One message, ready to be put into a frame; undefined when it is too large for any. */
+export function encodeMessage(
+  kind: Kind,
+  { id, re }: { readonly id: MessageId; readonly re: MessageId },
+  body: Uint8Array,
+): Uint8Array | undefined {
+  const opening = openingOf(kind);
+  const heads = headLength(id) + headLength(re) + headLength(body.length);
+  const length = opening.length + heads + body.length;
+  if (length > MESSAGE_BYTES_MAX) return undefined;
+  const message = new Uint8Array(length);
+  message.set(opening);
+  let at = writeHead(message, opening.length, 0, id);
+  at = writeHead(message, at, 0, re);
+  at = writeHead(message, at, BYTES, body.length);
+  message.set(body, at);
+  return message;
+}
+
+/** How many of the messages from `from` on make the next frame; at least one where there is one. */
+export function fitting(messages: readonly Uint8Array[], from: number): number {
+  let bytes = 0;
+  let to = from;
+  while (to < messages.length && to - from < FRAME_MESSAGES_MAX) {
+    bytes += (messages[to] as Uint8Array).length;
+    if (bytes > MESSAGE_BYTES_MAX) break;
+    to++;
+  }
+  return to - from;
+}
+
+const scratch = new Uint8Array(FRAME_HEADER_BYTES_MAX);
+
+/** A frame of `count` messages from `from` on, which must fit (`fitting`). */
+export function encodeFrame(
+  header: FrameHeader,
+  messages: readonly Uint8Array[] = [],
+  { from, count }: { readonly from: number; readonly count: number } = {
+    from: 0,
+    count: messages.length,
+  },
+): Uint8Array {
+  let at = writeHead(scratch, 0, ARRAY, 7);
+  at = writeHead(scratch, at, 0, PROTOCOL_VERSION);
+  at = writeHead(scratch, at, 0, header.epoch);
+  at = writeAscii(scratch, at, header.session);
+  at = writeHead(scratch, at, 0, header.number);
+  at = writeHead(scratch, at, 0, header.ack);
+  at = writeHead(scratch, at, 0, header.window);
+  at = writeHead(scratch, at, ARRAY, count);
+  let length = at;
+  for (let i = from; i < from + count; i++) length += (messages[i] as Uint8Array).length;
+  const frame = new Uint8Array(length);
+  frame.set(scratch.subarray(0, at));
+  for (let i = from; i < from + count; i++) {
+    const message = messages[i] as Uint8Array;
+    frame.set(message, at);
+    at += message.length;
+  }
+  return frame;
+}
+
+/** Kinds by the hash of their bytes, so that reading one makes no text. */
+const kindsByHash = new Map<number, Kind>();
+for (const kind of Object.keys(KINDS)) {
+  if (isKind(kind)) kindsByHash.set(hashOf(kind), kind);
+}
+
+function hashOf(kind: string): number {
+  let hash = kind.length;
+  for (let i = 0; i < kind.length; i++) hash = (Math.imul(hash, 31) + kind.charCodeAt(i)) | 0;
+  return hash;
+}
+
+/** Where each message of the frame in hand lies: kind start, kind length, body start, end. */
+const SPAN = 4;
+
+/**
+ * Reads one frame after another; what it shows belongs to the last one. `open` judges form and
+ * header alone, `walk` the list of messages; bodies are only pointed at.
+ */
+export class FrameReader implements FrameHeader {
+  epoch = 0;
+  session = "";
+  number = 0;
+  ack = 0;
+  window = 0;
+  /** Number of messages the frame says it has. */
+  count = 0;
+  #bytes: Uint8Array = scratch;
+  #at = 0;
+  #value = 0;
+  readonly #spans = new Int32Array(FRAME_MESSAGES_MAX * SPAN);
+  readonly #ids = new Float64Array(FRAME_MESSAGES_MAX * 2);
+
+  /** Why the bytes are no frame of ours; undefined when the header stands. */
+  open(bytes: Uint8Array): WireReason | undefined {
+    if (bytes.length > FRAME_BYTES_MAX) return "too-large";
+    this.#bytes = bytes;
+    this.#at = 0;
+    if (!this.#head(ARRAY)) return "decode-failed";
+    const fields = this.#value;
+    if (!this.#head(0)) return "decode-failed";
+    if (this.#value !== PROTOCOL_VERSION) return "unknown-version";
+    if (fields !== 7 || !this.#head(0)) return "decode-failed";
+    this.epoch = this.#value;
+    if (!this.#head(TEXT) || this.#value > SESSION_LENGTH_MAX) return "decode-failed";
+    if (!this.#readSession(this.#value)) return "decode-failed";
+    if (!this.#head(0)) return "decode-failed";
+    this.number = this.#value;
+    if (!this.#head(0)) return "decode-failed";
+    this.ack = this.#value;
+    if (!this.#head(0)) return "decode-failed";
+    this.window = this.#value;
+    if (!this.#head(ARRAY)) return "decode-failed";
+    if (this.#value > FRAME_MESSAGES_MAX) return "too-large";
+    this.count = this.#value;
+    return undefined;
+  }
+
+  /** Walks over the messages of the frame that `open` judged. */
+  walk(): WireReason | undefined {
+    for (let i = 0; i < this.count; i++) {
+      if (!this.#head(ARRAY) || this.#value !== 4) return "decode-failed";
+      if (!this.#head(TEXT) || !this.#skip(i, 0)) return "decode-failed";
+      if (!this.#head(0)) return "decode-failed";
+      this.#ids[i * 2] = this.#value;
+      if (!this.#head(0)) return "decode-failed";
+      this.#ids[i * 2 + 1] = this.#value;
+      if (!this.#head(BYTES) || !this.#skip(i, 2)) return "decode-failed";
+    }
+    return this.#at === this.#bytes.length ? undefined : "decode-failed";
+  }
+
+  /** Kind of message `index`; undefined when nobody knows it. */
+  kind(index: number): Kind | undefined {
+    const start = this.#spans[index * SPAN] as number;
+    const end = this.#spans[index * SPAN + 1] as number;
+    const length = end - start;
+    let hash = length;
+    for (let i = start; i < end; i++) {
+      hash = (Math.imul(hash, 31) + (this.#bytes[i] as number)) | 0;
+    }
+    const kind = kindsByHash.get(hash);
+    if (kind === undefined || kind.length !== length) return undefined;
+    for (let i = 0; i < length; i++) {
+      if (kind.charCodeAt(i) !== this.#bytes[start + i]) return undefined;
+    }
+    return kind;
+  }
+
+  id(index: number): MessageId {
+    return this.#ids[index * 2] as number;
+  }
+
+  re(index: number): MessageId {
+    return this.#ids[index * 2 + 1] as number;
+  }
+
+  /** Bytes of the body, a view into the frame. */
+  body(index: number): Uint8Array {
+    const start = this.#spans[index * SPAN + 2] as number;
+    return this.#bytes.subarray(start, this.#spans[index * SPAN + 3]);
+  }
+
+  #skip(index: number, slot: number): boolean {
+    const end = this.#at + this.#value;
+    if (end > this.#bytes.length) return false;
+    this.#spans[index * SPAN + slot] = this.#at;
+    this.#spans[index * SPAN + slot + 1] = end;
+    this.#at = end;
+    return true;
+  }
+
+  #readSession(length: number): boolean {
+    const end = this.#at + length;
+    if (end > this.#bytes.length) return false;
+    if (!this.#isSession(length)) {
+      let text = "";
+      for (let i = this.#at; i < end; i++) text += String.fromCharCode(this.#bytes[i] as number);
+      this.session = text;
+    }
+    this.#at = end;
+    return true;
+  }
+
+  /** Whether the session is that of the frame before: the usual case of a busy peer. */
+  #isSession(length: number): boolean {
+    if (this.session.length !== length) return false;
+    for (let i = 0; i < length; i++) {
+      if (this.session.charCodeAt(i) !== this.#bytes[this.#at + i]) return false;
+    }
+    return true;
+  }
+
+  /** Reads a head of type `major` into `#value`; false when there is none or it is too large. */
+  #head(major: number): boolean {
+    const first = this.#bytes[this.#at];
+    if (first === undefined || (first & 0xe0) !== major) return false;
+    const info = first & 31;
+    this.#at++;
+    if (info < 24) {
+      this.#value = info;
+      return true;
+    }
+    if (info > 27) return false;
+    const end = this.#at + (1 << (info - 24));
+    if (end > this.#bytes.length) return false;
+    let value = 0;
+    for (; this.#at < end; this.#at++) value = value * 256 + (this.#bytes[this.#at] as number);
+    this.#value = value;
+    return value <= Number.MAX_SAFE_INTEGER;
+  }
+}

@@ -1,0 +1,203 @@
+/**
+ * One peer as this actor sees it: the session, what waits to be said to it, when it was last
+ * heard. Owns the order in which messages leave; judges nothing that arrives.
+ *
+ * A message waits for its tokens, for the session's window, and for all messages before it, in
+ * that order of causes; it gets into a frame, and the frame gets its number, when it leaves.
+ */
+import {
+  type Epoch,
+  encodeFrame,
+  encodeMessage,
+  encodeBody,
+  fitting,
+  type FrameHeader,
+  type Kind,
+  type Peer,
+  type Role,
+  roleOf,
+  type Session,
+  type SessionId,
+  type WireReason,
+} from "#protocol";
+import type { Waiter } from "./holds.ts";
+import type { LinkChange } from "./inputs.ts";
+import type { Waiting } from "./mailbox.ts";
+
+/** Most messages that wait for one peer; beyond it the session is closed (`window-exceeded`). */
+export const OUTBOX_MESSAGES_MAX = 65_536;
+/** Most answers `Closed` to one peer that wait for the next flush. */
+const CLOSED_WAITING_MAX = 4;
+
+type HelloChange = Extract<LinkChange, { change: "hello" }>;
+
+/** A client that has said Hello and waits for Come. */
+export interface PendingHello {
+  readonly change: HelloChange;
+  /** How many messages it takes. */
+  readonly window: number;
+  /** Where the actor will find it, so that a newer Hello takes its place. */
+  readonly waiting: Waiting;
+}
+
+export interface Publish {
+  (subject: string, bytes: Uint8Array): void;
+}
+
+export class Link {
+  readonly peer: Peer;
+  readonly role: Role;
+  /** Where this actor publishes to reach the peer. */
+  readonly subject: string;
+  session: Session | undefined;
+  hello: PendingHello | undefined;
+  /** Kinds that the peer named in its Hello; undefined: all (a server). */
+  kinds: ReadonlySet<string> | undefined;
+  lastHeardMs: number | undefined;
+  /** Client: what its Hello says. */
+  helloBody: Uint8Array | undefined;
+  helloDue = false;
+  comeDue = false;
+  heartbeatDue = false;
+  /** The actor has let it come, but the mailbox has no room to grant. */
+  waitsForRoom = false;
+  readonly #closed: { readonly session: string; readonly reason: WireReason }[] = [];
+  #messages: Uint8Array[] = [];
+  #waiters: (Waiter | undefined)[] = [];
+  #head = 0;
+
+  constructor(peer: Peer, subject: string) {
+    this.peer = peer;
+    this.role = roleOf(peer);
+    this.subject = subject;
+  }
+
+  /** Messages that wait to leave. */
+  get waiting(): number {
+    return this.#messages.length - this.#head;
+  }
+
+  /** How many more messages the peer would take now. */
+  get room(): number {
+    return Math.max(0, (this.session?.room ?? 0) - this.waiting);
+  }
+
+  push(message: Uint8Array, waiter: Waiter | undefined): void {
+    this.#messages.push(message);
+    this.#waiters.push(waiter);
+  }
+
+  /** Forgets what waits; returns how many messages that were. */
+  clear(): number {
+    const count = this.waiting;
+    this.#messages = [];
+    this.#waiters = [];
+    this.#head = 0;
+    return count;
+  }
+
+  /** The peer is to be told that `session` is over. */
+  sayClosed(session: string, reason: WireReason): void {
+    if (this.#closed.length < CLOSED_WAITING_MAX) this.#closed.push({ session, reason });
+  }
+
+  /** Says everything that may leave now; returns how many messages were void. */
+  flush(epoch: Epoch, nowMs: number, publish: Publish): number {
+    for (const { session, reason } of this.#closed.splice(0)) {
+      const header = { epoch, session, number: 0, ack: 0, window: 0 };
+      publish(this.subject, system(header, "Closed", { session, reason }));
+    }
+    const session = this.session;
+    if (session === undefined || session.phase === "closed") return 0;
+    const stamp = (): FrameHeader => session.stamp(epoch, 0, nowMs);
+    if (this.helloDue && this.helloBody !== undefined) {
+      this.helloDue = false;
+      publish(this.subject, ready(stamp(), "Hello", this.helloBody));
+    }
+    if (session.phase !== "open") return 0;
+    if (this.comeDue) {
+      this.comeDue = false;
+      const body = { session: session.id, window: session.grant };
+      publish(this.subject, system(stamp(), "Come", body));
+    }
+    const voided = this.#frames(session, epoch, nowMs, publish);
+    if (this.heartbeatDue) {
+      this.heartbeatDue = false;
+      publish(this.subject, system(stamp(), "Heartbeat", {}));
+    }
+    if (session.owesProbe) {
+      publish(this.subject, system(stamp(), "Probe", session.probe()));
+    }
+    if (session.owesAtOnce) publish(this.subject, encodeFrame(stamp()));
+    return voided;
+  }
+
+  /** An acknowledgement of its own, where nothing else has carried it in time. */
+  acknowledge(epoch: Epoch, nowMs: number, publish: Publish): void {
+    const session = this.session;
+    if (session === undefined || session.phase !== "open" || !session.owesAck) return;
+    publish(this.subject, encodeFrame(session.stamp(epoch, 0, nowMs)));
+  }
+
+  #frames(session: Session, epoch: Epoch, nowMs: number, publish: Publish): number {
+    let voided = 0;
+    for (;;) {
+      voided += this.#dropVoid();
+      const ready = Math.min(this.#ready(), session.room);
+      if (ready === 0) break;
+      const count = Math.min(ready, fitting(this.#messages, this.#head));
+      const header = session.stamp(epoch, count, nowMs);
+      publish(this.subject, encodeFrame(header, this.#messages, { from: this.#head, count }));
+      this.#messages.fill(NOTHING, this.#head, this.#head + count);
+      this.#head += count;
+      if (this.#head === this.#messages.length) this.clear();
+    }
+    if (this.#head > 1024 && this.#head * 2 > this.#messages.length) {
+      this.#messages = this.#messages.slice(this.#head);
+      this.#waiters = this.#waiters.slice(this.#head);
+      this.#head = 0;
+    }
+    return voided;
+  }
+
+  /** How many messages at the front wait for no token, as far as one frame can take. */
+  #ready(): number {
+    const end = Math.min(this.#messages.length, this.#head + 512);
+    for (let i = this.#head; i < end; i++) {
+      const waiter = this.#waiters[i];
+      if (waiter !== undefined && (waiter.open > 0 || waiter.void)) return i - this.#head;
+    }
+    return end - this.#head;
+  }
+
+  #dropVoid(): number {
+    const first = this.#head;
+    let at = first;
+    while (at < this.#messages.length && this.#waiters[at]?.void === true) at++;
+    this.#head = at;
+    if (at === this.#messages.length) this.clear();
+    return at - first;
+  }
+}
+
+const NOTHING = new Uint8Array(0);
+
+function ready(header: FrameHeader, kind: Kind, body: Uint8Array): Uint8Array {
+  const message = encodeMessage(kind, { id: 0, re: 0 }, body);
+  return encodeFrame(header, message === undefined ? [] : [message]);
+}
+
+/** A frame of the system lane. Its bodies are ours: what is wrong with one is our own fault. */
+function system(
+  header: FrameHeader,
+  kind: "Come" | "Closed" | "Probe" | "Heartbeat",
+  body:
+    | { readonly session: SessionId; readonly window: number }
+    | { readonly session: string; readonly reason: WireReason }
+    | { readonly session: SessionId; readonly sent: number; readonly received: number }
+    | Record<string, never>,
+): Uint8Array {
+  const encoded = encodeBody<Kind>(kind, body);
+  if (encoded.fault !== undefined) throw new Error(encoded.fault);
+  return ready(header, kind, encoded.bytes);
+}

@@ -1,0 +1,403 @@
+/**
+ * All peers of one actor: opens, keeps and closes the sessions with them, holds their windows
+ * within the mailbox's limit, lets frames leave at the end of a drain. Owns the links; what
+ * arrives is judged by `door.ts`. Two timers serve all peers: one for acknowledgements that
+ * nothing carried, one that asks after what is unacknowledged.
+ */
+import {
+  ACK_DELAY_MS_MAX,
+  type AnyMessage,
+  ClosedAnswers,
+  type Epoch,
+  encodeBody,
+  encodeMessage,
+  type Incarnation,
+  type Peer,
+  PROTOCOL_VERSION,
+  type Role,
+  Session,
+  type SessionId,
+  type WireReason,
+} from "#protocol";
+import type { Address } from "./actor.ts";
+import type { Tokens, Waiter } from "./holds.ts";
+import type { LinkChange, Token } from "./inputs.ts";
+import { invariant } from "./invariant.ts";
+import { Link, OUTBOX_MESSAGES_MAX } from "./link.ts";
+import { MAILBOX_MAIL_MAX, type Waiting } from "./mailbox.ts";
+import type { Clock } from "./ports/clock.ts";
+
+/** Most peers that one actor knows; a further Hello is dropped (`mailbox-full`). */
+export const PEERS_MAX = 65_536;
+/** How often unacknowledged frames and unanswered Hellos are looked after. */
+const SWEEP_INTERVAL_MS = 250;
+
+/** Messages that a peer of each role may have on its way into the mailbox. */
+export const WINDOWS: Readonly<Record<Role, number>> = {
+  master: 4_096,
+  agent: 64,
+  framework: 2_048,
+  executor: 64,
+  operator: 0,
+};
+
+/** What links need of their host. */
+export interface LinksHost {
+  readonly clock: Clock;
+  readonly tokens: Tokens;
+  readonly address: Address;
+  readonly uuid: () => SessionId;
+  publish(subject: string, bytes: Uint8Array): void;
+  /** Puts something into the mailbox, behind what is there. */
+  input(waiting: Waiting): void;
+  /** There is something to do: drain soon. */
+  wake(): void;
+  /** Counts a refusal; the first of its reason and kind is logged with what `explain` says. */
+  refuse(reason: WireReason, kind: string, peer: Peer, by?: number, explain?: () => string): void;
+}
+
+export interface LinksOptions {
+  /** Windows by role where they differ from `WINDOWS`. */
+  readonly windows?: Partial<Readonly<Record<Role, number>>>;
+  /** Limit of the sum of all windows granted. */
+  readonly mailMax?: number;
+}
+
+export class Links {
+  readonly #host: LinksHost;
+  readonly #windows: Readonly<Record<Role, number>>;
+  readonly #mailMax: number;
+  readonly #links = new Map<Peer, Link>();
+  /** Links with something to say at the next flush. */
+  readonly #dirty = new Set<Link>();
+  /** Links with unacknowledged frames or an unanswered Hello. */
+  readonly #watched = new Set<Link>();
+  readonly #owing = new Set<Link>();
+  readonly #waitingForRoom = new Set<Link>();
+  readonly #answers = new ClosedAnswers();
+  #granted = 0;
+  #sweeping = false;
+  #acking = false;
+  #gone = false;
+  muted = false;
+
+  constructor(host: LinksHost, { windows = {}, mailMax = MAILBOX_MAIL_MAX }: LinksOptions) {
+    this.#host = host;
+    this.#windows = { ...WINDOWS, ...windows };
+    this.#mailMax = mailMax;
+  }
+
+  get(peer: Peer): Link | undefined {
+    return this.#links.get(peer);
+  }
+
+  /** The link to `peer`, made when it is new; undefined when there are too many. */
+  obtain(peer: Peer): Link | undefined {
+    let link = this.#links.get(peer);
+    if (link === undefined && this.#links.size < PEERS_MAX) {
+      link = new Link(peer, subjectFor(this.#host.address, peer));
+      this.#links.set(peer, link);
+    }
+    return link;
+  }
+
+  /** Sum of the windows that are granted now. */
+  get granted(): number {
+    return this.#granted;
+  }
+
+  isOpen(peer: Peer): boolean {
+    return this.#links.get(peer)?.session?.phase === "open";
+  }
+
+  send(to: Peer, message: AnyMessage, after: Token | readonly Token[] | undefined): void {
+    const { kind } = message;
+    const link = this.#links.get(to);
+    if (link?.session?.phase !== "open") return this.#host.refuse("no-session", kind, to);
+    if (kind === "Heartbeat") {
+      link.heartbeatDue = true;
+      this.touch(link);
+      return;
+    }
+    if (link.kinds !== undefined && !link.kinds.has(kind)) {
+      return this.#host.refuse("unknown-kind", kind, to);
+    }
+    const body = encodeBody(kind, message.body);
+    if (body.fault !== undefined) {
+      const { fault } = body;
+      return this.#host.refuse("schema-failed", kind, to, 1, () => `our own message: ${fault}`);
+    }
+    const ids = { id: message.id ?? 0, re: message.re ?? 0 };
+    const encoded = encodeMessage(kind, ids, body.bytes);
+    if (encoded === undefined) return this.#host.refuse("too-large", kind, to);
+    if (link.waiting >= OUTBOX_MESSAGES_MAX) return this.close(link, "window-exceeded");
+    let waiter: Waiter | undefined;
+    if (after !== undefined) {
+      waiter = { open: 0, void: false, ready: () => this.touch(link) };
+      this.#host.tokens.wait(after, waiter);
+    }
+    link.push(encoded, waiter);
+    this.touch(link);
+  }
+
+  /** Client: from here on no frame of an older session is obeyed (P-3.2). */
+  hello(peer: Peer, incarnation: Incarnation, identity: string | undefined): void {
+    const link = this.obtain(peer);
+    if (link === undefined) return this.#host.refuse("mailbox-full", "Hello", peer);
+    const { address } = this.#host;
+    if (link.session !== undefined) {
+      link.session.superseded = true;
+      this.#end(link, link.session);
+    }
+    const id = this.#host.uuid();
+    const body = encodeBody("Hello", {
+      session: id,
+      incarnation,
+      epoch: address.epoch(),
+      version: PROTOCOL_VERSION,
+      kinds: [...address.kinds],
+      ...(identity === undefined ? {} : { identity }),
+    });
+    invariant(body.fault === undefined, `Hello passes its schema: ${body.fault ?? ""}`);
+    link.session = this.#session(link, id, "client");
+    link.helloBody = body.bytes;
+    link.helloDue = true;
+    this.#watch(link);
+    this.touch(link);
+  }
+
+  /** Server: lets the client come, now or when there is room for its window. */
+  come(peer: Peer, session: SessionId): void {
+    const link = this.#links.get(peer);
+    if (link?.hello?.change.session !== session) {
+      return this.#host.refuse("old-session", "Come", peer);
+    }
+    if (this.#granted + this.#windows[link.role] > this.#mailMax) {
+      link.waitsForRoom = true;
+      this.#waitingForRoom.add(link);
+      return;
+    }
+    const { change, window } = link.hello;
+    link.hello = undefined;
+    link.waitsForRoom = false;
+    link.kinds = new Set(change.kinds);
+    link.session = this.#session(link, session, "server");
+    link.session.granted(window);
+    link.session.epoch = this.#host.address.epoch();
+    link.comeDue = true;
+    this.touch(link);
+  }
+
+  /** The actor ends the session, or refuses the one that was asked for; it gets no word of it. */
+  closeByActor(peer: Peer, reason: WireReason): void {
+    const link = this.#links.get(peer);
+    if (link === undefined) return;
+    if (link.hello !== undefined) {
+      link.sayClosed(link.hello.change.session, reason);
+      this.forgetHello(link);
+    }
+    const session = link.session;
+    if (session !== undefined && session.phase !== "closed") {
+      link.sayClosed(session.id, reason);
+      this.#end(link, session);
+    }
+    this.touch(link);
+  }
+
+  /** Ends the session for `reason`, tells the peer and the actor. */
+  close(link: Link, reason: WireReason): void {
+    const session = link.session;
+    if (session === undefined || session.phase === "closed") return;
+    link.sayClosed(session.id, reason);
+    this.touch(link);
+    this.closedByPeer(link, session, reason);
+  }
+
+  /** The session is over by the peer's word: the actor is told, in order with its mail. */
+  closedByPeer(link: Link, session: Session, reason: WireReason): void {
+    this.#end(link, session);
+    this.change(link, { change: "closed", session: session.id, reason });
+  }
+
+  /** Tells the actor of a change, behind the mail that came before it. */
+  change(link: Link, change: LinkChange): Waiting {
+    const waiting: Waiting = {
+      input: { family: "done", what: "link", peer: link.peer, link: change },
+      atMs: this.#host.clock.monotonicMs(),
+      link: undefined,
+      session: undefined,
+      timer: undefined,
+      unsolicited: false,
+    };
+    this.#host.input(waiting);
+    return waiting;
+  }
+
+  forgetHello(link: Link): void {
+    link.hello = undefined;
+    link.waitsForRoom = false;
+    this.#waitingForRoom.delete(link);
+  }
+
+  /** Answers a frame of a session that is none, at most once a second and peer (P-3.3). */
+  answerClosed(peer: Peer, session: string, reason: WireReason): void {
+    if (!this.#answers.take(peer, this.#host.clock.monotonicMs())) return;
+    const link = this.#links.get(peer) ?? new Link(peer, subjectFor(this.#host.address, peer));
+    link.sayClosed(session, reason);
+    this.touch(link);
+  }
+
+  /** A frame was taken: it will be acknowledged, by what leaves next or within 20 ms. */
+  owe(link: Link): void {
+    this.#owing.add(link);
+    if (link.waiting > 0 || link.session?.owesAtOnce === true) this.touch(link);
+    if (this.#acking) return;
+    this.#acking = true;
+    this.#host.clock.timer(ACK_DELAY_MS_MAX, () => this.#acknowledgeAll());
+  }
+
+  /** `count` messages of `session` have left the mailbox. */
+  handled(link: Link, session: Session, count: number): void {
+    session.handled(count);
+    if (session.owesAtOnce) this.touch(link);
+  }
+
+  /** The link has something to say at the next flush. */
+  touch(link: Link): void {
+    if (this.#gone) return;
+    this.#dirty.add(link);
+    this.#host.wake();
+  }
+
+  /** Lets everything leave that may; called at the end of a drain. */
+  flush(): void {
+    if (this.muted || this.#dirty.size === 0) return;
+    const nowMs = this.#host.clock.monotonicMs();
+    const epoch = this.#host.address.epoch();
+    const links = [...this.#dirty];
+    this.#dirty.clear();
+    for (const link of links) {
+      const voided = link.flush(epoch, nowMs, this.#publish);
+      if (voided > 0) this.#host.refuse("fenced", "held", link.peer, voided);
+      if (link.session?.unacknowledged === true) this.#watch(link);
+    }
+  }
+
+  /** The bus is back: both ends ask after each other's numbers (P-3.4). */
+  reconnected(): void {
+    for (const link of this.#links.values()) {
+      if (link.session?.phase === "open") link.session.wantProbe();
+      else if (link.session?.phase === "calling") link.helloDue = true;
+      else continue;
+      this.touch(link);
+    }
+  }
+
+  /** Everything that waits to leave is void, and nothing more leaves (P-1.2). */
+  end(): void {
+    this.#gone = true;
+    for (const link of this.#links.values()) {
+      const count = link.clear();
+      if (count > 0) this.#host.refuse("fenced", "frames", link.peer, count);
+      link.session?.close();
+    }
+    this.#links.clear();
+    this.#dirty.clear();
+    this.#watched.clear();
+    this.#owing.clear();
+    this.#waitingForRoom.clear();
+  }
+
+  readonly #publish = (subject: string, bytes: Uint8Array): void => {
+    this.#host.publish(subject, bytes);
+  };
+
+  #session(link: Link, id: SessionId, side: "client" | "server"): Session {
+    const window = this.#windows[link.role];
+    this.#granted += window;
+    link.lastHeardMs = undefined;
+    return new Session({ id, side, window, nowMs: this.#host.clock.monotonicMs() });
+  }
+
+  #end(link: Link, session: Session): void {
+    if (session.phase === "closed") return;
+    session.close();
+    this.#granted -= session.window;
+    const count = link.clear();
+    if (count > 0) this.#host.refuse("no-session", "frames", link.peer, count);
+    link.helloDue = false;
+    link.comeDue = false;
+    link.heartbeatDue = false;
+    this.#watched.delete(link);
+    this.#owing.delete(link);
+    if (this.#waitingForRoom.size > 0) this.#letCome();
+  }
+
+  #letCome(): void {
+    for (const link of this.#waitingForRoom) {
+      if (this.#granted + this.#windows[link.role] > this.#mailMax) return;
+      this.#waitingForRoom.delete(link);
+      if (link.hello !== undefined) this.come(link.peer, link.hello.change.session);
+    }
+  }
+
+  #watch(link: Link): void {
+    this.#watched.add(link);
+    if (this.#sweeping) return;
+    this.#sweeping = true;
+    this.#host.clock.timer(SWEEP_INTERVAL_MS, () => this.#sweep());
+  }
+
+  #sweep(): void {
+    this.#sweeping = false;
+    if (this.#gone) return;
+    const nowMs = this.#host.clock.monotonicMs();
+    for (const link of this.#watched) {
+      const session = link.session;
+      if (session === undefined || (session.phase === "open" && !session.unacknowledged)) {
+        this.#watched.delete(link);
+        continue;
+      }
+      const due = session.tick(nowMs);
+      if (due === "hello") link.helloDue = true;
+      if (due !== undefined) this.touch(link);
+    }
+    if (this.#watched.size > 0) {
+      this.#sweeping = true;
+      this.#host.clock.timer(SWEEP_INTERVAL_MS, () => this.#sweep());
+    }
+  }
+
+  #acknowledgeAll(): void {
+    this.#acking = false;
+    if (this.#gone) return;
+    if (this.muted) {
+      this.#acking = true;
+      this.#host.clock.timer(ACK_DELAY_MS_MAX, () => this.#acknowledgeAll());
+      return;
+    }
+    const nowMs = this.#host.clock.monotonicMs();
+    const epoch: Epoch = this.#host.address.epoch();
+    for (const link of this.#owing) link.acknowledge(epoch, nowMs, this.#publish);
+    this.#owing.clear();
+  }
+}
+
+/** Where an actor publishes to reach `peer`. */
+function subjectFor({ subjects, self }: Address, peer: Peer): string {
+  const [role, first, second] = peer.split(".");
+  if (role === "executor" && first !== undefined && second !== undefined) {
+    return subjects.executor(asToken(first), asToken(second), "in");
+  }
+  if (role === "master") return subjects.toMaster(self);
+  const [own, agent, containerId] = self.split(".");
+  if (own === "executor" && agent !== undefined && containerId !== undefined) {
+    return subjects.executor(asToken(agent), asToken(containerId), "out");
+  }
+  return subjects.toPeer(peer);
+}
+
+/** A part of a peer's name, which was checked when the peer was made. */
+function asToken<Id extends string>(text: string): Id {
+  return text as Id;
+}
