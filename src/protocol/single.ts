@@ -3,22 +3,27 @@
  * (a call of people and its answer, a beacon) or none (is anybody there?). Owns how one is put
  * together and taken apart; gateways and tools use it, actors are served by their host.
  */
-import { decodeBody, encodeBody } from "./codec.ts";
+import { decodeBody, type Encoded, encodeBody } from "./codec.ts";
 import { encodeFrame, encodeMessage, FrameReader } from "./frame.ts";
 import type { Epoch } from "./ids.ts";
 import type { AnyMessage } from "./messages.ts";
 import type { WireReason } from "./refusals.ts";
 
-/** @throws Error when the message breaks its own schema or fits into no frame: our own fault. */
-export function encodeSingle(message: AnyMessage | undefined, epoch: Epoch): Uint8Array {
-  const header = { epoch, session: "", number: 0, ack: 0, window: 0 };
-  if (message === undefined) return encodeFrame(header);
+const outside = (epoch: Epoch) => ({ epoch, session: "", number: 0, ack: 0, window: 0 });
+
+/** A frame that says no more than being there. */
+export function encodeNobody(epoch: Epoch): Uint8Array {
+  return encodeFrame(outside(epoch));
+}
+
+/** A fault where the message breaks its own schema or fits into no frame: ours, not a peer's. */
+export function encodeSingle(message: AnyMessage, epoch: Epoch): Encoded {
   const body = encodeBody(message.kind, message.body);
-  if (body.fault !== undefined) throw new Error(body.fault);
+  if (body.fault !== undefined) return body;
   const ids = { id: message.id ?? 0, re: message.re ?? 0 };
   const encoded = encodeMessage(message.kind, ids, body.bytes);
-  if (encoded === undefined) throw new Error(`${message.kind}: it is larger than any frame`);
-  return encodeFrame(header, [encoded]);
+  if (encoded === undefined) return { fault: `${message.kind}: it is larger than any frame` };
+  return { bytes: encodeFrame(outside(epoch), [encoded]) };
 }
 
 export type Single =

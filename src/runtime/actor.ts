@@ -39,9 +39,9 @@ export interface Env {
 
 /**
  * One actor. The machine is lifecycle and gate: each state has one tag, `handle` or `refuse`
- * (`defer` where a state must wait, bounded by the mailbox), read before a drain. It gets the
- * events `Inputs { batch }` (every handling state runs the action `handleBatch` on it), those of
- * `lifecycle` effects, and `Stop`.
+ * (`defer`: mail and timers wait, answers of ports are handled), read before a drain. It gets the
+ * events `Inputs` (every state that handles or defers runs the action `handleBatch` on it, which
+ * the host provides), those of `lifecycle` effects, and `Stop`. Its final state ends the actor.
  */
 export interface Behaviour<State> {
   /** `master`, `agent`, `isolator`, `framework`, `executor`. */
@@ -50,7 +50,10 @@ export interface Behaviour<State> {
   readonly state: State;
   /** Handles one input. Pushes what is to happen to `out`, in order. No I/O, no Promise. */
   step(state: State, input: Input, env: Env, out: Effect[]): void;
-  /** The machine has entered `lifecycle` because of `event`; also called for the first state. */
+  /**
+   * The machine's state has become `lifecycle` because of `event`; also called for the first
+   * state. An event that leads back to the same state is no change.
+   */
   entered(
     state: State,
     lifecycle: string,
@@ -95,6 +98,8 @@ export interface RunningActor<State> {
   readonly state: State;
   readonly counters: Counters;
   lifecycle(): string;
+  /** false after `kill`, after an end, and once fenced. */
+  readonly alive: boolean;
   /** Something a local actor says; refused and counted when the mailbox is full. */
   tell(by: string, message: LocalMessage): void;
   /** Local actors by name, for `tell` effects; set before the first drain. */
@@ -103,6 +108,13 @@ export interface RunningActor<State> {
   stop(done: () => void): void;
   /** Ends it at once: nothing leaves any more (also what a crash in the simulator does). */
   kill(): void;
-  /** Called once when the actor has died of a fault or ended itself. */
-  onEnd(listener: (end: { readonly kind: "ended" | "died"; readonly why: string }) => void): void;
+  /** Called once when the actor has died of a fault or ended itself; not after `kill`. */
+  onEnd(listener: (end: ActorEnd) => void): void;
+}
+
+export interface ActorEnd {
+  readonly kind: "ended" | "died";
+  readonly why: string;
+  /** Whose message was in hand when the actor died (P-1.4). */
+  readonly by?: Peer;
 }

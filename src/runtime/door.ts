@@ -6,6 +6,7 @@
 import {
   type BodyOf,
   decodeBody,
+  encodeNobody,
   encodeSingle,
   explainBody,
   type FrameHeader,
@@ -326,7 +327,7 @@ export class Door {
     }
     if (reader.count === 0) {
       if (message.reply === undefined) return this.#host.refuse("no-session", UNKNOWN, peer);
-      return this.#host.reply(message.reply, encodeSingle(undefined, own));
+      return this.#host.reply(message.reply, encodeNobody(own));
     }
     if (reader.count > 1) return this.#host.refuse("too-large", UNKNOWN, peer);
     const kind = reader.kind(0);
@@ -379,6 +380,7 @@ export class Door {
     const epoch = this.#host.address.epoch();
     const body = { accepted: false, epoch, reason, message: sentence.slice(0, 4096) };
     const re = this.#reader.id(0);
-    this.#host.reply(message.reply, encodeSingle({ kind: "OPERATOR_ANSWER", body, re }, epoch));
+    const { bytes } = encodeSingle({ kind: "OPERATOR_ANSWER", body, re }, epoch);
+    if (bytes !== undefined) this.#host.reply(message.reply, bytes);
   }
 }

@@ -2,7 +2,11 @@
 export type * from "./actor.ts";
 export * from "./counters.ts";
 export type * from "./effects.ts";
+export { BATCH_INPUTS_MAX, BATCH_WORK_MS_MAX, type HostOptions, startActor } from "./host.ts";
 export type * from "./inputs.ts";
+export { InvariantError, invariant } from "./invariant.ts";
+export { type LinksOptions, PEERS_MAX, WINDOWS } from "./links.ts";
+export { MAILBOX_MAIL_MAX, MAILBOX_UNSOLICITED_MAX } from "./mailbox.ts";
 export * from "./ports/bus.ts";
 export type * from "./ports/clock.ts";
 export * from "./ports/disk.ts";

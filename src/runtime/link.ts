@@ -40,9 +40,7 @@ export interface PendingHello {
   readonly waiting: Waiting;
 }
 
-export interface Publish {
-  (subject: string, bytes: Uint8Array): void;
-}
+export type Publish = (subject: string, bytes: Uint8Array) => void;
 
 export class Link {
   readonly peer: Peer;

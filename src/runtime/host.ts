@@ -1,0 +1,568 @@
+/**
+ * Runs one actor on its ports: drains the mailbox through the machine, one event a batch, and
+ * performs what the handlers asked for, in order, when the transition is over (P-1). Owns the
+ * fence, the batch and the end of the actor; knows nothing of any role.
+ */
+import { type AnyActor, createActor } from "xstate";
+import type { Peer, SessionId, WireReason } from "#protocol";
+import type { ActorEnd, ActorPorts, Address, Behaviour, Env, RunningActor } from "./actor.ts";
+import { Counters } from "./counters.ts";
+import { Door, type DoorHost, type Gate } from "./door.ts";
+import type { Effect } from "./effects.ts";
+import { Holds, Tokens } from "./holds.ts";
+import type { Done, Input, LocalMessage } from "./inputs.ts";
+import { Links, type LinksOptions } from "./links.ts";
+import { Mailbox, type Waiting } from "./mailbox.ts";
+import { Performer, type PerformHost } from "./perform.ts";
+import type { BusStatus, Subscription } from "./ports/bus.ts";
+import { type ArmedTimer, Timers } from "./timers.ts";
+
+/** A batch ends at so many inputs or so much work (P-1.6). */
+export const BATCH_INPUTS_MAX = 512;
+export const BATCH_WORK_MS_MAX = 10;
+/** How many inputs are handled between two looks at the clock. */
+const CLOCK_EVERY = 16;
+/** Deepest chain of lifecycle events that each cause the next one. */
+const LIFECYCLE_CHAIN_MAX = 32;
+/** Different refusals, by reason and kind, that are logged when they first come. */
+const REFUSALS_LOGGED_MAX = 1_000;
+
+export interface HostOptions extends LinksOptions {
+  /** How many inputs the next batch may have at most; the simulator draws it (P-9). */
+  readonly batchMax?: () => number;
+  /** Whose messages killed earlier lives of this actor twice (P-1.4). */
+  readonly poisonous?: ReadonlySet<Peer>;
+}
+
+/** Starts an actor. Nothing of it runs within the call: its first drain comes with `soon`. */
+export function startActor<State>(
+  behaviour: Behaviour<State>,
+  ports: ActorPorts,
+  address: Address,
+  options: HostOptions = {},
+): RunningActor<State> {
+  return new Host(behaviour, ports, address, options);
+}
+
+const INPUTS = { type: "Inputs" } as const;
+const INIT = { type: "xstate.init" } as const;
+
+class Host<State> implements RunningActor<State>, DoorHost, PerformHost {
+  readonly name: string;
+  readonly state: State;
+  readonly counters = new Counters();
+  readonly ports: ActorPorts;
+  readonly address: Address;
+  readonly clock: ActorPorts["clock"];
+  readonly tokens = new Tokens();
+  readonly holds: Holds;
+  readonly timers: Timers;
+  readonly links: Links;
+  readonly door: Door;
+  readonly #behaviour: Behaviour<State>;
+  readonly #performer: Performer;
+  readonly #options: HostOptions;
+  readonly #mailbox = new Mailbox();
+  readonly #actor: AnyActor;
+  readonly #env: Env;
+  readonly #status: Subscription;
+  readonly #neighbours = new Map<string, { tell(by: string, message: LocalMessage): void }>();
+  readonly #logged = new Set<string>();
+  readonly #endListeners: ((end: ActorEnd) => void)[] = [];
+  readonly #batch: Waiting[] = [];
+  /** How far the batch has come; what is in hand, for who is to blame. */
+  #handled = 0;
+  #inHand: Waiting | undefined;
+  #out: Effect[] = [];
+  #lifecycle = "";
+  #gate: Gate = "refuse";
+  #chain = 0;
+  #begun = false;
+  #scheduled = false;
+  #stopAsked = false;
+  #final = false;
+  #fencedWhy: string | undefined;
+  #fault: string | undefined;
+  #over = false;
+  #end: ActorEnd | undefined;
+  #nowMs = 0;
+  #busSinceMs: number;
+
+  constructor(
+    behaviour: Behaviour<State>,
+    ports: ActorPorts,
+    address: Address,
+    options: HostOptions,
+  ) {
+    this.name = behaviour.name;
+    this.state = behaviour.state;
+    this.ports = ports;
+    this.address = address;
+    this.clock = ports.clock;
+    this.#behaviour = behaviour;
+    this.#options = options;
+    this.#busSinceMs = this.clock.monotonicMs();
+    this.holds = new Holds(this.tokens, () => this.count("dropped", "fenced"));
+    this.timers = new Timers(ports.clock, (timer, lateMs) => this.#due(timer, lateMs));
+    this.links = new Links(this, options);
+    this.door = new Door(this, this.links);
+    this.#performer = new Performer(this);
+    this.#env = this.#makeEnv();
+    const machine = behaviour.machine.provide({
+      actions: { handleBatch: () => this.#handleBatch() },
+    });
+    this.#actor = createActor(machine);
+    this.#actor.subscribe({ error: (error) => this.#blame(error) });
+    this.#actor.start();
+    this.#readMachine();
+    this.#status = ports.bus.onStatus((status) => this.#busStatus(status));
+    ports.launcher?.onExit((exit) =>
+      this.done({ what: "launcher", launcher: { event: "exit", exit } }),
+    );
+    ports.launcher?.onLoss((loss) =>
+      this.done({ what: "launcher", launcher: { event: "loss", loss } }),
+    );
+    this.wake();
+  }
+
+  lifecycle(): string {
+    return this.#lifecycle;
+  }
+
+  get alive(): boolean {
+    return !this.#over && this.#fencedWhy === undefined;
+  }
+
+  tell(by: string, message: LocalMessage): void {
+    const waiting = this.#waiting({ family: "done", what: "told", by, message }, true);
+    if (!this.mail(waiting)) this.count("dropped", "mailbox-full");
+  }
+
+  connect(name: string, actor: { tell(by: string, message: LocalMessage): void }): void {
+    this.#neighbours.set(name, actor);
+  }
+
+  stop(done: () => void): void {
+    if (this.#over) return this.clock.soon(done);
+    this.#endListeners.push(done);
+    this.#stopAsked = true;
+    this.wake();
+  }
+
+  kill(): void {
+    this.#close();
+  }
+
+  onEnd(listener: (end: ActorEnd) => void): void {
+    const end = this.#end;
+    if (end !== undefined) this.clock.soon(() => listener(end));
+    else this.#endListeners.push(listener);
+  }
+
+  gate(): Gate {
+    return this.#fencedWhy === undefined && !this.#over ? this.#gate : "refuse";
+  }
+
+  uuid = (): SessionId => this.ports.random.uuid() as string as SessionId;
+
+  publish(subject: string, bytes: Uint8Array): void {
+    if (!this.alive) return this.count("dropped", "fenced");
+    const why = this.guarded("bus", () => {
+      if (this.ports.bus.publish(subject, bytes) === "dropped") this.count("dropped", "bus-down");
+    });
+    if (why !== undefined) this.count("dropped", "bus-down");
+  }
+
+  reply(subject: string, bytes: Uint8Array): void {
+    this.#performer.say(subject, bytes);
+  }
+
+  input(waiting: Waiting): void {
+    if (this.#over) return;
+    this.#mailbox.pushMail(waiting);
+    this.wake();
+  }
+
+  mail(waiting: Waiting): boolean {
+    if (!this.alive) {
+      this.count("dropped", this.#over ? "earlier-life" : "fenced");
+      return true;
+    }
+    this.wake();
+    return this.#mailbox.pushMail(waiting);
+  }
+
+  done(done: Done): void {
+    if (!this.alive) return this.count("dropped", this.#over ? "earlier-life" : "fenced");
+    this.#mailbox.pushSystem(this.#waiting({ family: "done", ...done }, false));
+    this.wake();
+  }
+
+  wake(): void {
+    if (this.#scheduled || this.#over) return;
+    this.#scheduled = true;
+    this.clock.soon(() => this.#drain());
+  }
+
+  refuse(
+    reason: WireReason,
+    kind: string,
+    peer: Peer,
+    by = 1,
+    explain: () => string = () => "",
+  ): void {
+    this.counters.add("dropped", reason, by);
+    const key = `${reason} ${kind}`;
+    if (this.#logged.has(key) || this.#logged.size >= REFUSALS_LOGGED_MAX) return;
+    this.#logged.add(key);
+    const detail = explain();
+    this.ports.logger.log(
+      "warn",
+      `refused ${kind}: ${reason}${detail === "" ? "" : `: ${detail}`}`,
+      {
+        actor: this.name,
+        peer,
+        reason,
+        kind,
+        detail: "later ones of this kind are only counted",
+      },
+    );
+  }
+
+  refuseByState(kind: string, peer: Peer): void {
+    const reason = this.alive ? "not-handled-in-this-state" : "fenced";
+    this.refuse(reason, kind, peer);
+    this.counters.add("refused", `${this.#lifecycle}:${kind}`);
+  }
+
+  isPoisonous(peer: Peer): boolean {
+    return this.#options.poisonous?.has(peer) === true;
+  }
+
+  guarded(port: string, call: () => void): string | undefined {
+    try {
+      call();
+      return undefined;
+    } catch (error) {
+      this.count("port-threw", port);
+      const why = sentenceOf(error);
+      this.ports.logger.log("error", `the port ${port} threw: ${why}`, { actor: this.name });
+      return why;
+    }
+  }
+
+  count(name: string, label: string): void {
+    this.counters.add(name, label);
+  }
+
+  unsaid(kind: string, why: string): void {
+    this.refuse("schema-failed", kind, this.address.self, 1, () => `our own message: ${why}`);
+  }
+
+  die(why: string): void {
+    if (this.#over) return;
+    this.#fault = why;
+    this.#finish({ kind: "died", why });
+  }
+
+  tellNeighbour(to: string, message: LocalMessage): void {
+    const neighbour = this.#neighbours.get(to);
+    if (neighbour === undefined) return this.count("dropped", "no-session");
+    neighbour.tell(this.name, message);
+  }
+
+  setMute(mute: boolean): void {
+    this.links.muted = mute;
+    this.#performer.setMute(mute);
+    if (!mute) this.wake();
+  }
+
+  #waiting(input: Input, unsolicited: boolean): Waiting {
+    const atMs = this.clock.monotonicMs();
+    return { input, atMs, link: undefined, session: undefined, timer: undefined, unsolicited };
+  }
+
+  #due(timer: ArmedTimer, lateMs: number): void {
+    const input: Input = { family: "due", timer: timer.name, lateMs };
+    this.input({ ...this.#waiting(input, false), timer });
+  }
+
+  #busStatus(status: BusStatus): void {
+    if (!this.alive) return;
+    if (status.kind === "forbidden") {
+      this.count("forbidden", status.subject);
+      this.ports.logger.log("error", `the broker forbids ${status.subject}`, { actor: this.name });
+      return;
+    }
+    this.#busSinceMs = this.clock.monotonicMs();
+    const connected = status.kind === "connected";
+    if (connected && status.reconnect) this.links.reconnected();
+    this.done({ what: "bus", connected, why: connected ? "" : status.why });
+  }
+
+  /** One batch: inputs through the machine, effects in order, then the frames. */
+  #drain(): void {
+    this.#scheduled = false;
+    if (this.#over) return;
+    this.#nowMs = this.clock.monotonicMs();
+    if (!this.#begun) {
+      this.#begun = true;
+      this.#enter(INIT);
+    }
+    if (this.#stopAsked && !this.#over) {
+      this.#stopAsked = false;
+      this.#transition({ type: "Stop" });
+    }
+    if (!this.#over && this.#fencedWhy === undefined) this.#takeBatch();
+    if (this.#over) return;
+    if (this.#fencedWhy !== undefined) {
+      return this.#finish({ kind: "ended", why: this.#fencedWhy });
+    }
+    this.links.flush();
+    if (this.#final) return this.#finish({ kind: "ended", why: this.#lifecycle });
+    const left = this.#gate === "defer" ? this.#mailbox.systemLength : this.#mailbox.length;
+    if (left > 0) this.wake();
+  }
+
+  #takeBatch(): void {
+    const max = Math.max(1, this.#options.batchMax?.() ?? BATCH_INPUTS_MAX);
+    this.#mailbox.peek(max, this.#gate === "defer", this.#batch);
+    if (this.#batch.length === 0) return;
+    if (this.#gate === "refuse") {
+      for (const { input } of this.#batch) {
+        this.counters.add("refused", `${this.#lifecycle}:${nameOf(input)}`);
+      }
+      this.#mailbox.consume(this.#batch.length);
+      return;
+    }
+    this.#handled = 0;
+    this.#transition(INPUTS);
+    if (this.#over || this.#handled > 0) return;
+    this.die(`state ${this.#lifecycle} has the tag ${this.#gate} but no action handleBatch`);
+  }
+
+  /** The action of the machine: every input of the batch, until the time is up. */
+  #handleBatch(): void {
+    const batch = this.#batch;
+    const env = this.#env;
+    const out = this.#out;
+    const endMs = this.#nowMs + BATCH_WORK_MS_MAX;
+    let index = 0;
+    try {
+      for (; index < batch.length; index++) {
+        if (index % CLOCK_EVERY === CLOCK_EVERY - 1 && this.clock.monotonicMs() >= endMs) break;
+        const waiting = batch[index] as Waiting;
+        this.#handled = index + 1;
+        this.#inHand = waiting;
+        waiting.taken = true;
+        if (waiting.timer !== undefined && !this.timers.take(waiting.timer)) continue;
+        if (waiting.session?.superseded === true) {
+          this.counters.add("dropped", "old-session");
+          continue;
+        }
+        this.#behaviour.step(this.state, waiting.input, env, out);
+      }
+      this.#inHand = undefined;
+      this.#behaviour.batchEnded(this.state, env, out);
+    } catch (error) {
+      this.#blame(error);
+    }
+  }
+
+  /** Gives the machine one event, then performs what the handlers collected. */
+  #transition(event: { readonly type: string }): void {
+    const before = this.#lifecycle;
+    this.#out = [];
+    this.#actor.send(event);
+    if (event === INPUTS) this.#consume();
+    if (this.#fault !== undefined) return this.#finishFault();
+    this.#readMachine();
+    if (this.#lifecycle !== before) return this.#enter(event);
+    this.#perform(this.#out);
+  }
+
+  #consume(): void {
+    for (let i = 0; i < this.#handled; i++) {
+      const waiting = this.#batch[i];
+      if (waiting?.session === undefined || waiting.link === undefined) continue;
+      this.links.handled(waiting.link, waiting.session, 1);
+    }
+    this.#mailbox.consume(this.#handled);
+  }
+
+  /** The lifecycle has changed: what the state does on entering comes after the batch's effects. */
+  #enter(event: { readonly type: string }): void {
+    const out = this.#out;
+    try {
+      this.#behaviour.entered(this.state, this.#lifecycle, event, this.#env, out);
+    } catch (error) {
+      this.#blame(error);
+    }
+    if (this.#fault !== undefined) return this.#finishFault();
+    this.#perform(out);
+  }
+
+  #perform(effects: readonly Effect[]): void {
+    for (const effect of effects) {
+      if (this.#over) return;
+      try {
+        this.#performOne(effect);
+      } catch (error) {
+        this.#blame(error);
+        return this.#finishFault();
+      }
+    }
+  }
+
+  #performOne(effect: Effect): void {
+    switch (effect.kind) {
+      case "count":
+        return this.counters.add(effect.name, effect.reason);
+      case "log":
+        return this.ports.logger.log(effect.level, effect.sentence, effect.fields);
+      case "set-log-level":
+        return this.ports.logger.setLevel(effect.level);
+      case "fence":
+        return this.#fence(effect.why);
+      case "lifecycle":
+        return this.#lifecycleEvent(effect.event);
+      default:
+        if (this.#fencedWhy !== undefined) return this.count("dropped", "fenced");
+        return this.#performer.perform(effect);
+    }
+  }
+
+  #lifecycleEvent(event: { readonly type: string }): void {
+    this.#chain++;
+    if (this.#chain > LIFECYCLE_CHAIN_MAX) {
+      throw new Error(`lifecycle events cause each other without end, at ${event.type}`);
+    }
+    this.#transition(event);
+    this.#chain--;
+  }
+
+  /** From here on nothing leaves (P-1.2). Lifecycle and log still go on, to the actor's end. */
+  #fence(why: string): void {
+    if (this.#fencedWhy !== undefined) return;
+    this.#fencedWhy = why;
+    this.ports.logger.log("warn", `fenced: ${why}`, { actor: this.name });
+    this.#silence();
+  }
+
+  #readMachine(): void {
+    const snapshot: MachineSnapshotView = this.#actor.getSnapshot();
+    this.#lifecycle = textOf(snapshot.value);
+    this.#gate = snapshot.hasTag("handle")
+      ? "handle"
+      : snapshot.hasTag("defer")
+        ? "defer"
+        : "refuse";
+    if (snapshot.status === "done") this.#final = true;
+  }
+
+  #blame(error: unknown): void {
+    this.#fault ??= sentenceOf(error);
+    this.ports.logger.log("error", `${this.name} fails: ${stackOf(error)}`, {
+      lifecycle: this.#lifecycle,
+      inHand: this.#inHand === undefined ? undefined : nameOf(this.#inHand.input),
+    });
+  }
+
+  #finishFault(): void {
+    const by = this.#inHand === undefined ? undefined : senderOf(this.#inHand.input);
+    const why = this.#fault ?? "unknown";
+    this.#finish(by === undefined ? { kind: "died", why } : { kind: "died", why, by });
+  }
+
+  #finish(end: ActorEnd): void {
+    if (this.#over) return;
+    this.#end = end;
+    this.#close();
+    for (const listener of this.#endListeners.splice(0)) listener(end);
+  }
+
+  /** Everything that could leave or call back is void. */
+  #silence(): void {
+    this.timers.clear();
+    this.holds.clear();
+    this.tokens.clear();
+    this.links.end();
+    this.#performer.end();
+  }
+
+  #close(): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#silence();
+    this.#mailbox.clear();
+    this.guarded("bus", () => this.#status.stop());
+    this.#actor.stop();
+  }
+
+  #makeEnv(): Env {
+    const host = this;
+    return {
+      get nowMs() {
+        return host.#nowMs;
+      },
+      get wallMs() {
+        return host.clock.wallMs();
+      },
+      random: this.ports.random,
+      counters: this.counters,
+      bus: {
+        get connected() {
+          return host.ports.bus.connected;
+        },
+        get sinceMs() {
+          return host.#busSinceMs;
+        },
+      },
+      get lifecycle() {
+        return host.#lifecycle;
+      },
+      lastHeardMs: (peer) => this.links.get(peer)?.lastHeardMs,
+      isOpen: (peer) => this.links.isOpen(peer),
+      room: (peer) => this.links.get(peer)?.room ?? 0,
+      oldestWaitingMs: () => this.#mailbox.oldestBehindMs(this.#handled) ?? this.#nowMs,
+    };
+  }
+}
+
+interface MachineSnapshotView {
+  readonly value: unknown;
+  readonly status: string;
+  hasTag(tag: string): boolean;
+}
+
+/** `leading`, or `running.draining` where states are nested. */
+function textOf(value: unknown): string {
+  if (typeof value === "string") return value;
+  if (typeof value !== "object" || value === null) return "";
+  return Object.entries(value)
+    .map(([outer, inner]) => {
+      const text = textOf(inner);
+      return text === "" ? outer : `${outer}.${text}`;
+    })
+    .join("|");
+}
+
+function nameOf(input: Input): string {
+  if (input.family === "mail") return input.kind;
+  return input.family === "due" ? `due-${input.timer}` : `done-${input.what}`;
+}
+
+/** Whose words an input is; undefined for what the actor itself asked for. */
+function senderOf(input: Input): Peer | undefined {
+  if (input.family === "mail") return input.from;
+  if (input.family !== "done" || input.what !== "link") return undefined;
+  return input.link.change === "hello" ? input.peer : undefined;
+}
+
+function sentenceOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+function stackOf(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}

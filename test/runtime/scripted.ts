@@ -1,0 +1,116 @@
+/** An actor that does what a test tells it: each input is written down, then handed to a script. */
+import { setup } from "xstate";
+import {
+  agentPeer,
+  asId,
+  type ClusterId,
+  KINDS,
+  MASTER_PEER,
+  type Principal,
+  roleOf,
+  subjectsOf,
+} from "#protocol";
+import {
+  type Address,
+  type Behaviour,
+  type Effect,
+  type Env,
+  type HostOptions,
+  type Input,
+  type RunningActor,
+  startActor,
+} from "#runtime";
+import type { DeskPorts } from "./desk.ts";
+
+export const scriptedMachine = setup({
+  types: { events: {} as { type: "Inputs" | "Rest" | "Wake" | "Depose" | "Stop" } },
+  actions: { handleBatch: () => undefined },
+}).createMachine({
+  id: "scripted",
+  initial: "working",
+  states: {
+    working: {
+      tags: "handle",
+      on: { Inputs: { actions: "handleBatch" }, Rest: "resting", Depose: "deposed", Stop: "ended" },
+    },
+    resting: {
+      tags: "defer",
+      on: { Inputs: { actions: "handleBatch" }, Wake: "working", Stop: "ended" },
+    },
+    deposed: { tags: "refuse", on: { Stop: "ended" } },
+    ended: { type: "final" },
+  },
+});
+
+export type Script = (input: Input, env: Env, out: Effect[]) => void;
+
+export interface Scripted {
+  readonly actor: RunningActor<string[]>;
+  readonly seen: string[];
+  /** Gives the actor effects, by a timer-free way: told by a neighbour. */
+  run(...effects: Effect[]): void;
+}
+
+/** What an input looks like in a story. */
+export function show(input: Input): string {
+  if (input.family === "mail") return `mail ${input.kind} from ${input.from}`;
+  if (input.family === "due") return `due ${input.timer} late ${input.lateMs}`;
+  if (input.what === "link") {
+    const { link } = input;
+    return `link ${input.peer} ${link.change}${link.change === "closed" ? ` ${link.reason}` : ""}`;
+  }
+  if (input.what === "append" || input.what === "write") {
+    return `${input.what} ${input.token} ${input.outcome.kind}`;
+  }
+  return input.what;
+}
+
+interface Told {
+  readonly kind: "do";
+  readonly effects: readonly Effect[];
+}
+
+export const SUBJECTS = subjectsOf(asId<ClusterId>("desk"));
+export const A1 = agentPeer(asId<Principal>("a1"));
+export const A2 = agentPeer(asId<Principal>("a2"));
+
+export function addressOf(self: Address["self"], epoch: () => number = () => 1): Address {
+  const master = self === MASTER_PEER;
+  return {
+    subjects: SUBJECTS,
+    self,
+    serves: master ? ["agent", "framework"] : roleOf(self) === "agent" ? ["executor"] : [],
+    kinds: master ? [] : Object.keys(KINDS),
+    epoch,
+  };
+}
+
+export function startScripted(
+  ports: DeskPorts,
+  address: Address,
+  script: Script = () => undefined,
+  options: HostOptions = {},
+): Scripted {
+  const seen: string[] = [];
+  const behaviour: Behaviour<string[]> = {
+    name: address.self,
+    machine: scriptedMachine,
+    state: seen,
+    step(_state, input, env, out) {
+      if (input.family === "done" && input.what === "told" && input.message.kind === "do") {
+        out.push(...(input.message as Told).effects);
+        return;
+      }
+      seen.push(show(input));
+      script(input, env, out);
+    },
+    entered: (_state, lifecycle, event) => void seen.push(`entered ${lifecycle} by ${event.type}`),
+    batchEnded: () => undefined,
+  };
+  const actor = startActor(behaviour, ports, address, options);
+  const run = (...effects: Effect[]): void => {
+    const told: Told = { kind: "do", effects };
+    actor.tell("test", told);
+  };
+  return { actor, seen, run };
+}
