@@ -1,0 +1,2 @@
+/** The tests of the settings floor. */
+import "./resolve.cases.ts";

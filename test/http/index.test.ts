@@ -1,0 +1,2 @@
+/** The tests of the HTTP kit. */
+import "./server.cases.ts";

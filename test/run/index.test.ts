@@ -1,0 +1,2 @@
+/** The tests of the run framework. */
+import "./run-framework.cases.ts";

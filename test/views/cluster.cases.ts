@@ -1,0 +1,149 @@
+/** The fold of operator events into what people see. */
+import t from "tap";
+import { asId, type EventBatch, type OperatorEvent, type TaskId, type Uuid } from "#protocol";
+import { Resources } from "#resources";
+import { ClusterView, EventRing } from "#views";
+
+const cpus2 = Resources.of("cpus:2;mem:64").toWire();
+const agent = {
+  info: {
+    agentId: asId<never>("a1"),
+    hostname: "host1",
+    resources: cpus2,
+    attributes: [{ name: "rack", type: "TEXT" as const, text: "r1" }],
+    capabilities: [],
+    version: "1",
+    isolation: "v2",
+  },
+  principal: asId<never>("p1"),
+  condition: "registered" as const,
+  registeredAtMs: 1,
+  used: Resources.of("cpus:1;mem:32").toWire(),
+  offered: [],
+};
+const added = (id: string): OperatorEvent => ({
+  type: "TASK_ADDED",
+  task: {
+    info: {
+      name: "n",
+      taskId: asId<TaskId>(id),
+      agentId: asId<never>("a1"),
+      resources: Resources.of("cpus:1;mem:32").toWire(),
+    },
+    frameworkId: asId<never>("f1"),
+    role: "*",
+    state: "TASK_STAGING",
+    statuses: [],
+    launchedAtMs: 5,
+  },
+});
+const updated = (
+  id: string,
+  state: "TASK_RUNNING" | "TASK_FINISHED" | "TASK_FAILED",
+  n: number,
+): OperatorEvent => ({
+  type: "TASK_UPDATED",
+  frameworkId: asId<never>("f1"),
+  taskId: asId<TaskId>(id),
+  state,
+  status: {
+    taskId: asId<TaskId>(id),
+    state,
+    source: "SOURCE_EXECUTOR",
+    timestampMs: n,
+    uuid: `00000000-0000-4000-8000-00000000000${n}` as Uuid,
+    ...(state === "TASK_FAILED" ? { exitCode: 7 } : {}),
+  },
+});
+const batch = (epoch: number, first: number, ...events: OperatorEvent[]): EventBatch => ({
+  epoch,
+  first,
+  atMs: 0,
+  events,
+});
+const begin = (epoch: number, ...events: OperatorEvent[]): EventBatch =>
+  batch(epoch, 1, { type: "RESET", leader: `m${epoch}` }, ...events, { type: "SNAPSHOT_END" });
+
+t.test("events become objects with units, names and a history", async (t) => {
+  const view = new ClusterView();
+  t.equal(view.apply(begin(3, { type: "AGENT_ADDED", agent }, added("t1"))), "applied");
+  view.apply(batch(3, 5, updated("t1", "TASK_RUNNING", 1), updated("t1", "TASK_FAILED", 2)));
+  t.match(view.allTasks(), [
+    {
+      id: "t1",
+      hostname: "host1",
+      state: "TASK_FAILED",
+      exitCode: 7,
+      startedAtMs: 1,
+      endedAtMs: 2,
+      resources: { cpus: 1, memMib: 32 },
+      history: [{ state: "TASK_RUNNING" }, { state: "TASK_FAILED" }],
+      version: "3.6",
+    },
+  ]);
+  t.match(view.allAgents(), [{ id: "a1", tasks: 0, attributes: { rack: "r1" } }]);
+  t.match(view.sums(), { total: { cpus: 2 }, used: { cpus: 1, memMib: 32 } });
+  t.match(view.leader, { masterId: "m3", epoch: 3 });
+});
+
+t.test("the same update again does not lengthen the history, and an end stays", async (t) => {
+  const view = new ClusterView();
+  view.apply(begin(1, added("t1")));
+  const end = updated("t1", "TASK_FINISHED", 2);
+  view.apply(batch(1, 4, end, end, updated("t1", "TASK_RUNNING", 3)));
+  const [task] = view.allTasks();
+  t.equal(task?.state, "TASK_FINISHED");
+  t.equal(task?.history.length, 2);
+});
+
+t.test("a missing number makes the view stale until a snapshot is whole", async (t) => {
+  const view = new ClusterView();
+  view.apply(begin(1, added("t1")));
+  t.equal(view.apply(batch(1, 5, added("t2"))), "stale");
+  t.equal(view.stale, true);
+  t.equal(view.apply(batch(1, 6, added("t3"))), "stale", "nothing is applied behind the gap");
+  view.apply(batch(1, 7, { type: "RESET", leader: "m1" }, added("t2")));
+  t.same([...view.tasks.keys()], ["f1/t1"], "half a snapshot is not shown");
+  view.apply(batch(1, 9, { type: "SNAPSHOT_END" }));
+  t.same([...view.tasks.keys()], ["f1/t2"]);
+  t.equal(view.stale, false);
+});
+
+t.test("a task that ended unseen under the earlier leader stays in the history", async (t) => {
+  const view = new ClusterView();
+  view.apply(begin(1, { type: "AGENT_ADDED", agent }, added("t1")));
+  view.apply(begin(2, { type: "AGENT_ADDED", agent }));
+  t.equal(view.tasks.size, 0);
+  t.match(view.allTasks(), [{ id: "t1", hostname: "host1" }]);
+  t.equal(view.apply(batch(1, 5, added("t9"))), "old");
+});
+
+t.test("a removed task goes to the history with the names it had", async (t) => {
+  const view = new ClusterView();
+  view.apply(begin(1, { type: "AGENT_ADDED", agent }, added("t1")));
+  view.apply(
+    batch(1, 5, updated("t1", "TASK_FINISHED", 1), {
+      type: "TASK_REMOVED",
+      frameworkId: asId<never>("f1"),
+      taskId: asId<TaskId>("t1"),
+    }),
+  );
+  t.match(view.history.all(), [{ id: "t1", state: "TASK_FINISHED", hostname: "host1" }]);
+});
+
+t.test("a reader goes on behind the id it saw, or is told that it cannot", async (t) => {
+  const ring = new EventRing(4);
+  ring.push(batch(1, 1, added("a"), added("b"), added("c")));
+  t.same(
+    ring.after("1.1")?.map(({ id }) => id),
+    ["1.2", "1.3"],
+  );
+  t.same(ring.after("1.3"), []);
+  ring.push(batch(2, 1, added("d"), added("e")));
+  t.equal(ring.after("1.1"), undefined, "it has left the ring");
+  t.same(
+    ring.after("1.2")?.map(({ id }) => id),
+    ["1.3", "2.1", "2.2"],
+  );
+  t.equal(ring.last, "2.2");
+});

@@ -1,0 +1,3 @@
+/** The tests of the views. */
+import "./cluster.cases.ts";
+import "./lists.cases.ts";
