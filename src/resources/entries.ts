@@ -3,6 +3,7 @@
  * not part of the door. A builder changes its own list only, never an entry.
  */
 import type { Resource } from "#protocol";
+import { Limits, type Quantities } from "./quantities.ts";
 import { reservationRole } from "./reservations.ts";
 import {
   addValues,
@@ -14,7 +15,9 @@ import {
   isRevocable,
   isShared,
   kindKey,
+  quantityMilli,
   subtractValues,
+  withMilli,
 } from "./resource.ts";
 import { DEFAULT_ROLE } from "./roles.ts";
 
@@ -39,57 +42,90 @@ export function entryOf(given: Resource): Entry {
 
 /** A bag under construction: the only place where entries are merged. */
 export class Builder {
-  readonly entries: Entry[];
+  /** Removed entries leave a hole, so that indexes stay true. */
+  readonly #entries: (Entry | undefined)[];
   #index: Map<string, number> | undefined;
 
   constructor(entries: readonly Entry[]) {
-    this.entries = [...entries];
+    this.#entries = [...entries];
   }
 
-  find(entry: Entry): number {
-    if (entry.whole && !isShared(entry.resource)) {
-      return this.entries.findIndex(
-        (each) => each.key === entry.key && equalValues(each.resource, entry.resource),
-      );
-    }
-    if (this.entries.length < INDEXED_LENGTH_MIN) {
-      return this.entries.findIndex((each) => each.key === entry.key);
-    }
-    this.#index ??= new Map(this.entries.map(({ key }, i) => [key, i]));
-    return this.#index.get(entry.key) ?? -1;
+  /** What stands there now, in order. */
+  entries(): Entry[] {
+    return this.#entries.filter((entry) => entry !== undefined);
+  }
+
+  /** The entry that this one would be taken from: of its kind, and equal where indivisible. */
+  find(entry: Entry): Entry | undefined {
+    return this.#entries[this.#indexOf(entry)];
   }
 
   add(entry: Entry): void {
     const shared = isShared(entry.resource);
-    const at = entry.whole && !shared ? -1 : this.find(entry);
-    const there = this.entries[at];
+    const at = entry.whole && !shared ? -1 : this.#indexOf(entry);
+    const there = this.#entries[at];
     if (there === undefined) {
-      this.#index?.set(entry.key, this.entries.length);
-      this.entries.push(entry);
+      this.#index?.set(entry.key, this.#entries.length);
+      this.#entries.push(entry);
     } else if (shared) {
-      this.entries[at] = { ...there, copies: there.copies + entry.copies };
+      this.#entries[at] = { ...there, copies: there.copies + entry.copies };
     } else {
-      this.entries[at] = { ...there, resource: addValues(there.resource, entry.resource) };
+      this.#entries[at] = { ...there, resource: addValues(there.resource, entry.resource) };
     }
   }
 
   subtract(entry: Entry): void {
-    const at = this.find(entry);
-    const there = this.entries[at];
+    const at = this.#indexOf(entry);
+    const there = this.#entries[at];
     if (there === undefined) return;
     if (isShared(entry.resource) && there.copies > entry.copies) {
-      this.entries[at] = { ...there, copies: there.copies - entry.copies };
+      this.#entries[at] = { ...there, copies: there.copies - entry.copies };
       return;
     }
     const rest = there.whole ? undefined : subtractValues(there.resource, entry.resource);
-    if (rest !== undefined && !isEmptyValue(rest)) this.entries[at] = { ...there, resource: rest };
-    else this.#remove(at);
+    if (rest !== undefined && !isEmptyValue(rest)) {
+      this.#entries[at] = { ...there, resource: rest };
+      return;
+    }
+    this.#entries[at] = undefined;
   }
 
-  #remove(at: number): void {
-    this.entries.splice(at, 1);
-    this.#index = undefined;
+  #indexOf(entry: Entry): number {
+    const { key } = entry;
+    if (entry.whole && !isShared(entry.resource)) {
+      return this.#entries.findIndex(
+        (each) => each?.key === key && equalValues(each.resource, entry.resource),
+      );
+    }
+    if (this.#entries.length < INDEXED_LENGTH_MIN) {
+      return this.#entries.findIndex((each) => each?.key === key);
+    }
+    this.#index ??= new Map(this.#entries.map((each, i) => [each?.key ?? "", i]));
+    return this.#index.get(key) ?? -1;
   }
+}
+
+/** What is left of the entries when they are cut down to a target, in the order drawn. */
+export function shrinkEntries(
+  entries: readonly Entry[],
+  target: Quantities | Limits,
+  pick: Pick | undefined,
+): Entry[] {
+  const left = new Map(target);
+  const unnamed = target instanceof Limits ? Number.POSITIVE_INFINITY : 0;
+  const builder = new Builder([]);
+  for (const entry of pick === undefined ? entries : shuffled(entries, pick)) {
+    const { name } = entry.resource;
+    const room = left.get(name) ?? unnamed;
+    const wanted = quantityMilli(entry.resource);
+    const divisible = entry.resource.type === "SCALAR" && !entry.whole;
+    if (room <= 0 || (wanted > room && !divisible)) continue;
+    const milli = Math.min(wanted, room);
+    const resource = milli === wanted ? entry.resource : withMilli(entry.resource, milli);
+    left.set(name, room - milli);
+    builder.add({ ...entry, resource });
+  }
+  return builder.entries();
 }
 
 /** `name(role):value` of the short grammar. */
@@ -114,7 +150,7 @@ export function isSimple(resource: Resource): boolean {
   );
 }
 
-export function shuffled<T>(list: readonly T[], pick: Pick): T[] {
+function shuffled<T>(list: readonly T[], pick: Pick): T[] {
   const order = [...list];
   for (let i = order.length - 1; i > 0; i--) {
     const j = pick(i + 1);

@@ -11,7 +11,7 @@ import {
   formatSimple,
   isSimple,
   type Pick,
-  shuffled,
+  shrinkEntries,
 } from "./entries.ts";
 import { readForeign } from "./foreign.ts";
 import { flawed, type Parsed, parsed, parseResourceList } from "./grammar.ts";
@@ -34,7 +34,6 @@ import {
   isShared,
   kindKey,
   quantityMilli,
-  withMilli,
   without,
 } from "./resource.ts";
 import { DEFAULT_ROLE } from "./roles.ts";
@@ -97,7 +96,7 @@ export class Resources implements Iterable<Resource> {
   static fromWire(list: Iterable<Resource>): Resources {
     const builder = new Builder([]);
     for (const resource of list) if (!isEmptyValue(resource)) builder.add(entryOf(resource));
-    return Resources.bag(builder.entries);
+    return Resources.bag(builder.entries());
   }
 
   /** Plain objects for wire and disk; a shared object occurs once per copy. */
@@ -145,7 +144,7 @@ export class Resources implements Iterable<Resource> {
     if (this.isEmpty) return other;
     const builder = new Builder(this.#entries);
     for (const entry of other.#entries) builder.add(entry);
-    return Resources.bag(builder.entries);
+    return Resources.bag(builder.entries());
   }
 
   /** Never below zero: what the left has not is no debt. */
@@ -154,7 +153,7 @@ export class Resources implements Iterable<Resource> {
     if (other === this) return Resources.EMPTY;
     const builder = new Builder(this.#entries);
     for (const entry of other.#entries) builder.subtract(entry);
-    return Resources.bag(builder.entries);
+    return Resources.bag(builder.entries());
   }
 
   /**
@@ -166,8 +165,7 @@ export class Resources implements Iterable<Resource> {
     if (other === this || other.isEmpty) return true;
     const builder = new Builder(this.#entries);
     for (const entry of other.#entries) {
-      const at = builder.find(entry);
-      const there = builder.entries[at];
+      const there = builder.find(entry);
       if (there === undefined) return false;
       if (isShared(entry.resource)) {
         if (there.copies < entry.copies) return false;
@@ -464,20 +462,7 @@ export class Resources implements Iterable<Resource> {
    */
   shrink(target: Quantities | Limits, pick?: Pick): Resources {
     if (target instanceof Limits && target.isEmpty) return this;
-    const left = new Map(target);
-    const builder = new Builder([]);
-    for (const entry of pick === undefined ? this.#entries : shuffled(this.#entries, pick)) {
-      const { name } = entry.resource;
-      const room = left.get(name) ?? (target instanceof Limits ? Number.POSITIVE_INFINITY : 0);
-      const wanted = quantityMilli(entry.resource);
-      const divisible = entry.resource.type === "SCALAR" && !entry.whole;
-      if (room <= 0 || (wanted > room && !divisible)) continue;
-      const milli = Math.min(wanted, room);
-      const resource = milli === wanted ? entry.resource : withMilli(entry.resource, milli);
-      left.set(name, room - milli);
-      builder.add({ ...entry, resource });
-    }
-    return Resources.bag(builder.entries);
+    return Resources.bag(shrinkEntries(this.#entries, target, pick));
   }
 
   private groupBy(groupOf: (resource: Resource) => string | undefined): Map<string, Resources> {
@@ -504,6 +489,6 @@ export class Resources implements Iterable<Resource> {
         builder.add({ ...entry, resource, key: kindKey(resource) });
       }
     }
-    return changed ? Resources.bag(builder.entries) : this;
+    return changed ? Resources.bag(builder.entries()) : this;
   }
 }

@@ -424,3 +424,21 @@ t.test("who goes while it holds something keeps it until it is recovered", async
   );
   t.throws(() => h.recover(offers), /framework F1 holds .* on agent A, not/);
 });
+
+t.test("a shared resource is offered once in a run, and again in the next", async (t) => {
+  const h = new Harness({ minAllocatable: [] });
+  const volume = Resources.fromWire([
+    {
+      name: "disk",
+      type: "SCALAR",
+      scalar: { milli: 5000 },
+      disk: { persistence: { id: "id1" } },
+      shared: {},
+    },
+  ]);
+  const sharing = { capabilities: ["MULTI_ROLE", "SHARED_RESOURCES"] };
+  h.framework("F1", "role1", sharing);
+  h.framework("F2", "role2", sharing);
+  t.equal(show(h.agent("A", Resources.of("cpus:1").add(volume))), "A→F1");
+  t.equal(show(h.batch()), "A→F2", "F1's share is higher now");
+});

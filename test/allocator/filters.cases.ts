@@ -191,3 +191,18 @@ t.test("removed agents and frameworks take their filters along", async (t) => {
   t.equal(h.allocator.nextFilterExpiryMs(), undefined);
   t.equal(show(h.agent("A", "cpus:1;mem:512")), "A→F");
 });
+
+t.test("a filter lasts one interval at least, whenever batches run", async (t) => {
+  const h = new Harness();
+  h.framework("F", "role");
+  const offers = h.agent("A", "cpus:1;mem:512");
+  h.nowMs = 500;
+  h.recover(offers, 100);
+  h.nowMs = 0;
+  t.equal(show(h.batch()), "");
+  t.equal(h.allocator.nextFilterExpiryMs(), 1500);
+  h.nowMs = 1499;
+  t.equal(show(h.event()), "");
+  h.nowMs = 1500;
+  t.equal(show(h.event()), "A→F");
+});

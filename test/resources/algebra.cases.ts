@@ -85,10 +85,21 @@ t.test("many distinct objects are looked up, not searched", async (t) => {
   const list = Array.from({ length: 400 }, (_, i) => `cpus(role${i}):1;mem(role${i}):2`).join(";");
   const many = of(list);
   t.equal(many.length, 800);
+  t.equal(of(`${list};${list}`).length, 800, "those added late are found again");
   t.equal(many.add(many).cpusMilli, 800_000);
   t.ok(many.add(many).subtract(many).equals(many));
   t.ok(many.add(many).contains(many));
   t.notOk(many.contains(many.add(of("cpus(role7):1"))));
+  const half = many.filter(({ name }) => name === "cpus");
+  const other = many.filter(({ name }) => name === "mem");
+  t.ok(many.subtract(half).equals(other), "what is gone leaves the others where they were");
+  t.ok(many.subtract(half.add(other)).isEmpty);
+  t.ok(
+    many
+      .subtract(many.filter(({ name }) => name === "mem"))
+      .add(other)
+      .equals(many),
+  );
 });
 
 t.test("wire objects that say something impossible are refused by name", async (t) => {

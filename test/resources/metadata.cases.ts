@@ -86,6 +86,16 @@ t.test("disks are told apart by source and persistence, not by their path", asyn
   t.equal(raw.add(raw).length, 2);
 });
 
+t.test("revocable resources and those of another provider are kinds of their own", async (t) => {
+  const plain = disk(1);
+  for (const other of [disk(1, { revocable: {} }), disk(1, { providerId: "p" })]) {
+    t.equal(plain.add(other).length, 2);
+    t.notOk(plain.equals(other));
+    t.ok(plain.subtract(other).equals(plain));
+  }
+  t.notOk(disk(1, { providerId: "p" }).contains(disk(1, { providerId: "q" })));
+});
+
 t.test("indivisible disks are taken whole and used up", async (t) => {
   const mount = (mib: number): Resources => disk(mib, { disk: source("MOUNT", { root: "/m" }) });
   const two = mount(10).add(mount(10));
