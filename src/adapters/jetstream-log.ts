@@ -3,14 +3,7 @@
  * refusal is passed on as `conflict`, silence as `unknown`, and who appends finds out by reading
  * (P-7.1). It reads through the stream's leader and never trusts bounds. It does not make backups.
  */
-import {
-  connect,
-  headers as makeHeaders,
-  type JetStreamManager,
-  type Msg,
-  type NatsConnection,
-  NatsError,
-} from "nats";
+import { connect, headers as makeHeaders, type Msg, type NatsConnection } from "nats";
 import type { Position } from "#protocol";
 import {
   type AppendOutcome,
@@ -20,8 +13,10 @@ import {
   LOG_RECORD_BYTES_MAX,
   type LogEntry,
   type ReadOutcome,
+  type RequestOutcome,
   type Timer,
 } from "#runtime";
+import { PendingRequests } from "./bus-parts.ts";
 import { connectionOptions, type NatsBusOptions } from "./nats-bus.ts";
 import { openStream, type StreamWanted } from "./jetstream-stream.ts";
 
@@ -29,6 +24,8 @@ import { openStream, type StreamWanted } from "./jetstream-stream.ts";
 export const APPEND_TIMEOUT_MS = 5_000;
 /** Appends in flight; further ones are answered `unknown` at once. */
 export const APPENDS_IN_FLIGHT_MAX = 4_096;
+/** A question to the stream without an answer for so long has failed. */
+const ASK_TIMEOUT_MS = 2_000;
 /** Entries fetched side by side by one read. */
 const READ_WINDOW = 128;
 const READ_BYTES_MAX = 8 * 1024 * 1024;
@@ -51,8 +48,8 @@ export interface JetStreamLogOptions extends NatsBusOptions {
 export async function openJetStreamLog(options: JetStreamLogOptions): Promise<Log> {
   const link = await connect(connectionOptions(options));
   try {
-    const manager = await openStream(link, options.stream);
-    return new JetStreamLog(options, link, manager);
+    await openStream(link, options.stream);
+    return new JetStreamLog(options, link);
   } catch (error) {
     await link.close();
     throw error;
@@ -76,7 +73,8 @@ class JetStreamLog implements Log {
   readonly #options: JetStreamLogOptions;
   readonly #clock: Clock;
   readonly #link: NatsConnection;
-  readonly #manager: JetStreamManager;
+  /** Questions of our own: the library's would wait their whole time after a lost connection. */
+  readonly #asked: PendingRequests;
   readonly #inbox: string;
   /** In the order of appends, which is the order of their answers. */
   #inFlight: InFlight[] = [];
@@ -86,12 +84,17 @@ class JetStreamLog implements Log {
   #up = true;
   #closed = false;
 
-  constructor(options: JetStreamLogOptions, link: NatsConnection, manager: JetStreamManager) {
+  constructor(options: JetStreamLogOptions, link: NatsConnection) {
     this.#options = options;
     this.#clock = options.clock;
     this.#link = link;
-    this.#manager = manager;
+    this.#asked = new PendingRequests(options.clock, `${options.inbox}.${options.nonce}.ask`);
     this.#inbox = `${options.inbox}.${options.nonce}.append`;
+    link.subscribe(this.#asked.pattern, {
+      callback: (error, message) => {
+        if (error === null) this.#told(message);
+      },
+    });
     link.subscribe(`${this.#inbox}.*`, {
       callback: (error, message) => {
         if (error === null) this.#answered(message);
@@ -111,6 +114,7 @@ class JetStreamLog implements Log {
       if (this.#closed) return;
       if (status.type === "disconnect") {
         this.#up = false;
+        this.#asked.failAll({ kind: "disconnected" });
         this.#giveUpAll("the connection was lost");
       } else if (status.type === "reconnect") {
         this.#up = true;
@@ -207,19 +211,41 @@ class JetStreamLog implements Log {
     }
     if (entries.length > 0 || max < 1) return { kind: "read", entries, first: 1 };
     // Nothing there: because the end has come, or because it was truncated.
-    const { state } = await this.#manager.streams.info(this.#options.stream.name);
-    return { kind: "read", entries, first: Math.max(1, state.first_seq) };
+    const { first } = await this.#bounds();
+    return { kind: "read", entries, first };
   }
 
   async #get(position: Position): Promise<Got> {
-    try {
-      const { name } = this.#options.stream;
-      const stored = await this.#manager.streams.getMessage(name, { seq: position });
-      return { kind: "entry", entry: { position: stored.seq, record: stored.data } };
-    } catch (error) {
-      if (apiCodeOf(error) === NO_MESSAGE_FOUND) return { kind: "absent" };
-      return { kind: "failed", why: messageOf(error) };
-    }
+    const answer = await this.#ask(`MSG.GET.${this.#options.stream.name}`, { seq: position });
+    if (typeof answer === "string") return { kind: "failed", why: answer };
+    const { error, message } = answer as GetAnswer;
+    if (error?.err_code === NO_MESSAGE_FOUND) return { kind: "absent" };
+    if (message === undefined) return { kind: "failed", why: error?.description ?? "no entry" };
+    const record = Buffer.from(message.data ?? "", "base64");
+    return { kind: "entry", entry: { position: message.seq, record } };
+  }
+
+  async #bounds(): Promise<{ first: Position; last: Position }> {
+    const answer = await this.#ask(`INFO.${this.#options.stream.name}`, {});
+    if (typeof answer === "string") throw new Error(answer);
+    const { error, state } = answer as InfoAnswer;
+    if (state === undefined) throw new Error(error?.description ?? "the stream tells no bounds");
+    return { first: Math.max(1, state.first_seq), last: state.last_seq };
+  }
+
+  /** The stream's answer, or why there is none. */
+  #ask(what: string, body: object): Promise<object | string> {
+    return new Promise((resolve) => {
+      const reply = this.#asked.open(ASK_TIMEOUT_MS, (outcome) => resolve(answerOf(outcome)));
+      if (!this.#up) return this.#asked.fail(reply, { kind: "disconnected" });
+      this.#link.publish(`$JS.API.STREAM.${what}`, JSON.stringify(body), { reply });
+    });
+  }
+
+  #told(message: Msg): void {
+    const { subject, data, headers } = message;
+    if (headers?.code === 503) return this.#asked.fail(subject, { kind: "no-responders" });
+    this.#asked.settle({ subject, data, arrivedAtMs: this.#clock.monotonicMs() });
   }
 
   follow(from: Position, onEntries: (entries: readonly LogEntry[]) => void): { stop(): void } {
@@ -235,11 +261,8 @@ class JetStreamLog implements Log {
   }
 
   hint(done: (outcome: HintOutcome) => void): void {
-    this.#manager.streams.info(this.#options.stream.name).then(
-      ({ state }) => {
-        const first = Math.max(1, state.first_seq);
-        if (!this.#closed) done({ kind: "hint", first, last: state.last_seq });
-      },
+    this.#bounds().then(
+      (bounds) => this.#closed || done({ kind: "hint", ...bounds }),
       (error) => this.#closed || done({ kind: "failed", why: messageOf(error) }),
     );
   }
@@ -248,6 +271,7 @@ class JetStreamLog implements Log {
     this.#closed = true;
     for (const follower of this.#followers) follower.stop();
     for (const { timer } of this.#inFlight) timer.cancel();
+    this.#asked.forgetAll();
     this.#link.close().then(done, done);
   }
 }
@@ -328,13 +352,32 @@ function outcomeOf(message: Msg, stream: string): AppendOutcome {
 }
 
 function refusalOf(error: unknown): AppendOutcome {
-  const { err_code: code, description } = error as { err_code?: number; description?: string };
+  const { err_code: code, description } = error as ApiError;
   if (code === WRONG_LAST_SEQUENCE) return { kind: "conflict" };
   return { kind: "unknown", why: `the stream refused: ${description ?? `error ${code}`}` };
 }
 
-function apiCodeOf(error: unknown): number | undefined {
-  return error instanceof NatsError ? error.api_error?.err_code : undefined;
+interface ApiError {
+  readonly err_code?: number;
+  readonly description?: string;
+}
+interface GetAnswer {
+  readonly error?: ApiError;
+  readonly message?: { readonly seq: number; readonly data?: string };
+}
+interface InfoAnswer {
+  readonly error?: ApiError;
+  readonly state?: { readonly first_seq: number; readonly last_seq: number };
+}
+
+function answerOf(outcome: RequestOutcome): object | string {
+  if (outcome.kind !== "reply") return `the stream cannot be asked: ${outcome.kind}`;
+  try {
+    const answer: unknown = JSON.parse(Buffer.from(outcome.message.data).toString("utf8"));
+    return typeof answer === "object" && answer !== null ? answer : "an answer without content";
+  } catch (error) {
+    return `an answer that is no JSON: ${messageOf(error)}`;
+  }
 }
 
 function messageOf(error: unknown): string {

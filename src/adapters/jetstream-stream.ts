@@ -37,10 +37,7 @@ export class StreamRefused extends Error {
 }
 
 /** @throws StreamRefused with one sentence for each fault. */
-export async function openStream(
-  link: NatsConnection,
-  wanted: StreamWanted,
-): Promise<JetStreamManager> {
+export async function openStream(link: NatsConnection, wanted: StreamWanted): Promise<void> {
   const version = link.info?.version ?? "";
   if (!isAtLeast(version, SERVER_VERSION_MIN)) {
     throw new StreamRefused(
@@ -55,7 +52,6 @@ export async function openStream(
       `stream ${wanted.name} cannot hold the log: ${faults.join("; ")}; mend or remove it`,
     );
   }
-  return manager;
 }
 
 async function read(manager: JetStreamManager, wanted: StreamWanted) {

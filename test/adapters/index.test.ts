@@ -1,1 +1,3 @@
 import "./bus.cases.ts";
+import "./disk.cases.ts";
+import "./log.cases.ts";
