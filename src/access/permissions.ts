@@ -31,11 +31,11 @@ export function permissionsOf(subjects: Subjects, identity: Identity): Permissio
 }
 
 /**
- * The permissions of a role with the broker's placeholders where an identity has its ids. A name
+ * The permissions of a role with what the broker fills in where an identity has its ids. A name
  * of two ids is one name for the broker, so the dot between them comes with it.
  */
 export function templateOf(subjects: Subjects, role: Role): Permissions {
-  const filled = permissionsOf(subjects, placeholderOf(role));
+  const filled = permissionsOf(subjects, unfilled(role));
   const broker = (pattern: string): string => pattern.replace(`${FIRST}.${SECOND}`, FIRST);
   return { publish: filled.publish.map(broker), subscribe: filled.subscribe.map(broker) };
 }
@@ -43,7 +43,7 @@ export function templateOf(subjects: Subjects, role: Role): Permissions {
 const FIRST = "{{name()}}";
 const SECOND = "{{second}}";
 
-function placeholderOf(role: Role): Identity {
+function unfilled(role: Role): Identity {
   switch (role) {
     case "master":
       return { role, masterId: FIRST as MasterId };

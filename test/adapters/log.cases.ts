@@ -122,6 +122,50 @@ async function removeStreams(broker: TestBroker): Promise<void> {
   await until(() => over, "the bus is closed");
 }
 
+t.test("an append that got no answer in time is unknown, and may be there", async (test) => {
+  shared ??= await startTestBroker();
+  const { broker } = shared;
+  const { subject, name } = logStreamOf(shared.subjects.cluster, shared.subjects.log, 1);
+  streams += 1;
+  const log = await openJetStreamLog({
+    ...shared.optionsFor(MASTER),
+    stream: { name: `${name}-${streams}`, subject, replicas: 1 },
+    appendTimeoutMs: 200,
+  });
+  const append = async (expected: number, record: string): Promise<AppendOutcome | undefined> => {
+    const outcomes: AppendOutcome[] = [];
+    log.append(expected, new TextEncoder().encode(record), (one) => void outcomes.push(one));
+    await until(() => outcomes.length > 0, `append of ${record}`);
+    return outcomes[0];
+  };
+  const entries = async (): Promise<string[]> => {
+    const found: string[] = [];
+    let over = false;
+    log.read(1, 10, (outcome) => {
+      over = true;
+      if (outcome.kind !== "read") return;
+      for (const { record } of outcome.entries) found.push(new TextDecoder().decode(record));
+    });
+    await until(() => over, "a read");
+    return found;
+  };
+  test.same(await append(0, "a"), { kind: "committed", position: 1 });
+  process.kill(broker.pid ?? 0, "SIGSTOP");
+  const outcome = await append(1, "b");
+  process.kill(broker.pid ?? 0, "SIGCONT");
+  test.equal(outcome?.kind, "unknown");
+  // It did commit, late; the same bytes again meet it and reading tells whose it is (P-7.1).
+  test.same(await append(1, "b"), { kind: "conflict" });
+  test.same(await entries(), ["a", "b"]);
+  test.same(await append(2, "c"), { kind: "committed", position: 3 });
+  let over = false;
+  log.close(() => {
+    over = true;
+  });
+  await until(() => over, "closed");
+  await removeStreams(shared);
+});
+
 t.test("a log in segments", async (suite) => {
   const scratch = (): Promise<string> => mkdtemp(join(tmpdir(), "meseta-test-log-"));
   const text = ({ record }: LogEntry): string => new TextDecoder().decode(record);

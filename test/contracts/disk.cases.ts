@@ -205,20 +205,20 @@ const crashed: Case = [
   async (test, harness) => {
     const disk = await harness.openMortal();
     const done = new Map<string, number>();
-    let any = 0;
+    let ended = 0;
     for (let version = 1; version <= 20; version++) {
       for (let file = 0; file < 20; file++) {
         const path = `d/f${file}`;
         const content = bytes(`${version}:${"x".repeat(version * 100)}`);
         disk.replace(path, content, ({ kind }) => {
           if (kind === "done") done.set(path, version);
-          any += 1;
+          ended += 1;
         });
         // A read between them makes each version a write of its own.
         disk.read(path, () => undefined);
       }
     }
-    await harness.until(() => any >= 50, "some are done");
+    await harness.until(() => ended >= 50, "some are done");
     await harness.crash();
     const again = await harness.open();
     for (let file = 0; file < 20; file++) {

@@ -260,6 +260,11 @@ const crashed: Case = [
     await harness.until(() => answers.length > 0, "the first answer");
     await harness.crash();
     if (!log.exclusive) await harness.until(() => answers.length === count, "all are answered");
+    test.same(
+      answers.filter(({ kind }) => kind === "conflict"),
+      [],
+      "what may be there is not called a conflict",
+    );
     const known = answers.filter(({ kind }) => kind === "committed").length;
     const again = log.exclusive ? await harness.open() : log;
     let entries: LogEntry[] = [];

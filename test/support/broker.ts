@@ -9,9 +9,14 @@ import { type Identity, inboxOf } from "#access";
 import { natsBus, type NatsBusOptions, systemClock } from "#adapters";
 import { asId, type ClusterId, type Subjects, subjectsOf } from "#protocol";
 import type { Bus } from "#runtime";
-import { type Broker, type BrokerEvent, startBroker } from "../../src/daemon/broker.ts";
-import { findBroker } from "../../src/daemon/broker-binary.ts";
-import { openTrust, type Trust } from "../../src/daemon/credentials.ts";
+import {
+  type Broker,
+  type BrokerEvent,
+  findBroker,
+  openTrust,
+  startBroker,
+  type Trust,
+} from "#daemon";
 import { until } from "./until.ts";
 
 export interface TestBroker {

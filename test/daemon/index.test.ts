@@ -1,0 +1,4 @@
+/** Runs every case of the daemon floor: brokers and trust. */
+import "./broker.cases.ts";
+import "./broker-sources.cases.ts";
+import "./credentials.cases.ts";
