@@ -1,0 +1,2 @@
+/** The tests of the framework driver. */
+import "./driver.cases.ts";
