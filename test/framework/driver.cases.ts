@@ -106,7 +106,7 @@ function story(options: { acknowledgeForMe?: boolean; room?: () => number } = {}
   const session = asId<SessionId>("s1");
   const subscribe = (epoch: number): void => {
     input({ family: "due", timer: "call", lateMs: 0 });
-    link({ change: "come", session });
+    link({ change: "come", session, epoch });
     mail("SUBSCRIBED", {
       frameworkId: asId<FrameworkId>("f1"),
       token: { epoch, count: 1 },

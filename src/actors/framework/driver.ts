@@ -3,7 +3,7 @@
  * random wait, Hello, Come, SUBSCRIBE, SUBSCRIBED — which is also the one recovery after every
  * loss (P-3).
  */
-import { type BodyOf, MASTER_PEER } from "#protocol";
+import { type BodyOf, type Epoch, MASTER_PEER } from "#protocol";
 import type { DoneInput, Due, Effect, Env, Input, Mail } from "#runtime";
 import { answered, call, resume, sendWaiting, voidOfferCalls } from "./calls.ts";
 import type { FrameworkState, SchedulerCall } from "./state.ts";
@@ -84,7 +84,7 @@ function due(state: FrameworkState, { timer, lateMs }: Due, env: Env, out: Effec
 function done(state: FrameworkState, done: DoneInput, env: Env, out: Effect[]): void {
   switch (done.what) {
     case "link":
-      if (done.link.change === "come") subscribe(state, env, out);
+      if (done.link.change === "come") subscribe(state, done.link.epoch, env, out);
       if (done.link.change === "closed") lost(state, done.link.reason, env, out);
       return;
     case "told":
@@ -167,7 +167,8 @@ function scheduleCall(state: FrameworkState, env: Env, out: Effect[]): void {
 }
 
 /** The leader has room: who we are, and which subscription this one continues. */
-function subscribe(state: FrameworkState, env: Env, out: Effect[]): void {
+function subscribe(state: FrameworkState, epoch: Epoch, env: Env, out: Effect[]): void {
+  state.sessionEpoch = epoch;
   state.nonce ??= env.random.uuid();
   const body: BodyOf<"SUBSCRIBE"> = {
     frameworkInfo: state.info,
@@ -191,7 +192,7 @@ function subscribed(
   }
   state.frameworkId = body.frameworkId;
   state.token = body.token;
-  state.subscribedEpoch = state.leader?.epoch ?? body.token.epoch;
+  state.subscribedEpoch = state.sessionEpoch;
   state.heartbeatIntervalMs = body.heartbeatIntervalMs;
   state.attempts = 0;
   out.push(

@@ -152,6 +152,8 @@ export class FrameworkState {
   nonce: Uuid | undefined;
   token: SubscriptionToken | undefined;
   leader: Leader | undefined;
+  /** Epoch that the server of the present session speaks in. */
+  sessionEpoch: Epoch = 0;
   /** Epoch of the last subscription; 0 before the first. */
   subscribedEpoch: Epoch = 0;
   heartbeatIntervalMs = 15_000;
