@@ -1,4 +1,9 @@
 /** Door of the isolation floor: containers as data, cgroup drivers, isolators, decisions. */
+export * from "./actor/container-machine.ts";
+export { isolatorBehaviour, USAGE_CONTAINERS_MAX } from "./actor/isolator.ts";
+export { isolatorMachine } from "./actor/machine.ts";
+export * from "./actor/messages.ts";
+export { CONTAINERS_MAX, type IsolatorConfig, type IsolatorState } from "./actor/state.ts";
 export * from "./cgroups/detect.ts";
 export * from "./cgroups/driver.ts";
 export * from "./cgroups/hybrid.ts";

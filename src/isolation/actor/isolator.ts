@@ -16,7 +16,7 @@ import type {
   LocalMessage,
 } from "#runtime";
 import { isolatorMachine } from "./machine.ts";
-import type { IsolatorReport, IsolatorRequest } from "./messages.ts";
+import { AGENT_ACTOR, ISOLATOR_ACTOR, type IsolatorRequest, tell } from "./messages.ts";
 import {
   destroyed,
   exited,
@@ -31,10 +31,6 @@ import {
 import { prepared, recover, recovered } from "./recovery.ts";
 import { type IsolatorConfig, IsolatorState } from "./state.ts";
 
-/** Name under which the agent's actor is connected. */
-export const AGENT_ACTOR = "agent";
-/** Name under which the agent reaches this actor. */
-export const ISOLATOR_ACTOR = "isolator";
 /** Containers of one usage request; the launcher reads them in one go. */
 export const USAGE_CONTAINERS_MAX = 1_024;
 
@@ -47,11 +43,6 @@ export function isolatorBehaviour(config: IsolatorConfig): Behaviour<IsolatorSta
     entered: () => undefined,
     batchEnded: () => undefined,
   };
-}
-
-/** @param report goes to the agent's actor. */
-export function tell(report: IsolatorReport): Effect {
-  return { kind: "tell", to: AGENT_ACTOR, message: report };
 }
 
 export function step(state: IsolatorState, input: Input, env: Env, out: Effect[]): void {

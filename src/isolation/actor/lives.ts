@@ -9,8 +9,7 @@ import { afterDestroyAnswer, DESTROY_RETRY_MS_MAX } from "../destroy.ts";
 import { planLaunch } from "../launch-plan.ts";
 import { oomVerdict } from "../oom.ts";
 import { stateOf } from "./container-machine.ts";
-import { tell } from "./isolator.ts";
-import type { ContainerRefusal, LaunchSpec } from "./messages.ts";
+import { type ContainerRefusal, type LaunchSpec, tell } from "./messages.ts";
 import {
   type Container,
   CONTAINERS_MAX,
@@ -170,7 +169,7 @@ export function destroyed(
 }
 
 /** How it ended, for the agent; said again when the agent asks again. */
-function ended(container: Container, wallMs: number): Effect {
+export function ended(container: Container, wallMs: number): Effect {
   const { containerId, launched: ran, exit, values } = container;
   if (!ran && exit === null) {
     return refusal(containerId, "killed", "killed before the program ran");

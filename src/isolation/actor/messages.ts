@@ -3,8 +3,13 @@
  * The agent knows tasks, the isolator knows containers; neither learns the other's nouns.
  */
 import type { ContainerId, Limitation } from "#protocol";
-import type { ContainerExit, ContainerUsage, PidFacts } from "#runtime";
+import type { ContainerExit, ContainerUsage, Effect, PidFacts } from "#runtime";
 import type { ContainerLimits, ContainerResources, ContainerSpec } from "../container.ts";
+
+/** Name under which the agent's actor is connected. */
+export const AGENT_ACTOR = "agent";
+/** Name under which the agent reaches the isolator. */
+export const ISOLATOR_ACTOR = "isolator";
 
 /** What is to run, and with what. What is not here the isolator knows itself. */
 export type LaunchSpec = Pick<
@@ -92,3 +97,8 @@ export type IsolatorReport =
   | { readonly kind: "Usage"; readonly usages: readonly ContainerUsage[] }
   /** The isolator cannot go on; its process has to be started again. */
   | { readonly kind: "IsolatorFailed"; readonly message: string };
+
+/** The effect that brings a report to the agent. */
+export function tell(report: IsolatorReport): Effect {
+  return { kind: "tell", to: AGENT_ACTOR, message: report };
+}

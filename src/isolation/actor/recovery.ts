@@ -5,9 +5,8 @@
 import { asId, type ContainerId } from "#protocol";
 import type { Effect, Env, LauncherAnswer, RecoveredFacts } from "#runtime";
 import { recoverContainers, type Recovered } from "../recover.ts";
-import { tell } from "./isolator.ts";
-import { askDestroy, planValues } from "./lives.ts";
-import type { RecoveredContainer } from "./messages.ts";
+import { askDestroy, ended, forget, kill, planValues } from "./lives.ts";
+import { type RecoveredContainer, tell } from "./messages.ts";
 import {
   type IsolatorState,
   RECOVER_ATTEMPTS_MAX,
@@ -49,14 +48,23 @@ export function recovered(
   const { facts } = answer;
   state.bootId = facts.bootId;
   const found = new Map<string, RecoveredContainer>();
+  const again: Effect[] = [];
   let orphans = 0;
   for (const verdict of recoverContainers(facts, state.config.agentId)) {
     const containerId = idOf(verdict);
     // An actor of the agent that came back within one process finds its containers watched.
     const there = state.containers.get(containerId);
     const known = state.known.has(containerId) && verdict.kind !== "orphan";
+    if (there !== undefined && known) {
+      const over = there.progress.step !== "destroying";
+      if (over) again.push(ended(there, env.wallMs));
+      found.set(containerId, { containerId, found: over ? "ended" : "running" });
+      continue;
+    }
     if (there !== undefined) {
-      if (known) found.set(containerId, { containerId, found: "running" });
+      there.orphan = true;
+      kill(there, 0, out);
+      forget(there, out);
       continue;
     }
     if (!known) orphans += 1;
@@ -74,7 +82,7 @@ export function recovered(
     out.push({ kind: "log", level: "warn", sentence, fields: { orphans, atMs: env.wallMs } });
   }
   // Told before the ends of the containers, which come with their destruction.
-  out.push(tell({ kind: "ContainersRecovered", bootId, containers, orphans }));
+  out.push(tell({ kind: "ContainersRecovered", bootId, containers, orphans }), ...again);
   out.push({ kind: "lifecycle", event: { type: "Recovered" } });
 }
 

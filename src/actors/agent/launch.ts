@@ -1,0 +1,149 @@
+/**
+ * From RunTask to a container that is asked for: judged, written down, then started. A task id
+ * that is known is answered with its state and never started again (P-5.2).
+ */
+import type {
+  ExecutorInfo,
+  FrameworkId,
+  FrameworkInfo,
+  Resource,
+  RunTask,
+  RunTaskGroup,
+  TaskInfo,
+} from "#protocol";
+import { Resources } from "#resources";
+import type { Effect, Env } from "#runtime";
+import { taskKey } from "./checkpoint.ts";
+import { launchOnExecutor } from "./executors.ts";
+import { type Flaw, place, refuse, start, userOf } from "./placement.ts";
+import { type AgentState, commit } from "./state.ts";
+import { answerWithState } from "./updates.ts";
+
+/** Most tasks that an agent has at a time, those that wait for acknowledgement included. */
+export const TASKS_MAX = 20_000;
+
+export function runTask(
+  state: AgentState,
+  { frameworkId, framework, task }: RunTask,
+  env: Env,
+  out: Effect[],
+): void {
+  if (state.model.tasks.has(taskKey(frameworkId, task.taskId))) {
+    return answerWithState(state, frameworkId, task.taskId, env, out);
+  }
+  noteFramework(state, frameworkId, framework);
+  const custom = task.executor !== undefined && task.executor.type !== "DEFAULT";
+  const executor = task.executor;
+  const flaw =
+    flawOf(state, frameworkId, task, custom) ??
+    unfit(state, [...task.resources, ...executorCost(state, frameworkId, executor)]);
+  if (flaw !== undefined) return refuse(state, { frameworkId, task, groupId: null }, flaw, env, out);
+  if (custom && executor !== undefined) {
+    return launchOnExecutor(state, { frameworkId, task, executor }, env, out);
+  }
+  const placed = place(state, { frameworkId, task, manner: "command", groupId: null }, env);
+  start(state, placed, env, out);
+}
+
+/** All tasks of the group or none (mesos.md §14): each in a container of its own. */
+export function runTaskGroup(
+  state: AgentState,
+  { frameworkId, framework, executor, taskGroup }: RunTaskGroup,
+  env: Env,
+  out: Effect[],
+): void {
+  const { tasks } = taskGroup;
+  const fresh = tasks.filter(
+    ({ taskId }) => !state.model.tasks.has(taskKey(frameworkId, taskId)),
+  );
+  if (fresh.length < tasks.length) {
+    // A repetition; a group of which only a part is known was never sent by one call.
+    for (const { taskId } of tasks) answerWithState(state, frameworkId, taskId, env, out);
+    return;
+  }
+  noteFramework(state, frameworkId, framework);
+  const whole = tasks.map((task) => ({ ...task, executor }));
+  const custom = executor.type === "CUSTOM";
+  const resources = whole.flatMap((task) => task.resources);
+  const cost = executorCost(state, frameworkId, executor);
+  let flaw = unfit(state, [...resources, ...cost]);
+  for (const task of whole) flaw ??= flawOf(state, frameworkId, task, custom);
+  const groupId = env.random.uuid();
+  if (flaw !== undefined) {
+    const why = flaw.state === "TASK_ERROR" ? "REASON_TASK_GROUP_INVALID" : flaw.reason;
+    const groupFlaw: Flaw = { ...flaw, reason: why };
+    for (const task of whole) {
+      refuse(state, { frameworkId, task, groupId: null }, groupFlaw, env, out);
+    }
+    return;
+  }
+  if (custom) {
+    for (const task of whole) launchOnExecutor(state, { frameworkId, task, executor }, env, out);
+    return;
+  }
+  // All are on disk before the first is asked for: a crash leaves the whole group or nothing.
+  const placed = whole.map((task) =>
+    place(state, { frameworkId, task, manner: "group", groupId }, env),
+  );
+  for (const task of placed) start(state, task, env, out);
+}
+
+/** The framework's info as the leader sent it last; kept for as long as anything of it is here. */
+function noteFramework(state: AgentState, frameworkId: FrameworkId, info: FrameworkInfo): void {
+  const known = state.model.frameworks.get(frameworkId);
+  if (known !== undefined && JSON.stringify(known.info) === JSON.stringify(info)) return;
+  commit(state, { k: "framework", frameworkId, info });
+}
+
+function flawOf(
+  state: AgentState,
+  frameworkId: FrameworkId,
+  task: TaskInfo,
+  custom: boolean,
+): Flaw | undefined {
+  const { agentId } = state.config;
+  const invalid = (message: string): Flaw => ({
+    state: "TASK_ERROR",
+    reason: "REASON_TASK_INVALID",
+    message,
+  });
+  if (task.agentId !== agentId) {
+    return invalid(`agentId: the task is for ${task.agentId}, this agent is ${agentId}`);
+  }
+  if (state.model.tasks.size >= TASKS_MAX) {
+    const message = `this agent has ${TASKS_MAX} tasks, its most`;
+    return { state: "TASK_DROPPED", reason: "REASON_RESOURCES_UNKNOWN", message };
+  }
+  if (state.model.frameworks.get(frameworkId)?.shutdown === true) {
+    const message = "the framework is being shut down on this agent";
+    return { state: "TASK_DROPPED", reason: "REASON_INVALID_FRAMEWORKID", message };
+  }
+  const command = custom ? task.executor?.command : task.command;
+  if (command === undefined) {
+    return invalid(custom ? "executor.command: there is none" : "command: there is none");
+  }
+  if (custom && state.config.executorAccess === null) {
+    return invalid("executor: this agent runs no custom executors");
+  }
+  const user = userOf(state, frameworkId, command);
+  return typeof user === "string" ? invalid(user) : undefined;
+}
+
+function unfit(state: AgentState, wanted: readonly Resource[]): Flaw | undefined {
+  const wish = Resources.fromWire(wanted).unallocate();
+  const free = state.total.subtract(state.used);
+  if (free.contains(wish)) return undefined;
+  const message = `resources: ${wish} is asked for, ${free} is free on this agent`;
+  return { state: "TASK_DROPPED", reason: "REASON_RESOURCES_UNKNOWN", message };
+}
+
+/** What an executor costs that does not run yet. */
+function executorCost(
+  state: AgentState,
+  frameworkId: FrameworkId,
+  executor: ExecutorInfo | undefined,
+): readonly Resource[] {
+  if (executor === undefined) return [];
+  const there = state.model.executor(frameworkId, executor.executorId);
+  return there === undefined ? executor.resources : [];
+}

@@ -1,0 +1,230 @@
+/**
+ * Finding a leader and staying with it: the highest epoch of the beacons, a random wait, Hello,
+ * and on Come everything that this agent has. The highest epoch is on disk before Register is
+ * sent (P-4.3); a lower one is never obeyed again. Silence counts only for one who could hear.
+ */
+import {
+  type AgentInfo,
+  type Beacon,
+  MASTER_PEER,
+  REGISTER_TASKS_MAX,
+  type RegisterAgent,
+  type TaskRecord,
+} from "#protocol";
+import type { Effect, Env, LinkChange, Due, MailOf } from "#runtime";
+import type { Task } from "./checkpoint.ts";
+import { writeMeta } from "./meta.ts";
+import { type AgentState, count } from "./state.ts";
+import { resendAll } from "./updates.ts";
+
+/** Silence is judged this often. */
+export const SILENCE_CHECK_MS = 5_000;
+
+export function agentInfo({ config }: AgentState): AgentInfo {
+  const { agentId, hostname, resources, attributes, version, isolation } = config;
+  return {
+    agentId,
+    hostname,
+    resources: [...resources],
+    attributes: [...attributes],
+    capabilities: [
+      "MULTI_ROLE",
+      "HIERARCHICAL_ROLE",
+      "RESERVATION_REFINEMENT",
+      "TASK_RESOURCE_LIMITS",
+    ],
+    version,
+    isolation,
+  };
+}
+
+/** A leader says that it leads. */
+export function heardBeacon(state: AgentState, beacon: Beacon, env: Env, out: Effect[]): void {
+  const { meta, registration } = state;
+  if (env.lifecycle === "recovering" || env.lifecycle === "stopping") return;
+  if (meta.logId !== "" && beacon.logId !== meta.logId) {
+    count(out, "beacon-refused", "wrong-cluster");
+    const sentence = "A leader of another cluster is heard: its log is not the one known here";
+    const fields = { logId: beacon.logId, known: meta.logId };
+    return void out.push({ kind: "log", level: "error", sentence, fields });
+  }
+  if (beacon.epoch < meta.epoch) return count(out, "beacon-refused", "lower-epoch");
+  if (env.nowMs < registration.refusedUntilMs) return count(out, "beacon-refused", "backoff");
+  const newer = beacon.epoch > meta.epoch;
+  if (env.lifecycle !== "detecting" && !newer) return;
+  if (newer) {
+    witnessed(state, beacon, out);
+    writeMeta(state, { ...state.meta, ...witnessOf(beacon), epoch: beacon.epoch }, out);
+    registration.backoffMs = state.config.registrationBackoffMs;
+  }
+  registration.epoch = beacon.epoch;
+  registration.windowMs = beacon.windowMs;
+  out.push({ kind: "lifecycle", event: { type: "LeaderFound" } });
+}
+
+function witnessOf({ logId, generation, position, hash }: Beacon) {
+  return { logId, generation, position, hash };
+}
+
+/** The log as an agent saw it may not be longer than the leader's (P-7.4): an alarm, no more. */
+function witnessed(state: AgentState, beacon: Beacon, out: Effect[]): void {
+  const { generation, position } = state.meta;
+  if (beacon.generation > generation || beacon.position >= position) return;
+  count(out, "log-went-backwards", "position");
+  const sentence = "The log went backwards: its leader knows less of it than this agent has seen";
+  const fields = { position: beacon.position, seen: position };
+  out.push({ kind: "log", level: "error", sentence, fields });
+}
+
+/** The window spreads the first Hello of many agents; the pause of the later ones doubles. */
+export function enteredRegistering(state: AgentState, env: Env, out: Effect[]): void {
+  const { registration } = state;
+  registration.sinceMs = env.nowMs;
+  const inMs = registration.windowMs === 0 ? 0 : env.random.below(registration.windowMs);
+  out.push({ kind: "timer", name: "hello", inMs });
+}
+
+/** Says Hello, and again when nothing came of it. */
+export function hello(state: AgentState, env: Env, out: Effect[]): void {
+  if (env.lifecycle !== "registering") return;
+  const { registration, meta, config } = state;
+  const { incarnation, agentId } = meta;
+  out.push({ kind: "hello", peer: MASTER_PEER, incarnation, identity: agentId });
+  const { backoffMs } = registration;
+  registration.backoffMs = Math.min(backoffMs * 2, config.registrationBackoffMsMax);
+  out.push({ kind: "timer", name: "hello", inMs: backoffMs + env.random.below(backoffMs) });
+}
+
+export function linked(state: AgentState, link: LinkChange, env: Env, out: Effect[]): void {
+  if (link.change === "come" && env.lifecycle === "registering") return register(state, out);
+  if (link.change !== "closed") return count(out, "link-ignored", link.change);
+  const { lifecycle } = env;
+  count(out, "session-closed", link.reason);
+  if (lifecycle === "running" || lifecycle === "registering") lose(out, link.reason);
+}
+
+function lose(out: Effect[], why: string): void {
+  out.push({ kind: "log", level: "info", sentence: "The leader is lost", fields: { why } });
+  out.push({ kind: "lifecycle", event: { type: "LeaderLost" } });
+}
+
+/** Everything this agent has, in parts. What is not in it will never run (P-3.2). */
+function register(state: AgentState, out: Effect[]): void {
+  const tasks = [...state.model.tasks.values()];
+  const parts = Math.max(1, Math.ceil(tasks.length / REGISTER_TASKS_MAX));
+  const { meta, bootId } = state;
+  const after = [state.journal.after, state.metaToken].filter((token) => typeof token === "string");
+  for (let part = 0; part < parts; part++) {
+    const these = tasks.slice(part * REGISTER_TASKS_MAX, (part + 1) * REGISTER_TASKS_MAX);
+    const body: RegisterAgent = {
+      agent: agentInfo(state),
+      bootId,
+      incarnation: meta.incarnation,
+      part,
+      parts,
+      tasks: these.map(recordOf),
+      frameworks: frameworksOf(state, these),
+    };
+    const message = { kind: "RegisterAgent", body } as const;
+    out.push({ kind: "send", to: MASTER_PEER, message, after });
+  }
+}
+
+function recordOf(task: Task): TaskRecord {
+  const { info, frameworkId, executorId, containerId, state, status, updates } = task;
+  return {
+    info,
+    frameworkId,
+    executorId,
+    containerId,
+    state,
+    // Mesos: the state of the update that is sent now; where none waits, the latest.
+    statusUpdateState: updates[0]?.state ?? state,
+    ...(status === null ? {} : { status }),
+  };
+}
+
+function frameworksOf(state: AgentState, tasks: readonly Task[]): RegisterAgent["frameworks"] {
+  const ids = new Set(tasks.map(({ frameworkId }) => frameworkId));
+  return [...ids].flatMap((frameworkId) => {
+    const framework = state.model.frameworks.get(frameworkId);
+    return framework === undefined ? [] : [{ frameworkId, info: framework.info }];
+  });
+}
+
+export function registered(
+  state: AgentState,
+  { body, epoch }: MailOf<"AgentRegistered">,
+  env: Env,
+  out: Effect[],
+): void {
+  if (body.agentId !== state.config.agentId) {
+    return count(out, "registered-refused", "identity-claimed");
+  }
+  if (env.lifecycle !== "registering") return count(out, "registered-refused", env.lifecycle);
+  const { registration, config } = state;
+  registration.heartbeatIntervalMs = body.heartbeatIntervalMs;
+  registration.backoffMs = config.registrationBackoffMs;
+  out.push({ kind: "cancel-timer", name: "hello" });
+  const fields = { epoch, agentId: config.agentId, tasks: state.model.tasks.size };
+  out.push({ kind: "log", level: "info", sentence: "Registered with the leader", fields });
+  out.push({ kind: "lifecycle", event: { type: "Registered" } });
+}
+
+export function refused(
+  state: AgentState,
+  { reason, message, final }: MailOf<"AgentRefused">["body"],
+  env: Env,
+  out: Effect[],
+): void {
+  count(out, "registration-refused", reason);
+  const fields = { reason, message };
+  const sentence = "The leader does not admit this agent";
+  out.push({ kind: "log", level: final ? "error" : "warn", sentence, fields });
+  if (final) return void out.push({ kind: "lifecycle", event: { type: "Fail" } });
+  const { registration } = state;
+  registration.refusedUntilMs = env.nowMs + registration.backoffMs;
+  if (env.lifecycle !== "detecting") lose(out, reason);
+}
+
+export function enteredRunning(state: AgentState, env: Env, out: Effect[]): void {
+  const { registration, config } = state;
+  registration.sinceMs = env.nowMs;
+  resendAll(state);
+  out.push({ kind: "timer", name: "heartbeat", inMs: registration.heartbeatIntervalMs });
+  out.push({ kind: "timer", name: "silence", inMs: SILENCE_CHECK_MS });
+  out.push({ kind: "timer", name: "usage", inMs: config.usageIntervalMs });
+}
+
+export function enteredDetecting(env: Env, out: Effect[]): void {
+  for (const name of ["heartbeat", "silence", "usage", "pump", "hello"]) {
+    out.push({ kind: "cancel-timer", name });
+  }
+  if (!env.bus.connected) count(out, "leader-lost", "bus-down");
+}
+
+export function heartbeat(state: AgentState, env: Env, out: Effect[]): void {
+  if (env.lifecycle !== "running") return;
+  out.push({ kind: "send", to: MASTER_PEER, message: { kind: "Heartbeat", body: {} } });
+  out.push({ kind: "timer", name: "heartbeat", inMs: state.registration.heartbeatIntervalMs });
+}
+
+/**
+ * The leader has been silent for long. Not judged while this agent could not hear: its bus was
+ * away, it stood still itself, or mail from then still waits (P-6.1).
+ */
+export function checkSilence(state: AgentState, { lateMs }: Due, env: Env, out: Effect[]): void {
+  const { lifecycle, nowMs, bus } = env;
+  if (lifecycle !== "running") return;
+  const { registration, config } = state;
+  const stoodStill = lateMs > SILENCE_CHECK_MS;
+  if (stoodStill || !bus.connected) registration.sinceMs = nowMs;
+  const heardMs = env.lastHeardMs(MASTER_PEER) ?? registration.sinceMs;
+  const sinceMs = Math.max(heardMs, registration.sinceMs, bus.sinceMs);
+  const deadlineMs = sinceMs + config.masterSilenceMs;
+  if (nowMs >= deadlineMs && env.oldestWaitingMs() >= deadlineMs) {
+    count(out, "leader-lost", "silent");
+    return lose(out, "silent");
+  }
+  out.push({ kind: "timer", name: "silence", inMs: SILENCE_CHECK_MS });
+}
