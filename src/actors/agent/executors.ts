@@ -121,7 +121,10 @@ function graceOf(state: AgentState, { info }: Executor): number {
   return info.shutdownGracePeriodMs ?? state.config.executorShutdownGraceMs;
 }
 
-function costWithTasks(state: AgentState, { info, containerId }: Executor): LaunchSpec["resources"] {
+function costWithTasks(
+  state: AgentState,
+  { info, containerId }: Executor,
+): LaunchSpec["resources"] {
   const live = state.model.tasksIn(containerId).filter(({ state: is }) => !isTerminal(is));
   return costOf([...info.resources, ...live.flatMap((task) => task.info.resources)]);
 }
@@ -329,8 +332,7 @@ function subscribed(
 ): void {
   const { containerId, frameworkId, info: executorInfo } = executor;
   const framework = state.model.frameworks.get(frameworkId);
-  const same =
-    body.frameworkId === frameworkId && body.executorId === executorInfo.executorId;
+  const same = body.frameworkId === frameworkId && body.executorId === executorInfo.executorId;
   if (!same || framework === undefined) {
     count(out, "executor-refused", "other-identity");
     const message = `this container belongs to ${frameworkId}/${executorInfo.executorId}`;
@@ -371,9 +373,7 @@ function takeUpdate(
   out: Effect[],
 ): void {
   const { taskId, uuid } = status;
-  const task = state.model
-    .tasksIn(executor.containerId)
-    .find(({ info }) => info.taskId === taskId);
+  const task = state.model.tasksIn(executor.containerId).find(({ info }) => info.taskId === taskId);
   if (uuid === undefined || status.state === "TASK_STAGING") {
     return count(out, "executor-update-refused", uuid === undefined ? "no-uuid" : status.state);
   }

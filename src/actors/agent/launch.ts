@@ -37,7 +37,8 @@ export function runTask(
   const flaw =
     flawOf(state, frameworkId, task, custom) ??
     unfit(state, [...task.resources, ...executorCost(state, frameworkId, executor)]);
-  if (flaw !== undefined) return refuse(state, { frameworkId, task, groupId: null }, flaw, env, out);
+  if (flaw !== undefined)
+    return refuse(state, { frameworkId, task, groupId: null }, flaw, env, out);
   if (custom && executor !== undefined) {
     return launchOnExecutor(state, { frameworkId, task, executor }, env, out);
   }
@@ -53,9 +54,7 @@ export function runTaskGroup(
   out: Effect[],
 ): void {
   const { tasks } = taskGroup;
-  const fresh = tasks.filter(
-    ({ taskId }) => !state.model.tasks.has(taskKey(frameworkId, taskId)),
-  );
+  const fresh = tasks.filter(({ taskId }) => !state.model.tasks.has(taskKey(frameworkId, taskId)));
   if (fresh.length < tasks.length) {
     // A repetition; a group of which only a part is known was never sent by one call.
     for (const { taskId } of tasks) answerWithState(state, frameworkId, taskId, env, out);

@@ -41,12 +41,7 @@ export const agentMachine = setup({
     detecting: { tags: "handle", on: { ...inputs, LeaderFound: "registering" } },
     registering: {
       tags: "handle",
-      on: {
-        ...inputs,
-        Registered: "running",
-        LeaderLost: "detecting",
-        LeaderFound: { target: "registering", reenter: true },
-      },
+      on: { ...inputs, Registered: "running", LeaderLost: "detecting" },
     },
     running: {
       tags: "handle",

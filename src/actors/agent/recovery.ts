@@ -45,8 +45,11 @@ export function replay(bytes: Uint8Array): Replay {
   }
   const model = new Checkpoint();
   for (const [index, payload] of payloads.entries()) {
-    const { value, fault } = decodeValue(payload) as { value?: unknown; fault?: string };
-    if (fault !== undefined) return { ok: false, message: `record ${index}: ${fault}` };
+    const decoded = decodeValue(payload);
+    if (decoded.fault !== undefined) {
+      return { ok: false, message: `record ${index} of the journal: ${decoded.fault}` };
+    }
+    const { value } = decoded;
     if (!isRecord(value)) {
       return {
         ok: false,

@@ -15,8 +15,10 @@ import type { Effect, Env, LinkChange, Due, MailOf } from "#runtime";
 import type { Task } from "./checkpoint.ts";
 import { writeMeta } from "./meta.ts";
 import { type AgentState, count } from "./state.ts";
-import { resendAll } from "./updates.ts";
+import { pump, resendAll } from "./updates.ts";
 
+/** How long the answer to Register may take before Hello is said again. */
+export const REGISTERED_WAIT_MS = 15_000;
 /** Silence is judged this often. */
 export const SILENCE_CHECK_MS = 5_000;
 
@@ -59,6 +61,8 @@ export function heardBeacon(state: AgentState, beacon: Beacon, env: Env, out: Ef
   }
   registration.epoch = beacon.epoch;
   registration.windowMs = beacon.windowMs;
+  // Another leader while registering with the last one: begin again, in the same state.
+  if (env.lifecycle === "registering") return enteredRegistering(state, env, out);
   out.push({ kind: "lifecycle", event: { type: "LeaderFound" } });
 }
 
@@ -96,7 +100,10 @@ export function hello(state: AgentState, env: Env, out: Effect[]): void {
 }
 
 export function linked(state: AgentState, link: LinkChange, env: Env, out: Effect[]): void {
-  if (link.change === "come" && env.lifecycle === "registering") return register(state, out);
+  if (link.change === "come" && env.lifecycle === "registering") {
+    out.push({ kind: "timer", name: "hello", inMs: REGISTERED_WAIT_MS });
+    return register(state, out);
+  }
   if (link.change !== "closed") return count(out, "link-ignored", link.change);
   const { lifecycle } = env;
   count(out, "session-closed", link.reason);
@@ -191,6 +198,7 @@ export function enteredRunning(state: AgentState, env: Env, out: Effect[]): void
   const { registration, config } = state;
   registration.sinceMs = env.nowMs;
   resendAll(state);
+  pump(state, env, out);
   out.push({ kind: "timer", name: "heartbeat", inMs: registration.heartbeatIntervalMs });
   out.push({ kind: "timer", name: "silence", inMs: SILENCE_CHECK_MS });
   out.push({ kind: "timer", name: "usage", inMs: config.usageIntervalMs });

@@ -50,9 +50,7 @@ export interface AgentIdentity {
   /** What every task finds in its environment, beneath its own; PATH at least. */
   readonly environment: Readonly<Record<string, string>>;
   /** Environment by which a custom executor reaches its agent; null: there are none here. */
-  readonly executorAccess:
-    | ((containerId: ContainerId) => Readonly<Record<string, string>>)
-    | null;
+  readonly executorAccess: ((containerId: ContainerId) => Readonly<Record<string, string>>) | null;
 }
 
 /** Mesos' defaults (mesos.md §2) where Mesos has the setting. All in milliseconds. */

@@ -284,13 +284,7 @@ function diskFull(state: AgentState, token: string, out: Effect[]): void {
   out.push({ kind: "timer", name: isMeta ? "meta-full" : "journal-full", inMs });
 }
 
-function told(
-  state: AgentState,
-  by: string,
-  message: LocalMessage,
-  env: Env,
-  out: Effect[],
-): void {
+function told(state: AgentState, by: string, message: LocalMessage, env: Env, out: Effect[]): void {
   if (message.kind === "DiskUsage") {
     state.diskUsed = (message as DiskUsage).used;
     return;

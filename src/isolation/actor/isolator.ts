@@ -99,12 +99,7 @@ function missing(
   out.push(tell({ kind: "ContainerRefused", containerId, reason: "unknown", message }));
 }
 
-function fromLauncher(
-  state: IsolatorState,
-  event: LauncherEvent,
-  env: Env,
-  out: Effect[],
-): void {
+function fromLauncher(state: IsolatorState, event: LauncherEvent, env: Env, out: Effect[]): void {
   switch (event.event) {
     case "exit": {
       const container = state.containers.get(event.exit.containerId);

@@ -218,12 +218,7 @@ export function forget(container: Container, out: Effect[]): void {
 }
 
 /** The pause is over: the request that stands is asked again. */
-export function retry(
-  state: IsolatorState,
-  container: Container,
-  _env: Env,
-  out: Effect[],
-): void {
+export function retry(state: IsolatorState, container: Container, _env: Env, out: Effect[]): void {
   const { actor, progress } = container;
   if (state.containers.get(container.containerId) !== container) return;
   if (stateOf(actor) === "isolating") askLaunch(container, out);
