@@ -1,32 +1,3 @@
-/** Door of the gateway: the native HTTP API of a master, as routes for the HTTP kit. */
-import type { HttpRoute } from "#http";
-import type { GatewayContext } from "./context.ts";
-import { healthRoutes } from "./health.ts";
-import { metricsText } from "./metrics.ts";
-import { nativeRoutes } from "./native.ts";
-import { openApi } from "./openapi.ts";
-
+/** Door of the gateway: HTTP in. */
 export type { GatewayContext, LogChunk, LogReader, OperatorCall, Runs } from "./context.ts";
-
-export function gatewayRoutes(context: GatewayContext): HttpRoute[] {
-  const metrics = metricsText(context);
-  const document = JSON.stringify(openApi(context.build));
-  const read = { method: "GET", open: false, stream: false };
-  return [
-    ...nativeRoutes(context),
-    ...healthRoutes(context),
-    {
-      ...read,
-      path: "/metrics",
-      handle: async () =>
-        new Response(await metrics(), {
-          headers: { "content-type": "text/plain; version=0.0.4; charset=utf-8" },
-        }),
-    },
-    {
-      ...read,
-      path: "/openapi.json",
-      handle: () => new Response(document, { headers: { "content-type": "application/json" } }),
-    },
-  ];
-}
+export * from "./gateway.ts";

@@ -6,9 +6,11 @@ import {
   asId,
   type BodyOf,
   type FrameworkId,
+  type InstanceId,
   type Kind,
   MASTER_PEER,
   type MasterId,
+  type Principal,
   type SessionId,
   type TaskId,
   type TaskState,
@@ -18,21 +20,43 @@ import { Counters, type Effect, type Env, type Input, type LinkChange } from "#r
 
 const UUID = "00000000-0000-4000-8000-000000000001" as Uuid;
 
+const CONFIG = {
+  principal: asId<Principal>("p"),
+  instance: asId<InstanceId>("i"),
+  info: {
+    name: "n",
+    user: "u",
+    roles: ["*"],
+    failoverTimeoutMs: 1,
+    checkpoint: true,
+    capabilities: [],
+  },
+};
+
+/** An effect as a line of the story; undefined for what no story tells. */
+function lineOf(effect: Effect): string | undefined {
+  switch (effect.kind) {
+    case "send": {
+      const { kind, id } = effect.message;
+      return `say ${kind}${id === undefined || id === 0 ? "" : ` #${id}`}`;
+    }
+    case "timer":
+      return `timer ${effect.name} ${effect.inMs}`;
+    case "hello":
+      return "hello";
+    case "close":
+      return `close ${effect.reason}`;
+    case "count":
+      return `count ${effect.reason}`;
+    default:
+      return undefined;
+  }
+}
+
 /** The driver between a leader and a scheduler; one input is one batch. */
 function story(options: { acknowledgeForMe?: boolean; room?: () => number } = {}) {
-  const behaviour = frameworkBehaviour({
-    principal: asId("p"),
-    instance: asId("i"),
-    info: {
-      name: "n",
-      user: "u",
-      roles: ["*"],
-      failoverTimeoutMs: 1,
-      checkpoint: true,
-      capabilities: [],
-    },
-    acknowledgeForMe: options.acknowledgeForMe ?? true,
-  });
+  const acknowledgeForMe = options.acknowledgeForMe ?? true;
+  const behaviour = frameworkBehaviour({ ...CONFIG, acknowledgeForMe });
   const lines: string[] = [];
   const told: SchedulerEvent[] = [];
   const machine = behaviour.machine.provide({ actions: { handleBatch: () => undefined } });
@@ -62,14 +86,9 @@ function story(options: { acknowledgeForMe?: boolean; room?: () => number } = {}
     }
   };
   const write = (effect: Effect): void => {
-    if (effect.kind === "send") {
-      const { kind, id } = effect.message;
-      lines.push(`say ${kind}${id === undefined || id === 0 ? "" : ` #${id}`}`);
-    } else if (effect.kind === "tell") told.push(effect.message as SchedulerEvent);
-    else if (effect.kind === "timer") lines.push(`timer ${effect.name} ${effect.inMs}`);
-    else if (effect.kind === "hello") lines.push("hello");
-    else if (effect.kind === "close") lines.push(`close ${effect.reason}`);
-    else if (effect.kind === "count") lines.push(`count ${effect.reason}`);
+    if (effect.kind === "tell") told.push(effect.message as SchedulerEvent);
+    const line = lineOf(effect);
+    if (line !== undefined) lines.push(line);
   };
   const input = (one: Input): void => {
     const out: Effect[] = [];

@@ -1,0 +1,151 @@
+/**
+ * A running driver: the calls that a scheduler makes, and the events that it is told. It runs in
+ * production and in the simulator alike; only the ports differ.
+ */
+import {
+  type AgentId,
+  type BodyOf,
+  type FrameworkInfo,
+  frameworkPeer,
+  type KillPolicy,
+  type Kind,
+  KINDS,
+  type MessageId,
+  type Offer,
+  type OfferId,
+  type OfferOperation,
+  type Subjects,
+  type TaskId,
+  type TaskStatus,
+} from "#protocol";
+import { type ActorPorts, type Behaviour, type RunningActor, startActor } from "#runtime";
+import { entered, step } from "./driver.ts";
+import { frameworkMachine } from "./machine.ts";
+import {
+  type CallMessage,
+  type FrameworkConfig,
+  FrameworkState,
+  type SchedulerCall,
+  type SchedulerEvent,
+} from "./state.ts";
+
+export function frameworkBehaviour(config: FrameworkConfig): Behaviour<FrameworkState> {
+  return {
+    name: "framework",
+    machine: frameworkMachine,
+    state: new FrameworkState(config),
+    step,
+    entered: (state, lifecycle, _event, env, out) => entered(state, lifecycle, env, out),
+    batchEnded: () => undefined,
+  };
+}
+
+/** The calls of a framework. Each returns its number; the answer names it. */
+export interface Driver {
+  /** Launches on offers of one agent and one role; what is left goes back with `refuseMs`. */
+  accept(
+    offerIds: readonly OfferId[],
+    operations: readonly OfferOperation[],
+    refuseMs?: number,
+  ): MessageId;
+  decline(
+    offerIds: readonly OfferId[],
+    options?: { readonly refuseMs?: number; readonly reason?: string },
+  ): MessageId;
+  kill(taskId: TaskId, options?: { agentId?: AgentId; killPolicy?: KillPolicy }): MessageId;
+  acknowledge(status: TaskStatus): MessageId;
+  /** No tasks: everything the leader knows of this framework's live tasks. */
+  reconcile(tasks?: BodyOf<"RECONCILE">["tasks"]): MessageId;
+  suppress(roles?: readonly string[]): MessageId;
+  revive(roles?: readonly string[]): MessageId;
+  message(body: BodyOf<"MESSAGE">): MessageId;
+  shutdownExecutor(body: BodyOf<"SHUTDOWN">): MessageId;
+  updateFramework(info: FrameworkInfo, suppressedRoles: readonly string[]): MessageId;
+  /** Ends the framework for good: its tasks are killed, its id is not used again. */
+  teardown(): void;
+  /** Leaves; the tasks go on until the failover timeout. */
+  stop(): void;
+  /** Offers held now, by id. */
+  readonly offers: ReadonlyMap<OfferId, Offer>;
+}
+
+export interface RunningFramework extends Driver {
+  readonly actor: RunningActor<FrameworkState>;
+}
+
+/** Kinds that a driver understands: all that a master says to frameworks. */
+function kindsHeard(): Kind[] {
+  return (Object.keys(KINDS) as Kind[]).filter((kind) =>
+    (KINDS[kind].to as readonly string[]).includes("framework"),
+  );
+}
+
+/** Starts a driver; `onEvent` is told everything, in order, and may call back at once. */
+export function createFramework(
+  ports: ActorPorts,
+  subjects: Subjects,
+  config: FrameworkConfig,
+  onEvent: (event: SchedulerEvent, driver: Driver) => void,
+): RunningFramework {
+  const behaviour = frameworkBehaviour(config);
+  const { state } = behaviour;
+  const actor = startActor(behaviour, ports, {
+    subjects,
+    self: frameworkPeer(config.principal, config.instance),
+    serves: [],
+    kinds: kindsHeard(),
+    epoch: () => state.leader?.epoch ?? 0,
+  });
+  let numbers = 0;
+  const say = (said: SchedulerCall): void => actor.tell("scheduler", said);
+  const call = (message: CallMessage): MessageId => {
+    numbers += 1;
+    say({ kind: "call", number: numbers, message });
+    return numbers;
+  };
+  const driver: Driver = {
+    accept: (offerIds, operations, refuseMs) =>
+      call({
+        kind: "ACCEPT",
+        body: {
+          offerIds: [...offerIds],
+          operations: [...operations],
+          ...(refuseMs === undefined ? {} : { filters: { refuseMs } }),
+        },
+      }),
+    decline: (offerIds, { refuseMs, reason } = {}) =>
+      call({
+        kind: "DECLINE",
+        body: {
+          offerIds: [...offerIds],
+          ...(refuseMs === undefined ? {} : { filters: { refuseMs } }),
+          ...(reason === undefined ? {} : { reason }),
+        },
+      }),
+    kill: (taskId, options = {}) => call({ kind: "KILL", body: { taskId, ...options } }),
+    acknowledge: ({ taskId, agentId, uuid }) => {
+      if (agentId === undefined || uuid === undefined) return 0;
+      return call({ kind: "ACKNOWLEDGE", body: { taskId, agentId, uuid } });
+    },
+    reconcile: (tasks = []) => call({ kind: "RECONCILE", body: { tasks: [...tasks] } }),
+    suppress: (roles = []) => call({ kind: "SUPPRESS", body: { roles: [...roles] } }),
+    revive: (roles = []) => call({ kind: "REVIVE", body: { roles: [...roles] } }),
+    message: (body) => call({ kind: "MESSAGE", body }),
+    shutdownExecutor: (body) => call({ kind: "SHUTDOWN", body }),
+    updateFramework: (frameworkInfo, suppressedRoles) =>
+      call({
+        kind: "UPDATE_FRAMEWORK",
+        body: { frameworkInfo, suppressedRoles: [...suppressedRoles] },
+      }),
+    teardown: () => {
+      call({ kind: "TEARDOWN", body: {} });
+      say({ kind: "stop", teardown: true });
+    },
+    stop: () => say({ kind: "stop", teardown: false }),
+    offers: state.offers,
+  };
+  actor.connect("scheduler", {
+    tell: (_by, message) => onEvent(message as SchedulerEvent, driver),
+  });
+  return { ...driver, actor };
+}
