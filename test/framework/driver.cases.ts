@@ -53,14 +53,8 @@ function lineOf(effect: Effect): string | undefined {
   }
 }
 
-/** The driver between a leader and a scheduler; one input is one batch. */
-function story(options: { acknowledgeForMe?: boolean; room?: () => number } = {}) {
-  const acknowledgeForMe = options.acknowledgeForMe ?? true;
-  const behaviour = frameworkBehaviour({ ...CONFIG, acknowledgeForMe });
-  const lines: string[] = [];
-  const told: SchedulerEvent[] = [];
-  const machine = behaviour.machine.provide({ actions: { handleBatch: () => undefined } });
-  const actor = createActor(machine).start();
+/** What the host would let a step see, with a clock that the story moves. */
+function surroundings(room: () => number) {
   const env: Env = {
     nowMs: 0,
     wallMs: 0,
@@ -70,10 +64,22 @@ function story(options: { acknowledgeForMe?: boolean; room?: () => number } = {}
     lifecycle: "disconnected",
     lastHeardMs: () => 0,
     isOpen: () => true,
-    room: options.room ?? (() => 1000),
+    room,
     oldestWaitingMs: () => clock.nowMs,
   };
   const clock = env as { nowMs: number; lifecycle: string };
+  return { env, clock };
+}
+
+/** The driver between a leader and a scheduler; one input is one batch. */
+function story(options: { acknowledgeForMe?: boolean; room?: () => number } = {}) {
+  const acknowledgeForMe = options.acknowledgeForMe ?? true;
+  const behaviour = frameworkBehaviour({ ...CONFIG, acknowledgeForMe });
+  const lines: string[] = [];
+  const told: SchedulerEvent[] = [];
+  const machine = behaviour.machine.provide({ actions: { handleBatch: () => undefined } });
+  const actor = createActor(machine).start();
+  const { env, clock } = surroundings(options.room ?? (() => 1000));
   const perform = (effects: Effect[]): void => {
     for (const effect of effects) {
       if (effect.kind === "lifecycle") {
