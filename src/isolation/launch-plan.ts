@@ -2,6 +2,7 @@
  * Merges what the isolators want into one plan for the launcher, refuses contradictions by name,
  * and prints a plan for people. Pure: only the launcher writes.
  */
+import { idFault } from "#protocol";
 import type { LaunchPlan } from "#runtime";
 import type { CgroupDriver, CgroupValues } from "./cgroups/driver.ts";
 import { type ContainerSpec, checkpointOf, encodeCheckpoint } from "./container.ts";
@@ -147,4 +148,33 @@ export function printPlan(plan: LaunchPlan): string {
   const { kill } = cgroups;
   lines.push(kill.kind === "descendants" ? "kill by descent" : `kill by ${kill.path}`);
   return lines.join("\n");
+}
+
+const LOG_BYTES_MIN = 4_096;
+const LOG_FILES_MAX = 100;
+
+/** Why a plan may not be carried out, as a sentence with field, value and limit; null if it may. */
+export function planFault(plan: LaunchPlan): string | null {
+  const id = idFault(plan.containerId);
+  if (id !== undefined) return `containerId: ${id}`;
+  const nonce = idFault(plan.nonce);
+  if (nonce !== undefined) return `nonce: ${nonce}`;
+  if (!plan.sandbox.startsWith("/") || plan.sandbox.split("/").includes("..")) {
+    return `sandbox: ${plan.sandbox} must be absolute and without ..`;
+  }
+  if (!Number.isInteger(plan.logs.bytes) || plan.logs.bytes < LOG_BYTES_MIN) {
+    return `logs.bytes: ${plan.logs.bytes} is below ${LOG_BYTES_MIN}`;
+  }
+  const { files } = plan.logs;
+  if (!Number.isInteger(files) || files < 0 || files > LOG_FILES_MAX) {
+    return `logs.files: ${files} is not within 0..${LOG_FILES_MAX}`;
+  }
+  if (!Number.isInteger(plan.graceMs) || plan.graceMs < 0) {
+    return `graceMs: ${plan.graceMs} is no number of milliseconds`;
+  }
+  for (const name of Object.keys(plan.env)) {
+    if (name === "" || name.includes("=")) return `env: ${JSON.stringify(name)} is no name`;
+  }
+  const texts = [...plan.argv, ...Object.entries(plan.env).flat(), plan.sandbox, plan.config];
+  return texts.some((text) => text.includes("\0")) ? "argv, env or config contains NUL" : null;
 }

@@ -4,9 +4,10 @@
  * worker is at the same time the middle process of the double fork. Keeps no state about
  * containers: all of it stands in the runtime directory. Ends when its standard input ends.
  *
- *   launcher RUNTIME_DIRECTORY SHIM [CGROUP_DIRECTORY...]
+ *   launcher RUNTIME_DIRECTORY SHIM [CGROUP_PATH...]
  *
- * Cgroup paths outside the named directories are refused. Prints `ready` when it listens.
+ * A cgroup path with a slash at its end allows all below it, without one itself alone; every
+ * other path is refused. Prints `ready` when it listens.
  */
 #define _GNU_SOURCE
 #include "work.h"
@@ -115,7 +116,7 @@ static int listen_here(void) {
 
 int main(int argc, char **argv) {
   struct stat about;
-  if (argc < 3) return dprintf(2, "usage: launcher RUNTIME_DIRECTORY SHIM [CGROUP_DIRECTORY...]\n"), 2;
+  if (argc < 3) return dprintf(2, "usage: launcher RUNTIME_DIRECTORY SHIM [CGROUP_PATH...]\n"), 2;
   service = (struct service){argv[2], argv + 3};
   if (chdir(argv[1]) != 0 || stat(".", &about) != 0)
     return dprintf(2, "launcher: %s: %s\n", argv[1], strerror(errno)), 2;

@@ -48,10 +48,12 @@ static int id_is_plain(const char *id) {
   return strspn(id, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-") == length;
 }
 
+/* A name that ends with a slash allows everything below it, any other that path alone. */
 static int below_roots(const char *path) {
   for (char **root = roots; *root != NULL; root++) {
     size_t length = strlen(*root);
-    if (strncmp(path, *root, length) == 0 && (path[length] == '/' || path[length] == 0)) return 1;
+    if (strcmp(path, *root) == 0) return 1;
+    if (length > 1 && (*root)[length - 1] == '/' && strncmp(path, *root, length) == 0) return 1;
   }
   return 0;
 }
@@ -61,7 +63,7 @@ static int check_paths(char *why) {
     const char *value = request.fields[i].value;
     if (strchr("MWwJOPKFR", request.fields[i].tag) == NULL) continue;
     if (path_is_plain(value) && below_roots(value)) continue;
-    snprintf(why, ANSWER_MAX, "path %.200s is not below a cgroup directory named at the start", value);
+    snprintf(why, ANSWER_MAX, "path %.200s is not within the cgroups named at the start", value);
     return ANSWER_INVALID;
   }
   return ANSWER_OK;

@@ -1,0 +1,144 @@
+/**
+ * The bytes and lines between agent and launcher: the mirror of `isolation/native/contract.h`.
+ * Turns requests into lists of tagged fields, and those into a frame (C launcher) or into lines
+ * (shell launcher). Values keep their borders by length or by escape, so none becomes two.
+ */
+import type { CgroupPlan, CgroupStep, LauncherRefusal, LaunchPlan } from "#runtime";
+
+export const OPERATIONS = { launch: 1, steps: 2, signal: 3, destroy: 4, forget: 5 } as const;
+export type Operation = keyof typeof OPERATIONS;
+
+/** One tagged value; the tags are those of `contract.h`. */
+export type Field = readonly [tag: string, value: string];
+
+/** The answer codes of `contract.h`, by number; 0 is success. */
+const REFUSALS: readonly LauncherRefusal[] = [
+  "system",
+  "invalid",
+  "exists",
+  "unknown",
+  "exec",
+  "system",
+  "notEmpty",
+  "busy",
+];
+
+export function refusalOf(code: number): LauncherRefusal {
+  return REFUSALS[code] ?? "system";
+}
+
+export function stepFields(steps: readonly CgroupStep[]): Field[] {
+  return steps.flatMap((step): Field[] =>
+    step.kind === "make"
+      ? [["M", step.path]]
+      : [
+          [step.optional ? "w" : "W", step.path],
+          ["V", step.value],
+        ],
+  );
+}
+
+/** How a container is killed and what is removed afterwards. */
+export function endFields(cgroups: CgroupPlan): Field[] {
+  const { kill } = cgroups;
+  const reach: Field =
+    kill.kind === "descendants" ? ["D", ""] : [kill.kind === "kill" ? "K" : "F", kill.path];
+  return [reach, ...cgroups.remove.map((path): Field => ["R", path])];
+}
+
+export function launchFields(plan: LaunchPlan): Field[] {
+  const { cgroups, user } = plan;
+  const fields: Field[] = [
+    ["C", plan.containerId],
+    ["N", plan.nonce],
+    ["S", plan.sandbox],
+    ["B", String(plan.logs.bytes)],
+    ["L", String(plan.logs.files)],
+    ["G", String(plan.graceMs)],
+    ["T", plan.config],
+  ];
+  if (user !== null) fields.push(["U", [user.uid, user.gid, ...user.groups].join(" ")]);
+  if (plan.oomScoreAdj !== null) fields.push(["X", String(plan.oomScoreAdj)]);
+  if (cgroups.counters.oomPath !== null) fields.push(["O", cgroups.counters.oomPath]);
+  if (cgroups.counters.peakPath !== null) fields.push(["P", cgroups.counters.peakPath]);
+  fields.push(...endFields(cgroups), ...stepFields(cgroups.steps));
+  for (const path of cgroups.join) fields.push(["J", path]);
+  // The shell launcher hands them on in this order, as env(1) wants them.
+  for (const [name, value] of Object.entries(plan.env)) fields.push(["E", `${name}=${value}`]);
+  for (const word of plan.argv) fields.push(["A", word]);
+  return fields;
+}
+
+export function encodeFrame(id: number, operation: Operation, fields: readonly Field[]): Buffer {
+  const parts: Buffer[] = [];
+  const head = Buffer.alloc(9);
+  let length = 5;
+  for (const [tag, value] of fields) {
+    const bytes = Buffer.from(value, "utf8");
+    const part = Buffer.alloc(bytes.length + 6);
+    part.write(tag, 0, "latin1");
+    part.writeUInt32LE(bytes.length, 1);
+    bytes.copy(part, 5);
+    parts.push(part);
+    length += part.length;
+  }
+  head.writeUInt32LE(length, 0);
+  head.writeUInt32LE(id, 4);
+  head.writeUInt8(OPERATIONS[operation], 8);
+  return Buffer.concat([head, ...parts]);
+}
+
+/** `printf %b` of a shell gives back exactly what went in: only these two are written as octal. */
+const escapeLine = (value: string): string =>
+  value.replaceAll("\\", "\\0134").replaceAll("\n", "\\0012");
+
+/** `id operation`, a line `tag value` for each field, and a line with a dot. */
+export function encodeLines(id: number, operation: Operation, fields: readonly Field[]): Buffer {
+  const lines = fields.map(([tag, value]) => `${tag} ${escapeLine(value)}`);
+  return Buffer.from(`${[`${id} ${operation}`, ...lines, "."].join("\n")}\n`, "utf8");
+}
+
+export interface Answer {
+  readonly id: number;
+  readonly code: number;
+  readonly text: string;
+}
+
+/** Cuts a stream of bytes into answers; keeps what is not complete yet. */
+export type AnswerReader = (chunk: Buffer) => readonly Answer[];
+
+export function frameReader(): AnswerReader {
+  let rest: Buffer = Buffer.alloc(0);
+  return (chunk) => {
+    rest = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
+    const answers: Answer[] = [];
+    let at = 0;
+    while (rest.length - at >= 9) {
+      const end = at + 4 + rest.readUInt32LE(at);
+      if (rest.length < end) break;
+      answers.push({
+        id: rest.readUInt32LE(at + 4),
+        code: rest.readUInt8(at + 8),
+        text: rest.toString("utf8", at + 9, end),
+      });
+      at = end;
+    }
+    rest = rest.subarray(at);
+    return answers;
+  };
+}
+
+/** Answers of the shell launcher: `id code text`, one line each. */
+export function lineReader(): AnswerReader {
+  let rest = "";
+  return (chunk) => {
+    const lines = (rest + chunk.toString("utf8")).split("\n");
+    rest = lines.pop() ?? "";
+    return lines.flatMap((line) => {
+      const match = /^(\d+) (\d+) ?(.*)$/.exec(line);
+      return match === null
+        ? []
+        : [{ id: Number(match[1]), code: Number(match[2]), text: match[3] ?? "" }];
+    });
+  };
+}
