@@ -1,9 +1,12 @@
 /** Door of the adapters: one file per real thing that a port stands for. */
+export * from "./cgroup-reader.ts";
 export * from "./durable-files.ts";
 export * from "./exclusive-lock.ts";
 export * from "./files-disk.ts";
 export * from "./jetstream-log.ts";
 export * from "./jetstream-stream.ts";
+export * from "./launcher-client.ts";
+export * from "./launcher-process.ts";
 export * from "./log-owner.ts";
 export { MemoryBroker, RECEIVER_BYTES_MAX, RECEIVER_MESSAGES_MAX } from "./memory-bus.ts";
 export { natsBus, type NatsBusOptions, OUTBOUND_BYTES_MAX } from "./nats-bus.ts";

@@ -3,7 +3,15 @@
  * order, watches the FIFO of every live container and tells its exit. Decides nothing about
  * containers; what it must know after a restart stands on disk.
  */
-import { chmodSync, constants, existsSync, mkdirSync, openSync } from "node:fs";
+import {
+  chmodSync,
+  closeSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readSync,
+} from "node:fs";
 import { Socket } from "node:net";
 import { join } from "node:path";
 import { type CgroupDriver, planFault } from "#isolation";
@@ -84,6 +92,8 @@ export function openLauncher(options: LauncherOptions): Launcher {
   const open = new Map<number, Open>();
   const lanes = new Map<string, Lane>();
   const watches = new Map<string, { readonly close: () => void; readonly ended: (() => void)[] }>();
+  /** Exits that were told or stood in the answer of `recover`; until the container is forgotten. */
+  const told = new Set<string>();
   const launches: (() => void)[] = [];
   const unsent: (() => void)[] = [];
   const reader = createCgroupReader();
@@ -158,7 +168,8 @@ export function openLauncher(options: LauncherOptions): Launcher {
     }
     const id = nextId++;
     open.set(id, {
-      run: ({ code, text }) => done(code === 0 ? { ok: true, text } : failure(refusalOf(code), text)),
+      run: ({ code, text }) =>
+        done(code === 0 ? { ok: true, text } : failure(refusalOf(code), text)),
       fail: done,
     });
     const send = (): void => child.send(id, operation, fields);
@@ -200,7 +211,7 @@ export function openLauncher(options: LauncherOptions): Launcher {
 
   /** End of file on the FIFO means that the shim has ended; then the status is read. */
   function watch(containerId: string): void {
-    if (watches.has(containerId) || state === "closed") return;
+    if (watches.has(containerId) || told.has(containerId) || state === "closed") return;
     const directory = join(runtimeDir, containerId);
     const flags = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW;
     let descriptor: number;
@@ -210,12 +221,17 @@ export function openLauncher(options: LauncherOptions): Launcher {
       if (!isMissing(error)) throw error;
       return later(() => tellExit(containerId)); // forgotten by another hand
     }
+    // A FIFO whose writer left before the open never tells its end to a poll: ask it once.
+    if (hasEnded(descriptor)) {
+      closeSync(descriptor);
+      return later(() => tellExit(containerId));
+    }
     const socket = new Socket({ fd: descriptor, readable: true, writable: false });
     const ended: (() => void)[] = [];
     watches.set(containerId, { close: () => socket.destroy(), ended });
     socket.on("error", (error) => options.onMessage(`${containerId}: alive: ${error.message}`));
     socket.on("close", () => {
-      if (!watches.delete(containerId) || state === "closed") return;
+      watches.delete(containerId);
       tellExit(containerId);
       for (const run of ended) run();
     });
@@ -223,6 +239,8 @@ export function openLauncher(options: LauncherOptions): Launcher {
   }
 
   function tellExit(containerId: string): void {
+    if (state === "closed" || told.has(containerId)) return;
+    told.add(containerId);
     const directory = join(runtimeDir, containerId);
     onExit(readExit(directory, containerId) ?? lostExit(containerId, Date.now()));
   }
@@ -301,6 +319,7 @@ export function openLauncher(options: LauncherOptions): Launcher {
       holdLane(containerId, (release) =>
         ask("forget", [["C", containerId]], (answer) => {
           release();
+          if (answer.ok) told.delete(containerId);
           done(answer.ok ? { ok: true } : answer);
         }),
       );
@@ -319,7 +338,8 @@ export function openLauncher(options: LauncherOptions): Launcher {
         }
         done({ ok: true, facts: { bootId: readBootId(), containers, cgroups } });
         for (const { containerId, alive, exit } of containers) {
-          if (alive && exit === null) watch(containerId);
+          if (exit !== null) told.add(containerId);
+          else if (alive) watch(containerId);
         }
       });
     },
@@ -385,6 +405,16 @@ export function openLauncher(options: LauncherOptions): Launcher {
   }
 }
 
+/** Whether nobody has the other end of a FIFO open. The shim never writes to it. */
+function hasEnded(descriptor: number): boolean {
+  try {
+    return readSync(descriptor, Buffer.alloc(1)) === 0;
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "EAGAIN") return false;
+    throw error;
+  }
+}
+
 /** All below the agent's own directories, and exactly what `prepare` makes and writes above. */
 function cgroupPaths(driver: CgroupDriver): string[] {
   const above = driver.agentSteps().map((step) => step.path);
@@ -393,7 +423,9 @@ function cgroupPaths(driver: CgroupDriver): string[] {
 
 /** `shim start pid start`, as the launcher's answer has it. */
 function pidsOf(text: string): PidFacts {
-  const [shimPid = 0, shimStartTicks = 0, pid = 0, startTicks = 0] = text.trim().split(" ").map(Number);
+  const [shimPid = 0, shimStartTicks = 0, pid = 0, startTicks = 0] = text
+    .trim()
+    .split(" ")
+    .map(Number);
   return { shimPid, shimStartTicks, pid, startTicks };
 }
-

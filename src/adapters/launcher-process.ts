@@ -105,9 +105,7 @@ export function startLauncherProcess(
       onEnd(message);
     };
     made.on("error", (error) => end(`cannot start ${command}: ${error.message}`));
-    made.on("exit", (code, signal) =>
-      end(`the launcher ended (${signal ?? `code ${code}`})`),
-    );
+    made.on("exit", (code, signal) => end(`the launcher ended (${signal ?? `code ${code}`})`));
     made.stdin?.on("error", (error) => events.said(`writing to the launcher: ${error.message}`));
     made.stderr?.on("data", (chunk: Buffer) => {
       for (const line of chunk.toString("utf8").trimEnd().split("\n")) events.said(line);
@@ -115,7 +113,7 @@ export function startLauncherProcess(
     let head = "";
     const read = programs.kind === "shell" ? lineReader() : null;
     made.stdout?.on("data", (chunk: Buffer) => {
-      if (isReady) return read?.(chunk).forEach((answer) => events.answer(answer));
+      if (isReady) return tell(read?.(chunk) ?? []);
       head += chunk.toString("utf8");
       if (head.startsWith("ready\n")) becomeReady(made, end);
     });
@@ -128,12 +126,16 @@ export function startLauncherProcess(
     const path = near.length <= SOCKET_PATH_MAX ? near : `/proc/${made.pid}/cwd/launcher.sock`;
     const read = frameReader();
     socket = connect(path, announce);
-    socket.on("data", (chunk) => read(chunk).forEach((answer) => events.answer(answer)));
+    socket.on("data", (chunk) => tell(read(chunk)));
     socket.on("error", (error) => events.said(`the launcher's socket: ${error.message}`));
     socket.on("close", () => {
       made.kill("SIGKILL"); // without its socket it serves nobody; containers do not notice
       end("the launcher closed its socket");
     });
+  }
+
+  function tell(answers: readonly Answer[]): void {
+    for (const answer of answers) events.answer(answer);
   }
 
   function announce(): void {

@@ -187,9 +187,10 @@ static int sandbox_make(const char *path, const char *user) {
 }
 
 /* Runs the shim as a grandchild of the launcher and waits for its word; fills `why` either way. */
-static int shim_start(int directory, const char *frame, size_t size, char *why) {
-  int ready[2], plan = memfd_create("plan", MFD_CLOEXEC);
-  if (plan < 0 || write(plan, frame, size) != (ssize_t)size || pipe2(ready, O_CLOEXEC) != 0)
+static int shim_start(const char *id, const char *frame, size_t size, char *why) {
+  /* Opened anew: a copy of the worker's descriptor would carry its lock into the shim's life. */
+  int ready[2], plan = memfd_create("plan", MFD_CLOEXEC), directory = runtime_open(id);
+  if (plan < 0 || directory < 0 || write(plan, frame, size) != (ssize_t)size || pipe2(ready, O_CLOEXEC) != 0)
     return failed(why, ANSWER_SYSTEM, "hand over", "plan", errno);
   pid_t pid = vfork();
   if (pid < 0) return failed(why, ANSWER_SYSTEM, "fork", "shim", errno);
@@ -269,7 +270,7 @@ static int launch(const char *frame, size_t size, char *why) {
   if (code == ANSWER_OK) code = do_steps(why);
   if (code == ANSWER_OK && (result = sandbox_make(sandbox, request_text(&request, TAG_USER))) != 0)
     code = failed(why, ANSWER_SYSTEM, "make sandbox", sandbox, -result);
-  if (code == ANSWER_OK) code = shim_start(directory, frame, size, why);
+  if (code == ANSWER_OK) code = shim_start(id, frame, size, why);
   if (code != ANSWER_OK) {
     char ignored[ANSWER_MAX];
     reach_kill(&reach, 0);

@@ -1,0 +1,198 @@
+/**
+ * Real launchers for tests: a directory of their own, cgroups under a name that begins with
+ * `meseta-test-`, both removed afterwards whatever the test did. The sweep at the start takes
+ * what a killed test run left.
+ */
+import { mkdtempSync, readdirSync, readFileSync, rmdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import {
+  findLauncherPrograms,
+  type LauncherPrograms,
+  openLauncher,
+  shellLauncherPrograms,
+} from "#adapters";
+import { driverOf, probeMachine } from "../../src/daemon/probe-machine.ts";
+import { type CgroupDriver, type CgroupValues, noneDriver } from "#isolation";
+import type { LaunchPlan, Launcher } from "#runtime";
+import { ask, type KnownCommands, type LauncherRig, recover } from "../contracts/launcher.cases.ts";
+
+const NATIVE_DIR = join(process.cwd(), "dist", "native");
+/** Bound of every wait; an emulated machine is some fifty times slower. */
+const SETTLE_MS = process.env["MESETA_VM"] === "1" ? 120_000 : 20_000;
+
+export const machine = probeMachine(tmpdir());
+export const nativePrograms: LauncherPrograms = findLauncherPrograms(NATIVE_DIR);
+export const shellPrograms: LauncherPrograms = shellLauncherPrograms(NATIVE_DIR);
+
+export const shell = (script: string): LaunchPlan["argv"] => ["/bin/sh", "-c", script];
+
+const commands: KnownCommands = {
+  exits: (code) => shell(`exit ${code}`),
+  runs: shell("exec sleep 1000"),
+  // The loop in the shell itself: a child's sleep would end the wait when the signal kills it.
+  stubborn: shell("trap '' TERM; while :; do sleep 1000; done"),
+  obedient: shell("trap 'exit 5' TERM; while :; do sleep 0.02; done"),
+  missing: ["/no/such/program"],
+};
+
+export const NO_LIMITS: CgroupValues = { cpu: null, memory: null, pids: null };
+
+let count = 0;
+
+export interface RealRig extends LauncherRig {
+  readonly directory: string;
+  readonly driver: CgroupDriver;
+  readonly messages: string[];
+  planWith(change: Partial<LaunchPlan>, values?: CgroupValues): LaunchPlan;
+  restart(): void;
+}
+
+export type RigKind = { readonly programs: LauncherPrograms; readonly enforced: boolean };
+
+export async function makeRig(kind: RigKind): Promise<RealRig> {
+  const directory = mkdtempSync(join(tmpdir(), "meseta-test-"));
+  const place = { root: `meseta-test-${process.pid}`, agentId: `agent-${++count}` };
+  const driver = kind.enforced ? driverOf(machine, place) : noneDriver;
+  const messages: string[] = [];
+  const open = (): Launcher =>
+    openLauncher({
+      programs: kind.programs,
+      runtimeDir: join(directory, "runtime"),
+      driver,
+      onMessage: (line) => messages.push(line),
+    });
+  const rig: RealRig = {
+    launcher: open(),
+    commands,
+    directory,
+    driver,
+    messages,
+    plan: (argv, containerId) =>
+      rig.planWith(containerId === undefined ? { argv } : { argv, containerId }),
+    planWith(change, values = NO_LIMITS) {
+      const containerId = change.containerId ?? `container-${++count}`;
+      return {
+        containerId,
+        nonce: `nonce-${++count}`,
+        argv: shell("true"),
+        env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin" },
+        sandbox: join(directory, "sandboxes", containerId),
+        user: null,
+        cgroups: driver.plan(containerId, values),
+        oomScoreAdj: null,
+        logs: { bytes: 1_000_000, files: 2 },
+        graceMs: 100,
+        config: `{"container":"${containerId}"}\n`,
+        ...change,
+      };
+    },
+    restart() {
+      rig.launcher.close();
+      rig.launcher = open();
+    },
+    async reopen() {
+      rig.restart();
+    },
+    settle: (promise) => settle(promise),
+  };
+  await ask(rig, (done) => rig.launcher.prepare(driver.agentSteps(), done));
+  return rig;
+}
+
+export async function settle<T>(promise: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`nothing within ${SETTLE_MS} ms`)), SETTLE_MS);
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Polls a condition with a bound; for what nobody announces. */
+export async function until(what: string, holds: () => boolean): Promise<void> {
+  const end = performance.now() + SETTLE_MS;
+  while (!holds()) {
+    if (performance.now() > end) throw new Error(`not within ${SETTLE_MS} ms: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
+/** Destroys whatever is left, then removes directory and cgroups. */
+export async function dropRig(rig: RealRig): Promise<void> {
+  rig.restart();
+  const facts = await recover(rig);
+  const found = [...facts.containers, ...facts.cgroups];
+  for (const containerId of new Set(found.map((one) => one.containerId))) {
+    await ask(rig, (done) => rig.launcher.destroy(containerId, 0, done));
+    await ask(rig, (done) => rig.launcher.forget(containerId, done));
+  }
+  rig.launcher.close();
+  const own = new Set(
+    rig.driver.agentSteps().flatMap((step) => (step.kind === "make" ? [step.path] : [])),
+  );
+  const procs = rig.driver.launcherJoin();
+  await until("the launcher has left its cgroup", () => procs.every((path) => isEmpty(path)));
+  // Deepest first; the test root itself is shared by the rigs of this process.
+  for (const path of [...own].sort((a, b) => b.length - a.length)) removeQuietly(path);
+  rmSync(rig.directory, { recursive: true, force: true });
+}
+
+function isEmpty(procs: string): boolean {
+  try {
+    return readFileSync(procs, "utf8") === "";
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ENOENT") return true;
+    throw error;
+  }
+}
+
+function removeQuietly(path: string): void {
+  try {
+    rmdirSync(path);
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? error.code : undefined;
+    if (code !== "ENOENT" && code !== "EBUSY" && code !== "ENOTEMPTY") throw error;
+  }
+}
+
+/** Kills and removes what test runs that no longer live have left. Returns the names. */
+export function sweepLeftovers(): string[] {
+  const mounts = [
+    ...machine.hierarchies.v1.values(),
+    ...(machine.hierarchies.v2 ? [machine.hierarchies.v2] : []),
+  ];
+  const swept = new Set<string>();
+  for (const mount of machine.cgroupMode === "none" ? [] : mounts) {
+    for (const name of readdirSync(mount)) {
+      const pid = /^meseta-test-(\d+)$/.exec(name)?.[1];
+      if (pid === undefined || isAlive(Number(pid))) continue;
+      swept.add(name);
+      removeTree(join(mount, name));
+    }
+  }
+  return [...swept];
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ESRCH") return false;
+    throw error;
+  }
+}
+
+function removeTree(path: string): void {
+  for (const entry of readdirSync(path, { withFileTypes: true })) {
+    if (entry.isDirectory()) removeTree(join(path, entry.name));
+  }
+  for (const pid of readFileSync(join(path, "cgroup.procs"), "utf8").split("\n")) {
+    if (pid !== "") process.kill(Number(pid), "SIGKILL");
+  }
+  removeQuietly(path);
+}
