@@ -192,7 +192,7 @@ function removeTree(path: string): void {
     if (entry.isDirectory()) removeTree(join(path, entry.name));
   }
   for (const pid of readFileSync(join(path, "cgroup.procs"), "utf8").split("\n")) {
-    if (pid !== "") process.kill(Number(pid), "SIGKILL");
+    if (pid !== "" && isAlive(Number(pid))) process.kill(Number(pid), "SIGKILL");
   }
   removeQuietly(path);
 }

@@ -53,9 +53,10 @@ for name in out err; do
   mkfifo -m 600 "$runtime/$name" || fail 5 'make pipes'
 done
 kills_before=$(number_in "${oom:-/dev/null}" oom_kill)
-pump stdout <"$runtime/out" >/dev/null 2>&1 9>&- &
+# In subshells that give up their descriptors for good: a redirected function would keep copies.
+(exec >/dev/null 2>&1 9>&- && pump stdout) <"$runtime/out" &
 pumps=$!
-pump stderr <"$runtime/err" >/dev/null 2>&1 9>&- &
+(exec >/dev/null 2>&1 9>&- && pump stderr) <"$runtime/err" &
 pumps="$pumps $!"
 (
   exec 9>&-
