@@ -12,6 +12,7 @@ export { MemoryBroker, RECEIVER_BYTES_MAX, RECEIVER_MESSAGES_MAX } from "./memor
 export { natsBus, type NatsBusOptions, OUTBOUND_BYTES_MAX } from "./nats-bus.ts";
 export * from "./nkeys.ts";
 export * from "./pino-logger.ts";
+export * from "./sandbox-files.ts";
 export { openSegmentLog, SEGMENT_BYTES_MAX, type SegmentLogOptions } from "./segment-log.ts";
 export * from "./system-clock.ts";
 export * from "./system-random.ts";
