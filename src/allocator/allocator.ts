@@ -45,6 +45,10 @@ class FlatAllocator implements Allocator {
   readonly #filters: Filters<Subscription>;
   readonly #frameworks = new Map<FrameworkId, Framework>();
   readonly #dirty = new Set<AgentId>();
+  /** All agents are touched: kept as one mark, since every new framework touches them. */
+  #allDirty = false;
+  /** Frameworks that are not known but hold something, and where. */
+  readonly #strangers = new Map<FrameworkId, Set<AgentId>>();
   readonly #refusals = new Map<PlacementReason, number>();
   readonly #around: Surroundings;
 
@@ -124,12 +128,13 @@ class FlatAllocator implements Allocator {
     }
     const framework = newFramework(frameworkId, spec, active);
     this.#frameworks.set(frameworkId, framework);
-    for (const slot of this.#agents.slots()) {
-      for (const [role, part] of partsByRole(this.#agents.held(slot, frameworkId))) {
-        const charge = chargeOf(this.#totals.names, this.#agents.idOf(slot), part);
+    for (const agentId of this.#strangers.get(frameworkId) ?? []) {
+      for (const [role, part] of partsByRole(this.held(frameworkId, agentId))) {
+        const charge = chargeOf(this.#totals.names, agentId, part);
         this.#roles.chargeFramework(role, framework, charge);
       }
     }
+    this.#strangers.delete(frameworkId);
     if (this.#subscribeAll(framework) && active) this.requestAllocation();
   }
 
@@ -155,6 +160,7 @@ class FlatAllocator implements Allocator {
       this.#roles.leave(subscription);
     }
     this.#frameworks.delete(frameworkId);
+    for (const slot of this.#agents.slots()) this.#noteStranger(slot, frameworkId);
   }
 
   hasFramework(frameworkId: FrameworkId): boolean {
@@ -267,6 +273,7 @@ class FlatAllocator implements Allocator {
     if (onlyAgents !== undefined) return runCycle(this.#around, this.#candidates(onlyAgents));
     this.#filters.batchBegins();
     this.#dirty.clear();
+    this.#allDirty = false;
     const offers = runCycle(this.#around, this.#candidates(this.#agents.ids()));
     this.#touch(this.#filters.batchEnds());
     return offers;
@@ -287,11 +294,16 @@ class FlatAllocator implements Allocator {
 
   dirtyAgents(nowMs: number): readonly AgentId[] {
     this.#touch(this.#filters.expire(nowMs));
+    if (this.#allDirty) {
+      this.#allDirty = false;
+      this.requestAllocation(this.#agents.ids());
+    }
     return [...this.#dirty];
   }
 
   requestAllocation(agentIds?: Iterable<AgentId>): void {
-    for (const agentId of agentIds ?? this.#agents.ids()) {
+    if (agentIds === undefined) this.#allDirty = true;
+    for (const agentId of agentIds ?? []) {
       const slot = this.#agents.find(agentId);
       if (slot !== undefined && !this.#agents.free(slot).isEmpty) this.#dirty.add(agentId);
     }
@@ -340,12 +352,24 @@ class FlatAllocator implements Allocator {
     const charge = chargeOf(this.#totals.names, this.#agents.idOf(slot), resources);
     this.#agents.take(slot, frameworkId, resources);
     this.#roles.charge(role, this.#frameworks.get(frameworkId), charge);
+    this.#noteStranger(slot, frameworkId);
   }
 
   #give(slot: Slot, frameworkId: FrameworkId, role: string, resources: Resources): void {
     const charge = chargeOf(this.#totals.names, this.#agents.idOf(slot), resources);
     this.#agents.give(slot, frameworkId, resources);
     this.#roles.release(role, this.#frameworks.get(frameworkId), charge);
+    this.#noteStranger(slot, frameworkId);
+  }
+
+  /** Keeps the list of those who hold something there without being known. */
+  #noteStranger(slot: Slot, frameworkId: FrameworkId): void {
+    if (this.#frameworks.has(frameworkId)) return;
+    const agents = this.#strangers.get(frameworkId) ?? new Set();
+    if (this.#agents.holders(slot).has(frameworkId)) agents.add(this.#agents.idOf(slot));
+    else agents.delete(this.#agents.idOf(slot));
+    if (agents.size > 0) this.#strangers.set(frameworkId, agents);
+    else this.#strangers.delete(frameworkId);
   }
 
   // ---- frameworks and their roles

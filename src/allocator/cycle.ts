@@ -65,7 +65,7 @@ function serveAgent(around: Surroundings, slot: Slot, offers: OfferCandidate[]):
         around.count(offered);
         continue;
       }
-      if (offered.hasShared) sharedOut = sharedOut.add(offered.shared());
+      if (offered.traits.shared) sharedOut = sharedOut.add(offered.shared());
       offers.push(around.book(slot, subscription, offered));
     }
   }

@@ -55,7 +55,8 @@ export function hiddenReason(
 ): PlacementReason | undefined {
   if (abilities.multiRole && !agent.capabilities.has("MULTI_ROLE")) return "role";
   if (isHierarchical(role) && !agent.capabilities.has("HIERARCHICAL_ROLE")) return "role";
-  if (rules.filterGpuResources && !abilities.gpus && agent.total.gpusMilli > 0) return "scarce";
+  if (rules.filterGpuResources && !abilities.gpus && agent.total.quantities().get("gpus") > 0)
+    return "scarce";
   const { region } = rules;
   const remote =
     region !== undefined && agent.domain !== undefined && agent.domain.region !== region;
@@ -64,7 +65,12 @@ export function hiddenReason(
 
 /** Without what the framework cannot handle; the same bag where it can handle all. */
 export function stripped(abilities: Abilities, resources: Resources): Resources {
-  if (abilities.shared && abilities.revocable && abilities.refined) return resources;
+  const { shared, revocable, refined } = resources.traits;
+  const handled =
+    (abilities.shared || !shared) &&
+    (abilities.revocable || !revocable) &&
+    (abilities.refined || !refined);
+  if (handled) return resources;
   return resources.filter(
     (resource) =>
       (abilities.shared || !isShared(resource)) &&

@@ -45,7 +45,7 @@ export type Charge = {
 };
 
 export function chargeOf(names: ResourceNames, agentId: AgentId, resources: Resources): Charge {
-  if (!resources.hasShared) {
+  if (!resources.traits.shared) {
     return { agentId, plain: names.vectorOf(resources.amounts()), shared: Resources.EMPTY };
   }
   const plain = names.vectorOf(resources.nonShared().amounts());

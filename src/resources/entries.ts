@@ -4,7 +4,7 @@
  */
 import type { Resource } from "#protocol";
 import { Limits, type Quantities } from "./quantities.ts";
-import { reservationRole } from "./reservations.ts";
+import { isRefined, reservationRole } from "./reservations.ts";
 import {
   addValues,
   canonical,
@@ -126,6 +126,24 @@ export function shrinkEntries(
     builder.add({ ...entry, resource });
   }
   return builder.entries();
+}
+
+/** What is said of at least one object of a bag. */
+export type Traits = {
+  readonly shared: boolean;
+  readonly revocable: boolean;
+  /** Reserved in more than one step. */
+  readonly refined: boolean;
+  readonly allocated: boolean;
+};
+
+export function traitsOf(entries: readonly Entry[]): Traits {
+  return {
+    shared: entries.some(({ resource }) => isShared(resource)),
+    revocable: entries.some(({ resource }) => isRevocable(resource)),
+    refined: entries.some(({ resource }) => isRefined(resource.reservations)),
+    allocated: entries.some(({ resource }) => resource.allocationInfo !== undefined),
+  };
 }
 
 /** `name(role):value` of the short grammar. */

@@ -6,7 +6,7 @@ export {
   formatAttributes,
   parseAttributes,
 } from "./attributes.ts";
-export type { Pick } from "./entries.ts";
+export type { Pick, Traits } from "./entries.ts";
 export { type Flaw, type Parsed, parseValue, TEXT_LENGTH_MAX, type Value } from "./grammar.ts";
 export { Limits, Quantities } from "./quantities.ts";
 export {

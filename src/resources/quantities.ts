@@ -9,9 +9,20 @@ import { compareText } from "./sets.ts";
 export class Quantities implements Iterable<readonly [name: string, milli: number]> {
   static readonly EMPTY = new Quantities(new Map());
   readonly #milli: ReadonlyMap<string, number>;
+  #owner: object | undefined;
+  #vector: readonly number[] = [];
 
   private constructor(milli: ReadonlyMap<string, number>) {
     this.#milli = milli;
+  }
+
+  /** What `make` makes of these amounts for its owner, kept for the owner that asked last. */
+  vectorFor(owner: object, make: () => readonly number[]): readonly number[] {
+    if (this.#owner !== owner) {
+      this.#vector = make();
+      this.#owner = owner;
+    }
+    return this.#vector;
   }
 
   /** From (name, thousandths) pairs; equal names are summed, what is ≤ 0 is dropped. */

@@ -12,24 +12,20 @@ import {
   isSimple,
   type Pick,
   shrinkEntries,
+  type Traits,
+  traitsOf,
 } from "./entries.ts";
 import { readForeign } from "./foreign.ts";
 import { flawed, type Parsed, parsed, parseResourceList } from "./grammar.ts";
 import { Limits, Quantities } from "./quantities.ts";
 import type { RangeList } from "./ranges.ts";
 import { addRanges } from "./ranges.ts";
-import {
-  invalidReservations,
-  isAllocatableTo,
-  isRefined,
-  reservationRole,
-} from "./reservations.ts";
+import { invalidReservations, isAllocatableTo, reservationRole } from "./reservations.ts";
 import {
   containsValue,
   formatResource,
   invalidResource,
   isEmptyValue,
-  isPersistentVolume,
   isRevocable,
   isShared,
   kindKey,
@@ -44,9 +40,14 @@ export class Resources implements Iterable<Resource> {
   // own name by an alias that has no value yet when `EMPTY` is made.
   static readonly EMPTY = new Resources([]);
   readonly #entries: readonly Entry[];
-  /** Computed at most once: the bag never changes. */
+  // Computed at most once each, since the bag never changes.
   #quantities: Quantities | undefined;
   #amounts: Quantities | undefined;
+  #traits: Traits | undefined;
+  /** This bag allocated to a role, and of that bag: the role, and this one. */
+  #allocated: Resources | undefined;
+  #role: string | undefined;
+  #bare: Resources | undefined;
 
   private constructor(entries: readonly Entry[]) {
     this.#entries = entries;
@@ -236,27 +237,17 @@ export class Resources implements Iterable<Resource> {
   }
 
   shared(): Resources {
-    return this.filter(isShared);
+    return this.traits.shared ? this.filter(isShared) : Resources.EMPTY;
   }
 
   nonShared(): Resources {
-    return this.filter((resource) => !isShared(resource));
+    return this.traits.shared ? this.filter((resource) => !isShared(resource)) : this;
   }
 
-  scalars(): Resources {
-    return this.filter(({ type }) => type === "SCALAR");
-  }
-
-  persistentVolumes(): Resources {
-    return this.filter(isPersistentVolume);
-  }
-
-  get hasShared(): boolean {
-    return this.#entries.some(({ resource }) => isShared(resource));
-  }
-
-  get hasRefined(): boolean {
-    return this.#entries.some(({ resource }) => isRefined(resource.reservations));
+  /** What is said of any of the objects. */
+  get traits(): Traits {
+    this.#traits ??= traitsOf(this.#entries);
+    return this.#traits;
   }
 
   /** Shared objects with one copy each. */
@@ -270,18 +261,31 @@ export class Resources implements Iterable<Resource> {
 
   /** The same resources, all allocated to a role. */
   allocate(role: string): Resources {
-    return this.map((resource) =>
+    if (this.#role === role) return this;
+    const before = this.#allocated;
+    if (before !== undefined && before.#role === role) return before;
+    const allocated = this.map((resource) =>
       resource.allocationInfo?.role === role ? resource : { ...resource, allocationInfo: { role } },
     );
+    // What is offered whole, declined and offered again need not be rewritten each time.
+    if (!this.isEmpty && !this.traits.allocated) {
+      allocated.#role = role;
+      allocated.#bare = this;
+      this.#allocated = allocated;
+    }
+    return allocated;
   }
 
   unallocate(): Resources {
+    if (this.#bare !== undefined) return this.#bare;
+    if (!this.traits.allocated) return this;
     return this.map((resource) => without(resource, "allocationInfo"));
   }
 
   /** The parts by allocation role; what is not allocated stands under undefined. */
   allocations(): Map<string | undefined, Resources> {
     const parts = new Map<string | undefined, Resources>();
+    if (this.#role !== undefined) return parts.set(this.#role, this);
     const free = this.filter(({ allocationInfo }) => allocationInfo === undefined);
     if (!free.isEmpty) parts.set(undefined, free);
     const byRole = this.groupBy(({ allocationInfo }) => allocationInfo?.role);
@@ -299,12 +303,12 @@ export class Resources implements Iterable<Resource> {
    * @throws RangeError when a stack would not be valid; check with `reservable` first.
    */
   pushReservation(reservation: Reservation): Resources {
-    return this.map((resource) => {
-      const reservations = [...(resource.reservations ?? []), reservation];
-      const wrong = invalidReservations(reservations);
-      if (wrong !== undefined) throw new RangeError(`${resource.name}: ${wrong}`);
-      return { ...resource, reservations };
-    });
+    const wrong = this.reservable(reservation);
+    if (wrong !== undefined) throw new RangeError(wrong);
+    return this.map((resource) => ({
+      ...resource,
+      reservations: [...(resource.reservations ?? []), reservation],
+    }));
   }
 
   /** Why `pushReservation` would be refused, or undefined. */
@@ -368,15 +372,6 @@ export class Resources implements Iterable<Resource> {
   /** Thousandths of a MiB. */
   get memMilli(): number {
     return this.get("mem");
-  }
-
-  /** Thousandths of a MiB. */
-  get diskMilli(): number {
-    return this.get("disk");
-  }
-
-  get gpusMilli(): number {
-    return this.get("gpus");
   }
 
   /** All ranges of a name together. */

@@ -35,10 +35,12 @@ export class ResourceNames {
     return name;
   }
 
-  vectorOf(quantities: Quantities): Vector {
-    const vector: Vector = [];
-    for (const [name, milli] of quantities) addAt(vector, this.intern(name), milli);
-    return vector;
+  vectorOf(quantities: Quantities): ReadonlyVector {
+    return quantities.vectorFor(this, () => {
+      const vector: Vector = [];
+      for (const [name, milli] of quantities) addAt(vector, this.intern(name), milli);
+      return vector;
+    });
   }
 
   quantitiesOf(vector: ReadonlyVector): Quantities {

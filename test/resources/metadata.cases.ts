@@ -150,7 +150,7 @@ t.test("reservations are pushed and popped", async (t) => {
   const step: Reservation = { type: "DYNAMIC", role: "alice/b" };
   const reserved = plain.pushReservation(alice).pushReservation(step);
   t.equal(reserved.reserved("alice/b").length, 2);
-  t.ok(reserved.hasRefined);
+  t.ok(reserved.traits.refined);
   t.ok(reserved.popReservation().equals(plain.pushReservation(alice)));
   t.ok(reserved.popReservation().popReservation().equals(plain));
   t.throws(() => plain.popReservation(), /cpus is not reserved/);
