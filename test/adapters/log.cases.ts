@@ -1,4 +1,5 @@
 /** The two real logs under the contract of the port, and what is particular to each. */
+import { readFileSync } from "node:fs";
 import { appendFile, mkdtemp, open, readdir, readFile, rm, stat, truncate } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -93,8 +94,25 @@ async function jetStreamHarness(): Promise<LogHarness> {
     async crash() {
       await broker.kill();
       await broker.back();
+      for (const log of opened) await answers(log);
     },
   };
+}
+
+/** Asks until the log has found the broker again. */
+async function answers(log: Log): Promise<void> {
+  let asking = false;
+  let answered = false;
+  await until(() => {
+    if (!asking) {
+      asking = true;
+      log.hint(({ kind }) => {
+        asking = false;
+        answered ||= kind === "hint";
+      });
+    }
+    return answered;
+  }, "the log is connected again");
 }
 
 logContract(t, {
@@ -151,6 +169,8 @@ t.test("an append that got no answer in time is unknown, and may be there", asyn
   };
   test.same(await append(0, "a"), { kind: "committed", position: 1 });
   process.kill(broker.pid ?? 0, "SIGSTOP");
+  const standing = (): boolean => /\) T /.test(readFileSync(`/proc/${broker.pid}/stat`, "utf8"));
+  await until(standing, "the broker stands still");
   const outcome = await append(1, "b");
   process.kill(broker.pid ?? 0, "SIGCONT");
   test.equal(outcome?.kind, "unknown");
