@@ -1,0 +1,162 @@
+/**
+ * What can be written into the replicated log: named operations with their fields, and the
+ * record that carries a batch of them. Operations are never renamed and never lose a field; a
+ * change of meaning is a new name. No structural patches: a patch is a path into one version's
+ * shape (P-1.7).
+ */
+import { type Static, Type } from "@sinclair/typebox";
+import { TypeCompiler } from "@sinclair/typebox/compiler";
+import {
+  AgentIdSchema,
+  AgentInfoSchema,
+  FrameworkIdSchema,
+  FrameworkInfoSchema,
+  MasterIdSchema,
+  PrincipalSchema,
+  RoleSchema,
+  UuidSchema,
+} from "#protocol";
+
+/** Version of records that this build writes; it reads this one and all older ones. */
+export const RECORD_VERSION = 1;
+/** Most operations of one record. */
+export const OPERATIONS_PER_RECORD_MAX = 4096;
+/** Largest operation once encoded, in bytes; whoever proposes a larger one is refused. */
+export const OPERATION_BYTES_MAX = 64 * 1024;
+
+const Count = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
+
+function operation<Kind extends string, Fields extends Parameters<typeof Type.Object>[0]>(
+  kind: Kind,
+  fields: Fields,
+) {
+  return Type.Object({ kind: Type.Literal(kind), ...fields });
+}
+
+/** First operation of a log: its name, and how often it has been restored (P-7.4). */
+const LogCreated = operation("LogCreated", {
+  logId: Type.String({ minLength: 1, maxLength: 128 }),
+  generation: Count,
+});
+/** The writer leads from this position on; its epoch is generation × 2^40 + position. */
+const LeaderElected = operation("LeaderElected", { masterId: MasterIdSchema });
+/** Proof of lead and barrier for reads (P-7.2); changes nothing. */
+const Proof = operation("Proof", {});
+/** An agent exists, tied to the principal that brought it (P-4.2). */
+const AgentAdmitted = operation("AgentAdmitted", {
+  agentId: AgentIdSchema,
+  principal: PrincipalSchema,
+  incarnation: Count,
+  bootId: Type.String({ maxLength: 128 }),
+  info: AgentInfoSchema,
+});
+/** A known agent came back with another incarnation, boot or description. */
+const AgentUpdated = operation("AgentUpdated", {
+  agentId: AgentIdSchema,
+  incarnation: Count,
+  bootId: Type.String({ maxLength: 128 }),
+  info: AgentInfoSchema,
+});
+const AgentMarkedUnreachable = operation("AgentMarkedUnreachable", {
+  agentId: AgentIdSchema,
+  /** Wall clock for people and for `unreachable_time`. */
+  atMs: Type.Number(),
+});
+const AgentMarkedReachable = operation("AgentMarkedReachable", {
+  agentId: AgentIdSchema,
+  incarnation: Count,
+  bootId: Type.String({ maxLength: 128 }),
+  info: AgentInfoSchema,
+});
+/** Never readmitted; its tasks are TASK_GONE_BY_OPERATOR. */
+const AgentMarkedGone = operation("AgentMarkedGone", {
+  agentId: AgentIdSchema,
+  atMs: Type.Number(),
+});
+/** Forgotten altogether, as if it had never been. */
+const AgentRemoved = operation("AgentRemoved", { agentId: AgentIdSchema });
+
+const FrameworkAdmitted = operation("FrameworkAdmitted", {
+  frameworkId: FrameworkIdSchema,
+  principal: PrincipalSchema,
+  /** Nonce of its first subscription: asked twice, answered the same (P-4.4). */
+  nonce: UuidSchema,
+  info: FrameworkInfoSchema,
+});
+const FrameworkUpdated = operation("FrameworkUpdated", {
+  frameworkId: FrameworkIdSchema,
+  info: FrameworkInfoSchema,
+});
+/** Its failover timeout runs, against cluster time, from the time of this record (P-6.3). */
+const FrameworkDisconnected = operation("FrameworkDisconnected", {
+  frameworkId: FrameworkIdSchema,
+});
+const FrameworkReturned = operation("FrameworkReturned", { frameworkId: FrameworkIdSchema });
+/** That id can never subscribe again. */
+const FrameworkCompleted = operation("FrameworkCompleted", {
+  frameworkId: FrameworkIdSchema,
+  why: Type.Union([
+    Type.Literal("teardown"),
+    Type.Literal("operator"),
+    Type.Literal("failover-timeout"),
+  ]),
+});
+/** 1 is the weight of a role that none was set for. */
+const WeightSet = operation("WeightSet", {
+  role: RoleSchema,
+  weight: Type.Number({ exclusiveMinimum: 0, maximum: 1e9 }),
+});
+
+export const RegistryOperationSchema = Type.Union([
+  LogCreated,
+  LeaderElected,
+  Proof,
+  AgentAdmitted,
+  AgentUpdated,
+  AgentMarkedUnreachable,
+  AgentMarkedReachable,
+  AgentMarkedGone,
+  AgentRemoved,
+  FrameworkAdmitted,
+  FrameworkUpdated,
+  FrameworkDisconnected,
+  FrameworkReturned,
+  FrameworkCompleted,
+  WeightSet,
+]);
+export type RegistryOperation = Static<typeof RegistryOperationSchema>;
+
+export const LogRecordSchema = Type.Object({
+  v: Type.Integer({ minimum: 1 }),
+  /** Of the election in force; an election's own is made from its own position. */
+  epoch: Count,
+  /** Master that wrote it. */
+  writer: MasterIdSchema,
+  /** Made by the writer; own id at expected + 1 means committed (P-7.1). */
+  id: Type.String({ minLength: 1, maxLength: 64 }),
+  /** Monotone count of milliseconds that the cluster has lived (P-6.3). */
+  clusterTimeMs: Count,
+  /** Wall clock of the writer: only for people, and to span a total outage. */
+  wallMs: Type.Number(),
+  /** Chain hash of the valid record before this one in hexadecimal; empty for the first. */
+  previous: Type.String({ maxLength: 64 }),
+  operations: Type.Array(RegistryOperationSchema, {
+    minItems: 1,
+    maxItems: OPERATIONS_PER_RECORD_MAX,
+  }),
+});
+export type LogRecord = Static<typeof LogRecordSchema>;
+
+const check = TypeCompiler.Compile(LogRecordSchema);
+
+/** Why `value` is no record that this build understands; undefined where it is one. */
+export function recordFault(value: unknown): string | undefined {
+  if (check.Check(value)) return undefined;
+  const first = check.Errors(value).First();
+  return first === undefined ? "not a record" : `${first.path || "/"}: ${first.message}`;
+}
+
+/** The value as a record. Ask `recordFault` where it may be none. */
+export function isRecord(value: unknown): value is LogRecord {
+  return check.Check(value);
+}

@@ -1,0 +1,246 @@
+/**
+ * What the replicated log replays to, and the one function that changes it. Leader, standby,
+ * restore, tools and simulator share `apply`; every version is an immutable value that readers
+ * may keep. Holds no tasks, offers or heartbeats: the agents are the authority on those.
+ */
+import { castDraft, type Draft, enableMapSet, enablePatches, type Patch, produce } from "immer";
+import { produceWithPatches } from "immer";
+import type {
+  AgentId,
+  AgentInfo,
+  Epoch,
+  FrameworkId,
+  FrameworkInfo,
+  Incarnation,
+  MasterId,
+  Principal,
+  Uuid,
+} from "#protocol";
+import type { LogRecord, RegistryOperation } from "./records.ts";
+
+enableMapSet();
+enablePatches();
+
+/** Most frameworks remembered as completed; beyond it the oldest are forgotten. */
+export const FRAMEWORKS_COMPLETED_MAX = 10_000;
+/** Most agents remembered as unreachable, and as gone; beyond it the oldest are forgotten. */
+export const AGENTS_ABSENT_MAX = 102_400;
+
+export type AgentCondition = "admitted" | "unreachable" | "gone";
+
+export interface RegisteredAgent {
+  readonly agentId: AgentId;
+  readonly principal: Principal;
+  readonly incarnation: Incarnation;
+  readonly bootId: string;
+  readonly info: AgentInfo;
+  readonly condition: AgentCondition;
+  /** Wall clock when it became unreachable or gone. */
+  readonly sinceMs: number | undefined;
+}
+
+export interface RegisteredFramework {
+  readonly frameworkId: FrameworkId;
+  readonly principal: Principal;
+  readonly nonce: Uuid;
+  readonly info: FrameworkInfo;
+  /** Cluster time at which it was last found disconnected; undefined while it is not. */
+  readonly disconnectedAtMs: number | undefined;
+}
+
+export interface CompletedFramework {
+  readonly frameworkId: FrameworkId;
+  readonly principal: Principal;
+  readonly nonce: Uuid;
+  readonly why: "teardown" | "operator" | "failover-timeout";
+}
+
+export interface Registry {
+  readonly logId: string | undefined;
+  readonly generation: number;
+  readonly epoch: Epoch;
+  readonly leader: MasterId | undefined;
+  /** Cluster time of the last record (P-6.3). */
+  readonly clusterTimeMs: number;
+  readonly agents: ReadonlyMap<AgentId, RegisteredAgent>;
+  readonly frameworks: ReadonlyMap<FrameworkId, RegisteredFramework>;
+  /** In the order of completion. */
+  readonly completed: ReadonlyMap<FrameworkId, CompletedFramework>;
+  readonly weights: ReadonlyMap<string, number>;
+}
+
+export const EMPTY_REGISTRY: Registry = {
+  logId: undefined,
+  generation: 0,
+  epoch: 0,
+  leader: undefined,
+  clusterTimeMs: 0,
+  agents: new Map(),
+  frameworks: new Map(),
+  completed: new Map(),
+  weights: new Map(),
+};
+
+/** The registry after a record. Operations on what is not there change nothing. */
+export function apply(registry: Registry, record: LogRecord): Registry {
+  return produce(registry, (draft) => change(draft, record));
+}
+
+/** The same for a run of records at once: replay pays for one copy, not for one each. */
+export function applyAll(registry: Registry, records: readonly LogRecord[]): Registry {
+  return produce(registry, (draft) => {
+    for (const record of records) change(draft, record);
+  });
+}
+
+/** The same with the deltas that watchers get. */
+export function applyWithPatches(
+  registry: Registry,
+  record: LogRecord,
+): readonly [Registry, readonly Patch[]] {
+  const [next, patches] = produceWithPatches(registry, (draft) => change(draft, record));
+  return [next, patches];
+}
+
+function change(draft: Draft<Registry>, record: LogRecord): void {
+  draft.clusterTimeMs = Math.max(draft.clusterTimeMs, record.clusterTimeMs);
+  for (const operation of record.operations) operate(draft, operation, record);
+}
+
+function operate(draft: Draft<Registry>, operation: RegistryOperation, record: LogRecord): void {
+  switch (operation.kind) {
+    case "LogCreated":
+      draft.logId = operation.logId;
+      draft.generation = operation.generation;
+      return;
+    case "LeaderElected":
+      draft.epoch = record.epoch;
+      draft.leader = operation.masterId;
+      return;
+    case "Proof":
+      return;
+    case "AgentAdmitted":
+      return admitAgent(draft, operation);
+    case "AgentUpdated":
+      return describeAgent(draft, operation, false);
+    case "AgentMarkedReachable":
+      return describeAgent(draft, operation, true);
+    case "AgentMarkedUnreachable":
+      return loseAgent(draft, operation.agentId, "unreachable", operation.atMs);
+    case "AgentMarkedGone":
+      return loseAgent(draft, operation.agentId, "gone", operation.atMs);
+    case "AgentRemoved":
+      draft.agents.delete(operation.agentId);
+      return;
+    case "FrameworkAdmitted":
+      return admitFramework(draft, operation);
+    case "FrameworkUpdated":
+      return updateFramework(draft, operation.frameworkId, { info: operation.info });
+    case "FrameworkDisconnected":
+      return updateFramework(draft, operation.frameworkId, {
+        disconnectedAtMs: record.clusterTimeMs,
+      });
+    case "FrameworkReturned":
+      return updateFramework(draft, operation.frameworkId, { disconnectedAtMs: undefined });
+    case "FrameworkCompleted":
+      return completeFramework(draft, operation);
+    case "WeightSet":
+      draft.weights.set(operation.role, operation.weight);
+      return;
+  }
+}
+
+type Of<Kind extends RegistryOperation["kind"]> = Extract<RegistryOperation, { kind: Kind }>;
+
+/** An agent that is gone never returns, whoever admits it. */
+function admitAgent(draft: Draft<Registry>, operation: Of<"AgentAdmitted">): void {
+  const { agentId, principal, incarnation, bootId, info } = operation;
+  if (draft.agents.get(agentId)?.condition === "gone") return;
+  draft.agents.set(
+    agentId,
+    castDraft<RegisteredAgent>({
+      agentId,
+      principal,
+      incarnation,
+      bootId,
+      info,
+      condition: "admitted",
+      sinceMs: undefined,
+    }),
+  );
+}
+
+function describeAgent(
+  draft: Draft<Registry>,
+  operation: Of<"AgentUpdated"> | Of<"AgentMarkedReachable">,
+  reachable: boolean,
+): void {
+  const agent = draft.agents.get(operation.agentId);
+  if (agent === undefined || agent.condition === "gone") return;
+  agent.incarnation = operation.incarnation;
+  agent.bootId = operation.bootId;
+  agent.info = castDraft(operation.info);
+  if (!reachable) return;
+  agent.condition = "admitted";
+  agent.sinceMs = undefined;
+}
+
+function loseAgent(
+  draft: Draft<Registry>,
+  agentId: AgentId,
+  condition: "unreachable" | "gone",
+  atMs: number,
+): void {
+  const agent = draft.agents.get(agentId);
+  if (agent === undefined || agent.condition === condition || agent.condition === "gone") return;
+  agent.condition = condition;
+  agent.sinceMs = atMs;
+  // The one lost last stands last, so that forgetting begins with the oldest.
+  draft.agents.delete(agentId);
+  draft.agents.set(agentId, agent);
+  forgetAbsent(draft, condition);
+}
+
+function forgetAbsent(draft: Draft<Registry>, condition: AgentCondition): void {
+  if (draft.agents.size <= AGENTS_ABSENT_MAX) return;
+  const absent = [...draft.agents.values()].filter((agent) => agent.condition === condition);
+  const surplus = absent.length - AGENTS_ABSENT_MAX;
+  for (const agent of absent.slice(0, Math.max(0, surplus))) draft.agents.delete(agent.agentId);
+}
+
+function admitFramework(draft: Draft<Registry>, operation: Of<"FrameworkAdmitted">): void {
+  const { frameworkId, principal, nonce, info } = operation;
+  if (draft.completed.has(frameworkId)) return;
+  draft.frameworks.set(
+    frameworkId,
+    castDraft<RegisteredFramework>({
+      frameworkId,
+      principal,
+      nonce,
+      info,
+      disconnectedAtMs: undefined,
+    }),
+  );
+}
+
+function updateFramework(
+  draft: Draft<Registry>,
+  frameworkId: FrameworkId,
+  fields: Partial<Pick<RegisteredFramework, "info" | "disconnectedAtMs">>,
+): void {
+  const framework = draft.frameworks.get(frameworkId);
+  if (framework !== undefined) Object.assign(framework, fields);
+}
+
+function completeFramework(draft: Draft<Registry>, operation: Of<"FrameworkCompleted">): void {
+  const { frameworkId, why } = operation;
+  const framework = draft.frameworks.get(frameworkId);
+  if (framework === undefined) return;
+  const { principal, nonce } = framework;
+  draft.frameworks.delete(frameworkId);
+  draft.completed.set(frameworkId, { frameworkId, principal, nonce, why });
+  for (const oldest of draft.completed.keys()) {
+    if (draft.completed.size <= FRAMEWORKS_COMPLETED_MAX) return;
+    draft.completed.delete(oldest);
+  }
+}

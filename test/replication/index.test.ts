@@ -1,0 +1,6 @@
+/** Tests of the replication floor, one process. */
+import "./sha256.cases.ts";
+import "./chain.cases.ts";
+import "./registry.cases.ts";
+import "./writer.cases.ts";
+import "./election.cases.ts";
