@@ -23,6 +23,14 @@ export class Follower {
   registry: Registry = EMPTY_REGISTRY;
   /** How many positions were skipped, by reason. */
   readonly voids = new Map<VoidReason, number>();
+  /** Hash of the record at the position that was asked for, once it has been read. */
+  witnessed: string | undefined;
+  readonly #witnessPosition: Position | undefined;
+
+  /** @param witnessPosition whose hash is to be kept for `witnessFault`. */
+  constructor(witnessPosition?: Position) {
+    this.#witnessPosition = witnessPosition;
+  }
 
   /** Entries already known are skipped; a missing position is a reason to stop. */
   feed(entries: readonly LogBytes[]): Fed {
@@ -35,6 +43,7 @@ export class Follower {
         return judged;
       }
       this.head = judged.head;
+      if (this.head.validPosition === this.#witnessPosition) this.witnessed = this.head.hash;
       if (judged.kind === "next") records.push(judged.record);
       else this.voids.set(judged.why, (this.voids.get(judged.why) ?? 0) + 1);
     }

@@ -52,6 +52,8 @@ export type WriterCommand =
       readonly token: string;
       readonly expected: Position;
       readonly bytes: Uint8Array;
+      /** These very bytes were handed over before, and what became of them is unknown. */
+      readonly again: boolean;
     }
   | {
       readonly kind: "read";
@@ -147,7 +149,7 @@ export class Writer {
       outcome: undefined,
     };
     this.#pending.push(pending);
-    return [this.#append(pending)];
+    return [this.#append(pending, false)];
   }
 
   #take(): RegistryOperation[] {
@@ -161,11 +163,11 @@ export class Writer {
     return this.#queue.splice(0, count).map(({ operation }) => operation);
   }
 
-  #append(pending: Pending): WriterCommand {
+  #append(pending: Pending, again: boolean): WriterCommand {
     pending.token = this.#token();
     pending.outcome = undefined;
     const { token, expected, bytes } = pending;
-    return { kind: "append", token, expected, bytes };
+    return { kind: "append", token, expected, bytes, again };
   }
 
   #token(): string {
@@ -223,7 +225,7 @@ export class Writer {
     if (this.#state !== "resolving" || this.#reading !== undefined) return [];
     if (this.#next === "read") return this.#read();
     this.#state = "open";
-    return this.#pending.map((pending) => this.#append(pending));
+    return this.#pending.map((pending) => this.#append(pending, true));
   }
 
   /** The log's answer to a read. */
