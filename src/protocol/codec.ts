@@ -12,6 +12,7 @@ import { Encoder } from "cbor-x";
 import { KINDS, type Kind } from "./kinds.ts";
 import type { BodyOf } from "./messages.ts";
 import type { WireReason } from "./refusals.ts";
+import { decodeScanned } from "./plain.ts";
 import { scanCbor } from "./scan.ts";
 
 /** `int64AsNumber` is an option of the decoder that its type leaves out. */
@@ -54,7 +55,7 @@ export function decodeBody<K extends Kind>(kind: K, bytes: Uint8Array): Decoded<
 function decodePlain(bytes: Uint8Array): { plain: unknown } | "scan-failed" | "decode-failed" {
   if (scanCbor(bytes) !== undefined) return "scan-failed";
   try {
-    return { plain: cbor.decode(bytes) as unknown };
+    return { plain: decodeScanned(bytes) };
   } catch {
     // The scan leaves the decoder nothing to fail on but its own limits: said by the reason.
     return "decode-failed";

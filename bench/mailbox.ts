@@ -1,0 +1,286 @@
+/**
+ * How fast an actor receives: scan, decode, check, gate and step of status updates that arrive in
+ * frames, all in one process. What the sender does is prepared before and not counted, except
+ * that frames are put together from encoded messages.
+ */
+import { performance } from "node:perf_hooks";
+import { setup } from "xstate";
+import {
+  type AgentId,
+  agentPeer,
+  asId,
+  type ClusterId,
+  type ContainerId,
+  decodeSingle,
+  encodeBody,
+  encodeFrame,
+  encodeMessage,
+  type ExecutorId,
+  type FrameworkId,
+  type Hello,
+  MASTER_PEER,
+  type Peer,
+  type Principal,
+  Session,
+  type SessionId,
+  type StatusUpdate,
+  subjectsOf,
+  type TaskId,
+  type Uuid,
+} from "#protocol";
+import {
+  type Behaviour,
+  type Bus,
+  type BusMessage,
+  type Clock,
+  type Logger,
+  type Random,
+  startActor,
+} from "#runtime";
+import { print, quantile } from "./harness.ts";
+
+const AGENTS = 16;
+const MESSAGES_PER_FRAME = 64;
+const FRAMES_PER_TURN = 16;
+const BODIES = 4_096;
+const TARGET_MS = 4_000;
+const WARM_UP_MS = 1_500;
+const EPOCH = 7;
+
+const subjects = subjectsOf(asId<ClusterId>("bench"));
+
+function hex(n: number, length: number): string {
+  return (n * 2_654_435_761).toString(16).padStart(length, "0").slice(-length);
+}
+
+function uuid(n: number): Uuid {
+  return `${hex(n, 8)}-${hex(n + 1, 4)}-4${hex(n + 2, 3)}-8${hex(n + 3, 3)}-${hex(n + 4, 12)}` as Uuid;
+}
+
+/** A status update as the built-in executor's come: 411 bytes or so. */
+export function updateOf(n: number): StatusUpdate {
+  const container = `c-${uuid(n).replaceAll("-", "")}`;
+  return {
+    frameworkId: asId<FrameworkId>("0b8d5a4e-6e0c-4a51-8f7e-9a4f2c1d3e55"),
+    status: {
+      taskId: asId<TaskId>(`batch-000017-${String(n).padStart(6, "0")}`),
+      state: "TASK_RUNNING",
+      source: "SOURCE_EXECUTOR",
+      agentId: asId<AgentId>("5f0c9a31-2f6b-4f5e-9c11-2b8f0a1c7d01"),
+      executorId: asId<ExecutorId>(`batch-000017-${String(n).padStart(6, "0")}`),
+      timestampMs: 1_763_842_000_000 + n,
+      uuid: uuid(n),
+      containerStatus: {
+        containerId: asId<ContainerId>(container),
+        cgroup: `meseta/5f0c9a31-2f6b-4f5e-9c11-2b8f0a1c7d01/${container}`,
+        executorPid: 10_000 + n,
+      },
+    },
+    latestState: "TASK_RUNNING",
+  };
+}
+
+/** The master's side of a connection whose other end is this file. */
+class Wire implements Bus {
+  readonly connected = true;
+  readonly dropped = new Map<string, number>();
+  readonly sent: { readonly subject: string; readonly data: Uint8Array }[] = [];
+  onMessage: (message: BusMessage) => void = () => undefined;
+
+  publish(subject: string, data: Uint8Array): "sent" {
+    this.sent.push({ subject, data });
+    return "sent";
+  }
+
+  subscribe(_subject: string, onMessage: (message: BusMessage) => void) {
+    this.onMessage = onMessage;
+    return { stop: () => undefined };
+  }
+
+  request: Bus["request"] = (_subject, _data, _timeoutMs, done) => {
+    setImmediate(() => done({ kind: "no-responders" }));
+  };
+  flush: Bus["flush"] = (done) => void setImmediate(() => done(true));
+  onStatus: Bus["onStatus"] = () => ({ stop: () => undefined });
+  close: Bus["close"] = (done) => void setImmediate(done);
+}
+
+export const drains: number[] = [];
+
+export const clock: Clock = {
+  monotonicMs: () => performance.now(),
+  wallMs: () => Date.now(),
+  timer(inMs, fire) {
+    const timer = setTimeout(fire, inMs);
+    return { cancel: () => clearTimeout(timer) };
+  },
+  soon(run) {
+    setImmediate(() => {
+      const startMs = performance.now();
+      run();
+      drains.push(performance.now() - startMs);
+    });
+  },
+};
+
+let drawn = 0;
+export const random: Random = {
+  below: (bound) => drawn++ % bound,
+  uuid: () => uuid(drawn++),
+  token: (length) => hex(drawn++, length),
+};
+
+export const logger: Logger = {
+  level: "warn",
+  log: (level, sentence) => void process.stderr.write(`${level} ${sentence}\n`),
+  child: () => logger,
+  setLevel: () => undefined,
+};
+
+const machine = setup({
+  types: { events: {} as { type: "Inputs" | "Stop" } },
+  actions: { handleBatch: () => undefined },
+}).createMachine({
+  initial: "leading",
+  states: { leading: { tags: "handle", on: { Inputs: { actions: "handleBatch" } } } },
+});
+
+export interface Tally {
+  updates: number;
+  running: number;
+  latestByTask: Map<string, string>;
+}
+
+/** The trivial actor: lets everybody come, keeps the latest state of each task. */
+export function tallying(tally: Tally): Behaviour<Tally> {
+  return {
+    name: "tally",
+    machine,
+    state: tally,
+    step(state, input, _env, out) {
+      if (input.family === "done" && input.what === "link" && input.link.change === "hello") {
+        out.push({ kind: "come", peer: input.peer, session: input.link.session });
+      }
+      if (input.family !== "mail" || input.kind !== "StatusUpdate") return;
+      state.updates++;
+      if (input.body.latestState === "TASK_RUNNING") state.running++;
+      state.latestByTask.set(input.body.status.taskId, input.body.latestState);
+    },
+    entered(_state, _lifecycle, _event, _env, out) {
+      out.push({ kind: "listen", to: "from-agents", listen: true });
+    },
+    batchEnded: () => undefined,
+  };
+}
+
+export const masterAddress = {
+  subjects,
+  self: MASTER_PEER,
+  serves: ["agent"],
+  kinds: [],
+  epoch: () => EPOCH,
+} as const;
+
+interface Sender {
+  readonly peer: Peer;
+  readonly subject: string;
+  readonly session: Session;
+}
+
+function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
+}
+
+async function openSessions(wire: Wire): Promise<Sender[]> {
+  const senders: Sender[] = [];
+  for (let i = 0; i < AGENTS; i++) {
+    const peer = agentPeer(asId<Principal>(`agent-${i}`));
+    const id = random.uuid() as string as SessionId;
+    const session = new Session({ id, side: "client", window: 1_024, nowMs: clock.monotonicMs() });
+    const hello: Hello = { session: id, incarnation: 1, epoch: EPOCH, version: 1, kinds: [] };
+    const body = encodeBody("Hello", hello);
+    const message = body.bytes && encodeMessage("Hello", { id: 0, re: 0 }, body.bytes);
+    if (message === undefined) throw new Error(body.fault ?? "Hello is too large");
+    const subject = subjects.toMaster(peer);
+    const data = encodeFrame(session.stamp(EPOCH, 0, clock.monotonicMs()), [message]);
+    wire.onMessage({ subject, data, arrivedAtMs: clock.monotonicMs() });
+    session.open(Number.MAX_SAFE_INTEGER, EPOCH);
+    senders.push({ peer, subject, session });
+  }
+  await turn();
+  if (wire.sent.length < AGENTS) {
+    const first = wire.sent[0];
+    throw new Error(`not all came: ${JSON.stringify(first && decodeSingle(first.data))}`);
+  }
+  return senders;
+}
+
+export async function run(): Promise<boolean> {
+  const messages: Uint8Array[] = [];
+  let bytes = 0;
+  for (let n = 0; n < BODIES; n++) {
+    const body = encodeBody("StatusUpdate", updateOf(n));
+    const message = body.bytes && encodeMessage("StatusUpdate", { id: n, re: 0 }, body.bytes);
+    if (message === undefined) throw new Error(body.fault ?? "an update is too large");
+    bytes += body.bytes?.length ?? 0;
+    messages.push(message);
+  }
+  const wire = new Wire();
+  const tally: Tally = { updates: 0, running: 0, latestByTask: new Map() };
+  const ports = { bus: wire, clock, random, logger };
+  const actor = startActor(tallying(tally), ports, masterAddress, { windows: { agent: 16_384 } });
+  await turn();
+  const senders = await openSessions(wire);
+  const receives: number[] = [];
+  let next = 0;
+  let sentMessages = 0;
+
+  const pump = async (forMs: number): Promise<{ updates: number; elapsedMs: number }> => {
+    const startMs = performance.now();
+    const before = tally.updates;
+    while (performance.now() - startMs < forMs) {
+      const receiveMs = performance.now();
+      for (let i = 0; i < FRAMES_PER_TURN; i++) {
+        const sender = senders[next % AGENTS] as Sender;
+        const from = (next * MESSAGES_PER_FRAME) % BODIES;
+        next++;
+        const nowMs = performance.now();
+        const header = sender.session.stamp(EPOCH, MESSAGES_PER_FRAME, nowMs);
+        const data = encodeFrame(header, messages, { from, count: MESSAGES_PER_FRAME });
+        wire.onMessage({ subject: sender.subject, data, arrivedAtMs: nowMs });
+        sentMessages += MESSAGES_PER_FRAME;
+      }
+      receives.push(performance.now() - receiveMs);
+      await turn();
+      while (sentMessages - tally.updates > 8_192) await turn();
+    }
+    while (tally.updates < sentMessages) await turn();
+    return { updates: tally.updates - before, elapsedMs: performance.now() - startMs };
+  };
+
+  await pump(WARM_UP_MS);
+  drains.length = 0;
+  receives.length = 0;
+  const cpuBefore = process.cpuUsage();
+  const { updates, elapsedMs } = await pump(TARGET_MS);
+  const cpu = process.cpuUsage(cpuBefore);
+  const refused = [...actor.counters].map((count) => count.join(" "));
+  actor.kill();
+  if (refused.length > 0) throw new Error(`something was refused: ${refused.join(", ")}`);
+  return print({
+    benchmark: "mailbox, in process",
+    workload:
+      `StatusUpdate of ${Math.round(bytes / BODIES)} bytes on average, ${BODIES} different, ` +
+      `${AGENTS} agents, frames of ${MESSAGES_PER_FRAME}, ${FRAMES_PER_TURN} frames a turn; ` +
+      "scan, decode, check, session, gate, one machine event a batch, step into a Map; " +
+      "cbor-x without its native addon",
+    rows: [
+      { name: "updates", value: (updates / elapsedMs) * 1_000, unit: "/s", atLeast: 100_000 },
+      { name: "drain p50", value: quantile(drains, 0.5), unit: "ms" },
+      { name: "drain p99", value: quantile(drains, 0.99), unit: "ms", below: 20 },
+      { name: "drain max", value: Math.max(...drains), unit: "ms" },
+      { name: "processor time an update", value: (cpu.user + cpu.system) / updates, unit: "µs" },
+      { name: "receive turn p99", value: quantile(receives, 0.99), unit: "ms" },
+    ],
+  });
+}

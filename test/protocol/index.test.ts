@@ -1,0 +1,5 @@
+import "./scan.cases.ts";
+import "./frame.cases.ts";
+import "./golden.cases.ts";
+import "./session.cases.ts";
+import "./streams.cases.ts";
