@@ -4,4 +4,5 @@ import "./bus.cases.ts";
 import "./disk.cases.ts";
 import "./log.cases.ts";
 import "./contract-bus.cases.ts";
+import "./contract-storage.cases.ts";
 import "./launcher.cases.ts";

@@ -1,0 +1,45 @@
+/** What a checker is: a statement that must hold, watched from outside the actors. */
+import type { Observation } from "../observation.ts";
+
+/** A statement that did not hold. */
+export interface Violation {
+  readonly id: string;
+  readonly message: string;
+  /** Number of events run before it was noticed, and the virtual time. */
+  readonly event: number;
+  readonly atMs: number;
+}
+
+export type Violate = (id: string, message: string) => void;
+
+/** What a checker may look at besides observations. */
+export interface CheckedWorld {
+  readonly nowMs: number;
+  /** Entries that wait in the calendar. */
+  readonly pending: number;
+  /** Mail that waits unread, by node. */
+  waiting(): Iterable<readonly [node: string, count: number]>;
+  readonly log: {
+    readonly end: number;
+    readonly acknowledged: ReadonlyMap<number, Uint8Array>;
+    record(position: number): Uint8Array | undefined;
+  };
+  /** Machines by name with the names of what still runs on them. */
+  running(): Iterable<readonly [machine: string, containers: readonly string[]]>;
+  /** Agents by principal, and whether their process is up. */
+  agents(): Iterable<readonly [principal: string, up: boolean]>;
+  /** Tasks that a scheduler still waits for: (framework, task or work item). */
+  unfinished(): Iterable<readonly [framework: string, item: string]>;
+}
+
+export interface Checker {
+  readonly id: string;
+  readonly statement: string;
+  on(observation: Observation): void;
+  /** A full look, every few thousand events and at the end. */
+  recount?(): void;
+  /** After the quiet phase: what must have come to an end by now. */
+  settled?(): void;
+}
+
+export type MakeChecker = (world: CheckedWorld, violate: Violate) => Checker;

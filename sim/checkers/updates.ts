@@ -1,0 +1,75 @@
+/**
+ * U1: every update that an agent makes reaches the scheduler at least once; the first deliveries
+ * of a task come in the order in which the agent made them; no update gets a second uuid.
+ */
+import { isTerminal, type TaskStatus } from "#protocol";
+import type { Observation } from "../observation.ts";
+import type { CheckedWorld, Checker, Violate } from "./checker.ts";
+
+interface Stream {
+  /** Uuids in the order in which the agent first said them. */
+  readonly made: string[];
+  /** How many of them the scheduler was told, in order. */
+  told: number;
+  terminal: string | undefined;
+  /** What each update says, to find the same one under two uuids. */
+  readonly contents: Map<string, string>;
+}
+
+export function updateChecker(_world: CheckedWorld, violate: Violate): Checker {
+  const streams = new Map<string, Stream>();
+  const streamOf = (taskId: string): Stream => {
+    let stream = streams.get(taskId);
+    if (stream === undefined) {
+      stream = { made: [], told: 0, terminal: undefined, contents: new Map() };
+      streams.set(taskId, stream);
+    }
+    return stream;
+  };
+  const made = (status: TaskStatus): void => {
+    const { taskId, uuid, state, timestampMs } = status;
+    if (uuid === undefined) return;
+    const stream = streamOf(taskId);
+    if (stream.made.includes(uuid)) return;
+    const content = `${state} ${timestampMs}`;
+    const before = stream.contents.get(content);
+    if (before !== undefined) {
+      violate("U1", `${taskId}: ${content} has the uuids ${before} and ${uuid}`);
+    }
+    stream.contents.set(content, uuid);
+    if (isTerminal(state)) {
+      if (stream.terminal !== undefined) {
+        violate("U1", `${taskId} has two terminal updates: ${stream.terminal} and ${uuid}`);
+      }
+      stream.terminal = uuid;
+    }
+    stream.made.push(uuid);
+  };
+  return {
+    id: "U1",
+    statement: "updates arrive at least once, first deliveries in order, one uuid each",
+    on(observation: Observation): void {
+      if (observation.what === "said") {
+        for (const message of observation.frame.messages) {
+          if (message.kind === "StatusUpdate") made(message.body.status);
+        }
+        return;
+      }
+      if (observation.what !== "told" || observation.uuid === undefined) return;
+      const { taskId, uuid } = observation;
+      const stream = streamOf(taskId);
+      const index = stream.made.indexOf(uuid);
+      if (index < 0) return violate("U1", `${taskId}: nobody made the update ${uuid}`);
+      if (index > stream.told) {
+        violate("U1", `${taskId}: update ${index + 1} was told before update ${stream.told + 1}`);
+      }
+      stream.told = Math.max(stream.told, index + 1);
+    },
+    settled(): void {
+      for (const [taskId, { made: all, told }] of streams) {
+        if (told >= all.length) continue;
+        violate("U1", `${taskId}: of ${all.length} updates only ${told} were ever told`);
+      }
+    },
+  };
+}

@@ -1,0 +1,112 @@
+/** All faults, as a table, and the swarm that draws from it. */
+export * from "./fault.ts";
+import type { Chance } from "../kernel/prng.ts";
+import type { World } from "../kernel/world.ts";
+import type { Observe } from "../observation.ts";
+import type { Fault, FaultTarget } from "./fault.ts";
+import { NETWORK_FAULTS } from "./network.ts";
+import { PROCESS_FAULTS } from "./process.ts";
+import { STORAGE_FAULTS } from "./storage.ts";
+
+export const FAULTS: readonly Fault[] = [...PROCESS_FAULTS, ...NETWORK_FAULTS, ...STORAGE_FAULTS];
+
+/** Faults that may be under way at once; more would only be noise. */
+export const FAULTS_AT_ONCE_MAX = 3;
+
+export interface SwarmOptions {
+  /** Mean time between two faults. */
+  readonly everyMs: number;
+  /** Names of faults that may be drawn; absent: each run switches some of them off by itself. */
+  readonly only?: readonly string[];
+}
+
+/** Draws faults, applies them, heals them. */
+export class Swarm {
+  readonly #world: World;
+  readonly #target: FaultTarget;
+  readonly #observe: Observe;
+  readonly #chance: Chance;
+  readonly #weights: readonly (readonly [Fault, number])[];
+  readonly #options: SwarmOptions;
+  readonly #open = new Set<() => void>();
+  /** How often each fault was applied. */
+  readonly counts = new Map<string, number>();
+  #over = false;
+
+  constructor(world: World, target: FaultTarget, observe: Observe, options: SwarmOptions) {
+    this.#world = world;
+    this.#target = target;
+    this.#observe = observe;
+    this.#options = options;
+    this.#chance = world.seed.stream("faults");
+    this.#weights = this.#drawWeights();
+  }
+
+  /** Begins to draw; ends when `heal` is called. */
+  start(): void {
+    this.#next();
+  }
+
+  /** Applies one fault by its name now; false when there is nothing to do it to. */
+  apply(name: string, lastsMs?: number): boolean {
+    const fault = FAULTS.find((one) => one.name === name);
+    if (fault === undefined) throw new Error(`there is no fault ${name}`);
+    return this.#apply(fault, lastsMs);
+  }
+
+  /** No more faults, and everything that was broken is put right. */
+  heal(): void {
+    this.#over = true;
+    for (const heal of [...this.#open]) heal();
+  }
+
+  /** A run with every fault at medium strength finds less: some are off, some are frequent. */
+  #drawWeights(): readonly (readonly [Fault, number])[] {
+    const { only } = this.#options;
+    return FAULTS.map((fault) => {
+      if (only !== undefined) return [fault, only.includes(fault.name) ? fault.weight : 0];
+      const factor = this.#chance.pick([0, 1, 1, 4]) ?? 1;
+      return [fault, fault.weight * factor];
+    });
+  }
+
+  #next(): void {
+    this.#world.after(this.#chance.exponential(this.#options.everyMs), () => {
+      if (this.#over) return;
+      const fault = this.#draw();
+      if (fault !== undefined && this.#open.size < FAULTS_AT_ONCE_MAX) this.#apply(fault);
+      this.#next();
+    });
+  }
+
+  #draw(): Fault | undefined {
+    const sum = this.#weights.reduce((total, [, weight]) => total + weight, 0);
+    let left = this.#chance.below(Math.max(1, sum));
+    for (const [fault, weight] of this.#weights) {
+      left -= weight;
+      if (left < 0) return fault;
+    }
+    return undefined;
+  }
+
+  #apply(fault: Fault, lastsMs?: number): boolean {
+    const applied = fault.apply(this.#target, this.#chance);
+    if (applied === undefined) return false;
+    const { name } = fault;
+    const { target } = applied;
+    this.counts.set(name, (this.counts.get(name) ?? 0) + 1);
+    this.#world.record({ node: "faults", kind: name, summary: target });
+    this.#observe({ what: "fault", name, target });
+    const healing = applied.heal;
+    if (healing === undefined) return true;
+    const heal = (): void => {
+      if (!this.#open.delete(heal)) return;
+      healing();
+      this.#world.record({ node: "faults", kind: "heal", summary: `${name} ${target}` });
+    };
+    this.#open.add(heal);
+    const [low, high] = fault.lastsMs;
+    this.#world.after(lastsMs ?? this.#chance.between(low, high), heal);
+    return true;
+  }
+}

@@ -1,0 +1,159 @@
+/**
+ * One process of the simulated cluster: what survives it (disk, machine), how it is started,
+ * and who starts it again. Boots the same actors as the daemon; only the ports differ.
+ */
+import type { Identity } from "#access";
+import { inboxOf, mayPublish, maySubscribe, permissionsOf } from "#access";
+import type { Subjects } from "#protocol";
+import type { ActorPorts } from "#runtime";
+import type { Member, MemberRole } from "./faults/fault.ts";
+import type { SimNode } from "./kernel/node.ts";
+import type { World } from "./kernel/world.ts";
+import type { Observe } from "./observation.ts";
+import type { BusNetwork } from "./ports/bus.ts";
+import { clockOf, loggerOf, randomOf } from "./ports/clock.ts";
+import { SimDisk } from "./ports/disk.ts";
+import { SimLauncher } from "./ports/launcher.ts";
+import { SimLog } from "./ports/log.ts";
+import type { LogCluster } from "./ports/log-cluster.ts";
+import { SimMachine } from "./ports/machine.ts";
+import { streamsOf } from "./ports/streams.ts";
+
+/** How long the process manager waits before it starts a process that died again. */
+const RESTART_MS = 1_000;
+/** How long a new actor waits after an orderly end of the one before (a deposed master). */
+const AGAIN_MS = 200;
+
+/** Everything a member may need of what is around it. */
+export interface Around {
+  readonly world: World;
+  readonly network: BusNetwork;
+  readonly log: LogCluster;
+  readonly subjects: Subjects;
+  readonly observe: Observe;
+}
+
+/** How an actor's end is told to the process. */
+export type Ended = (end: { readonly kind: "ended" | "died"; readonly why: string }) => void;
+
+export interface MemberOptions {
+  readonly name: string;
+  readonly role: MemberRole;
+  readonly identity: Identity;
+  /** Makes the actor on the ports of this life; its end is told to `ended`. */
+  boot(member: ClusterMember, ports: ActorPorts, ended: Ended): void;
+}
+
+export class ClusterMember implements Member {
+  readonly name: string;
+  readonly role: MemberRole;
+  readonly node: SimNode;
+  readonly disk: SimDisk;
+  readonly machine: SimMachine | undefined;
+  readonly #around: Around;
+  readonly #options: MemberOptions;
+  #launcher: SimLauncher | undefined;
+  /** How often it has been started. */
+  starts = 0;
+  /** false: a fault keeps it down; nobody else starts it. */
+  #wanted = true;
+
+  constructor(around: Around, options: MemberOptions) {
+    const { world } = around;
+    this.name = options.name;
+    this.role = options.role;
+    this.#around = around;
+    this.#options = options;
+    this.node = world.addNode(options.name);
+    this.disk = new SimDisk(world, options.name);
+    this.machine = options.role === "agent" ? new SimMachine(world, options.name) : undefined;
+  }
+
+  launcher(): SimLauncher | undefined {
+    return this.#launcher;
+  }
+
+  start(): void {
+    this.#wanted = true;
+    if (this.node.up) return;
+    this.starts += 1;
+    this.#record("up", `start ${this.starts}`);
+    this.node.start(() => {
+      const ports = this.#ports();
+      this.#boot(ports);
+    });
+  }
+
+  restart(): void {
+    this.start();
+  }
+
+  crash(why: string): void {
+    this.#wanted = false;
+    this.#down(why);
+  }
+
+  /** The process ends by a fault of its own; its manager starts it again. */
+  died(why: string): void {
+    this.#down(why);
+    this.#around.world.after(RESTART_MS, () => {
+      if (this.#wanted) this.start();
+    });
+  }
+
+  #down(why: string): void {
+    if (!this.node.up) return;
+    this.#record("down", why);
+    this.#launcher = undefined;
+    this.node.crash();
+  }
+
+  #boot(ports: ActorPorts): void {
+    const { life } = this.node;
+    const ended: Ended = (end) => {
+      this.#around.observe({ what: "actor-ended", node: this.node, ...end });
+      this.#record(`actor-${end.kind}`, end.why);
+      if (life !== this.node.life) return;
+      if (end.kind === "died") return this.#around.world.after(1, () => this.died(end.why));
+      // An actor that ended in order is followed by a new one in the same process.
+      this.node.timer(AGAIN_MS, () => this.#boot(ports));
+    };
+    this.#options.boot(this, ports, ended);
+  }
+
+  /** The ways out of this life. */
+  #ports(): ActorPorts {
+    const { world, network, log, subjects } = this.#around;
+    const { identity } = this.#options;
+    const { node, machine } = this;
+    const permissions = permissionsOf(subjects, identity);
+    const bus = network.connect(node, {
+      inbox: inboxOf(identity),
+      permissions: {
+        mayPublish: (subject) => mayPublish(permissions, subject),
+        maySubscribe: (subject) => maySubscribe(permissions, subject),
+      },
+    });
+    const ports = {
+      bus,
+      clock: clockOf(node),
+      random: randomOf(world, node),
+      logger: loggerOf(world, node),
+    };
+    if (this.role === "master") {
+      return { ...ports, log: new SimLog(log, node, () => bus.brokerName) };
+    }
+    if (machine === undefined) return ports;
+    this.#launcher = new SimLauncher(machine, node);
+    return {
+      ...ports,
+      disk: this.disk.open(node),
+      launcher: this.#launcher,
+      streams: streamsOf(machine, node),
+    };
+  }
+
+  #record(kind: string, summary: string): void {
+    this.#around.world.record({ node: this.name, kind, summary });
+  }
+}

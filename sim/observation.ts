@@ -1,0 +1,122 @@
+/**
+ * What can be seen of a run from outside the actors: frames on the bus, containers on machines,
+ * what schedulers are told, faults. Decodes each frame once; checkers, trace and summary read
+ * it. Judges nothing.
+ */
+import {
+  type AnyMessage,
+  decodeBody,
+  type Epoch,
+  FrameReader,
+  type Kind,
+  type Peer,
+  type Subjects,
+} from "#protocol";
+import type { BusObserver } from "./ports/bus-client.ts";
+import type { Packet } from "./ports/broker.ts";
+import type { SimNode } from "./kernel/node.ts";
+import type { SimContainer, SimMachine } from "./ports/machine.ts";
+
+/** Kinds whose bodies nobody outside reads; only the header of their frames counts. */
+const UNREAD: ReadonlySet<Kind> = new Set(["Heartbeat", "Probe", "AgentUsage", "EVENT_BATCH"]);
+
+export interface SeenFrame {
+  /** Who says it, by the subject (P-4.1). */
+  readonly speaker: Peer;
+  readonly subject: string;
+  readonly bytes: number;
+  readonly epoch: Epoch;
+  readonly session: string;
+  readonly number: number;
+  readonly count: number;
+  readonly messages: readonly AnyMessage[];
+}
+
+export type Observation =
+  /** A node's adapter took a frame to send it. */
+  | { readonly what: "said"; readonly node: SimNode; readonly frame: SeenFrame }
+  /** A frame is handed to a node. */
+  | { readonly what: "heard"; readonly node: SimNode; readonly frame: SeenFrame }
+  | {
+      readonly what: "started" | "ended";
+      readonly machine: SimMachine;
+      readonly container: SimContainer;
+    }
+  /** A scheduler is told of an update. */
+  | {
+      readonly what: "told";
+      readonly framework: string;
+      readonly taskId: string;
+      readonly state: string;
+      readonly uuid: string | undefined;
+    }
+  | { readonly what: "fault"; readonly name: string; readonly target: string }
+  /** An actor ended: `died` of a fault of its own, or of its environment. */
+  | {
+      readonly what: "actor-ended";
+      readonly node: SimNode;
+      readonly kind: "ended" | "died";
+      readonly why: string;
+    };
+
+export type Observe = (observation: Observation) => void;
+
+/** Turns what crosses the bus into observations. */
+export class BusEyes implements BusObserver {
+  readonly #subjects: Subjects;
+  readonly #observe: Observe;
+  readonly #reader = new FrameReader();
+  /** Frames by their packets, so that each is decoded once however many hear it. */
+  readonly #seen = new WeakMap<Packet, SeenFrame>();
+
+  constructor(subjects: Subjects, observe: Observe) {
+    this.#subjects = subjects;
+    this.#observe = observe;
+  }
+
+  published(node: SimNode, packet: Packet): void {
+    const frame = this.#decode(packet);
+    if (frame !== undefined) this.#observe({ what: "said", node, frame });
+  }
+
+  delivered(node: SimNode, packet: Packet): void {
+    const frame = this.#seen.get(packet);
+    if (frame !== undefined) this.#observe({ what: "heard", node, frame });
+  }
+
+  #decode(packet: Packet): SeenFrame | undefined {
+    const speaker = this.#subjects.speaker(packet.subject);
+    const reader = this.#reader;
+    if (speaker === undefined || reader.open(packet.data) !== undefined) return undefined;
+    const { epoch, session, number, count } = reader;
+    const messages: AnyMessage[] = [];
+    if (reader.walk() === undefined) {
+      for (let index = 0; index < count; index++) {
+        const message = this.#message(index);
+        if (message !== undefined) messages.push(message);
+      }
+    }
+    const { subject, data } = packet;
+    const frame: SeenFrame = {
+      speaker,
+      subject,
+      bytes: data.length,
+      epoch,
+      session,
+      number,
+      count,
+      messages,
+    };
+    this.#seen.set(packet, frame);
+    return frame;
+  }
+
+  #message(index: number): AnyMessage | undefined {
+    const kind = this.#reader.kind(index);
+    if (kind === undefined || UNREAD.has(kind)) return undefined;
+    const { body } = decodeBody(kind, this.#reader.body(index));
+    if (body === undefined) return undefined;
+    const id = this.#reader.id(index);
+    return { kind, body, id, re: this.#reader.re(index) } as AnyMessage;
+  }
+}

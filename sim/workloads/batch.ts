@@ -1,0 +1,281 @@
+/**
+ * A batch framework on the real driver: a list of work items, each a task that is tried again
+ * under a new id until it has ended as its script must end. Its book outlives the process, as a
+ * scheduler's database would; ids are never used twice.
+ */
+import {
+  type AgentId,
+  type FrameworkId,
+  isTerminal,
+  type Offer,
+  type OfferOperation,
+  type Resource,
+  type TaskId,
+  type TaskInfo,
+  type TaskStatus,
+} from "#protocol";
+import type { Driver, SchedulerEvent } from "#actors/framework";
+import type { Chance } from "../kernel/prng.ts";
+
+/** Tries of one item before it counts as not to be done. */
+export const TRIES_MAX = 50;
+/** Items that run at the same time, so that the work lasts. */
+const RUNNING_MAX = 40;
+/** States that say nothing of the script: the item is tried again. */
+const LOST: ReadonlySet<string> = new Set([
+  "TASK_LOST",
+  "TASK_DROPPED",
+  "TASK_UNREACHABLE",
+  "TASK_GONE",
+  "TASK_GONE_BY_OPERATOR",
+  "TASK_ERROR",
+  "TASK_UNKNOWN",
+]);
+
+interface Item {
+  readonly name: string;
+  readonly script: string;
+  /** How a task with this script ends when nothing else goes wrong. */
+  readonly ends: string;
+  readonly cpuMilli: number;
+  readonly memMib: number;
+  /** Killed by its scheduler so long after it runs. */
+  readonly killAfterMs: number | undefined;
+  readonly availableAtMs: number;
+  tries: number;
+  done: boolean;
+}
+
+interface Try {
+  readonly item: Item;
+  agentId: AgentId;
+  state: string;
+  over: boolean;
+}
+
+export interface BatchOptions {
+  readonly name: string;
+  readonly items: number;
+  readonly chance: Chance;
+  /** Items come in over this time, from the beginning of the run. */
+  readonly overMs: number;
+  readonly world: { readonly nowMs: number };
+}
+
+/** What a script does, how it ends, how often it is drawn. */
+const SCRIPTS: readonly (readonly [script: (ms: number) => string, ends: string])[] = [
+  [(ms) => `sleep ${ms / 1000}`, "TASK_FINISHED"],
+  [(ms) => `sleep ${ms / 1000}`, "TASK_FINISHED"],
+  [(ms) => `echo ${ms}; sleep ${ms / 1000}; exit 0`, "TASK_FINISHED"],
+  [() => "true", "TASK_FINISHED"],
+  [(ms) => `sleep ${ms / 1000}; exit 3`, "TASK_FAILED"],
+  [(ms) => `sleep ${ms / 1000}; oom`, "TASK_FAILED"],
+];
+
+function drawItem(name: string, chance: Chance, overMs: number): Item {
+  const common = {
+    name,
+    availableAtMs: chance.below(Math.max(1, overMs)),
+    cpuMilli: chance.between(1, 20) * 100,
+    memMib: chance.between(1, 16) * 32,
+    tries: 0,
+    done: false,
+  };
+  if (chance.chance(100_000)) {
+    const killAfterMs = chance.between(100, 10_000);
+    const script = chance.chance(300_000) ? "ignore-term; hang" : "hang";
+    return { ...common, script, ends: "TASK_KILLED", killAfterMs };
+  }
+  const [script, ends] = chance.pick(SCRIPTS) ?? [() => "true", "TASK_FINISHED"];
+  const text = script(Math.ceil(chance.exponential(8_000)));
+  return { ...common, script: text, ends, killAfterMs: undefined };
+}
+
+export class BatchWork {
+  readonly #options: BatchOptions;
+  readonly #items: Item[] = [];
+  readonly #tries = new Map<TaskId, Try>();
+  #driver: Driver | undefined;
+  /** Runs something in the framework's own process, if it still lives then. */
+  later: (inMs: number, run: () => void) => void = () => undefined;
+  /** The id that the first subscription got; it survives the process. */
+  frameworkId: FrameworkId | undefined;
+  /** Updates that were told, by state: what the summary counts. */
+  readonly updates = new Map<string, number>();
+  /** How tasks ended, by state. */
+  readonly ended = new Map<string, number>();
+  wrong: string[] = [];
+  #open: number;
+
+  constructor(options: BatchOptions) {
+    this.#options = options;
+    for (let index = 1; index <= options.items; index++) {
+      this.#items.push(drawItem(`${options.name}-${index}`, options.chance, options.overMs));
+    }
+    this.#open = this.#items.length;
+  }
+
+  get done(): boolean {
+    return this.#open === 0;
+  }
+
+  get size(): number {
+    return this.#items.length;
+  }
+
+  /** Items that are not done yet. */
+  *unfinished(): IterableIterator<string> {
+    for (const item of this.#items) {
+      if (!item.done) yield `${item.name} (${item.script}), ${item.tries} tries`;
+    }
+  }
+
+  /** Live tasks as the scheduler's book has them. */
+  known(): { taskId: TaskId; agentId: AgentId }[] {
+    const live = [...this.#tries].filter(([, one]) => !one.over);
+    return live.map(([taskId, { agentId }]) => ({ taskId, agentId }));
+  }
+
+  on(event: SchedulerEvent, driver: Driver): void {
+    this.#driver = driver;
+    switch (event.kind) {
+      case "subscribed":
+        this.frameworkId = event.frameworkId;
+        return;
+      case "offers":
+        for (const offer of event.offers) this.#use(offer, driver);
+        return;
+      case "update":
+        return this.#update(event.status, driver);
+      case "answer":
+        return this.#answered(event, driver);
+      default:
+        return;
+    }
+  }
+
+  readonly #accepts = new Map<number, readonly TaskId[]>();
+
+  #use(offer: Offer, driver: Driver): void {
+    let cpuMilli = amountIn(offer, "cpus");
+    let memMilli = amountIn(offer, "mem");
+    const tasks: TaskInfo[] = [];
+    let running = [...this.#tries.values()].filter(({ over }) => !over).length;
+    for (const item of this.#waiting()) {
+      if (running >= RUNNING_MAX || tasks.length >= 8) break;
+      if (item.cpuMilli > cpuMilli || item.memMib * 1000 > memMilli) continue;
+      cpuMilli -= item.cpuMilli;
+      memMilli -= item.memMib * 1000;
+      running += 1;
+      tasks.push(this.#try(item, offer));
+    }
+    if (tasks.length === 0) {
+      driver.decline([offer.offerId], {
+        refuseMs: this.done ? 60_000 : 2_000,
+        reason: "nothing fits",
+      });
+      return;
+    }
+    const operations: OfferOperation[] = [{ type: "LAUNCH", taskInfos: tasks }];
+    const call = driver.accept([offer.offerId], operations, 1_000);
+    this.#accepts.set(
+      call,
+      tasks.map(({ taskId }) => taskId),
+    );
+  }
+
+  *#waiting(): IterableIterator<Item> {
+    const busy = new Set<Item>();
+    for (const { item, over } of this.#tries.values()) if (!over) busy.add(item);
+    const { nowMs } = this.#options.world;
+    for (const item of this.#items) {
+      if (!item.done && !busy.has(item) && item.availableAtMs <= nowMs) yield item;
+    }
+  }
+
+  #try(item: Item, offer: Offer): TaskInfo {
+    item.tries += 1;
+    const taskId = `${item.name}-${item.tries}` as TaskId;
+    this.#tries.set(taskId, { item, agentId: offer.agentId, state: "asked", over: false });
+    const role = offer.allocationRole;
+    return {
+      name: item.name,
+      taskId,
+      agentId: offer.agentId,
+      resources: [scalar("cpus", item.cpuMilli, role), scalar("mem", item.memMib * 1000, role)],
+      command: { shell: true, value: item.script },
+    };
+  }
+
+  /** An ACCEPT that the leader refused has launched nothing. */
+  #answered(event: SchedulerEvent & { kind: "answer" }, driver: Driver): void {
+    if (event.of !== "ACCEPT") return;
+    const tasks = this.#accepts.get(event.call);
+    this.#accepts.delete(event.call);
+    if (tasks === undefined || event.answer.accepted) return;
+    // Tasks of a refused call are told of by updates, or by reconciliation; ask at once.
+    const open = tasks.filter((taskId) => this.#tries.get(taskId)?.over === false);
+    if (open.length > 0) driver.reconcile(open.map((taskId) => ({ taskId })));
+  }
+
+  #update(status: TaskStatus, driver: Driver): void {
+    const { taskId, state } = status;
+    this.updates.set(state, (this.updates.get(state) ?? 0) + 1);
+    const one = this.#tries.get(taskId);
+    if (one === undefined) {
+      this.wrong.push(`${this.#options.name} is told of ${taskId}, which it never launched`);
+      return;
+    }
+    if (status.agentId !== undefined) one.agentId = status.agentId;
+    one.state = state;
+    const { killAfterMs } = one.item;
+    if (state === "TASK_RUNNING" && killAfterMs !== undefined) this.#killLater(taskId, killAfterMs);
+    if (one.over) return this.#late(taskId, one, state, driver);
+    if (!isTerminal(state) && !LOST.has(state)) return;
+    one.over = true;
+    this.ended.set(state, (this.ended.get(state) ?? 0) + 1);
+    if (state === one.item.ends) this.#close(one.item);
+    else if (!LOST.has(state) && !this.#explained(status)) {
+      const ends = one.item.ends;
+      this.wrong.push(`${taskId} (${one.item.script}) is ${state}, not ${ends}: ${status.message}`);
+    } else if (one.item.tries >= TRIES_MAX) {
+      this.wrong.push(`${one.item.name} was tried ${TRIES_MAX} times`);
+    }
+  }
+
+  /** A task that was given up as unreachable has come back: it is not wanted any more. */
+  #late(taskId: TaskId, { agentId, item }: Try, state: string, driver: Driver): void {
+    if (isTerminal(state as never) || LOST.has(state)) return;
+    if (!item.done || item.tries > 1) driver.kill(taskId, { agentId });
+  }
+
+  /** Whether a failed or killed task failed through no act of its script: it is tried again. */
+  #explained({ state, reason }: TaskStatus): boolean {
+    const byScript = reason === undefined || reason === "REASON_COMMAND_EXECUTOR_FAILED";
+    return state === "TASK_KILLED" || (state === "TASK_FAILED" && !byScript);
+  }
+
+  #killLater(taskId: TaskId, inMs: number): void {
+    this.later(inMs, () => {
+      const one = this.#tries.get(taskId);
+      if (one === undefined || one.over) return;
+      this.#driver?.kill(taskId, { agentId: one.agentId });
+    });
+  }
+
+  #close(item: Item): void {
+    if (item.done) return;
+    item.done = true;
+    this.#open -= 1;
+  }
+}
+
+function amountIn({ resources }: Offer, name: string): number {
+  let milli = 0;
+  for (const one of resources) if (one.name === name) milli += one.scalar?.milli ?? 0;
+  return milli;
+}
+
+function scalar(name: string, milli: number, role: string): Resource {
+  return { name, type: "SCALAR", scalar: { milli }, allocationInfo: { role } };
+}
