@@ -1,0 +1,6 @@
+/** Cases of the agent and of the isolator of its node. */
+import "./stories.cases.ts";
+import "./crash.cases.ts";
+import "./journal.cases.ts";
+import "./updates.cases.ts";
+import "./registration.cases.ts";
