@@ -64,8 +64,9 @@ export function taskChecker(world: CheckedWorld, violate: Violate): Checker {
     },
     settled(): void {
       for (const [framework, item] of world.unfinished()) {
-        violate("T1", `${framework} still waits for ${item}`);
+        violate("LV", `${framework} still waits for ${item}`);
       }
+      for (const wrong of world.wrong()) violate("T1", wrong);
       for (const [machine, containers] of world.running()) {
         for (const container of containers) {
           violate("I1", `${machine} still runs container ${container} though all work is over`);

@@ -1,5 +1,6 @@
 /** Cases of the simulator: its kernel and each of its ports. */
 import "./kernel.cases.ts";
+import "./checkers.cases.ts";
 import "./bus.cases.ts";
 import "./disk.cases.ts";
 import "./log.cases.ts";

@@ -1,0 +1,193 @@
+/** Each checker sees the fault it is there for, and is silent about what is in order. */
+import t from "tap";
+import type { AnyMessage, Peer } from "#protocol";
+import type { SimNode } from "#sim";
+import type { CheckedWorld, MakeChecker } from "../../sim/checkers/checker.ts";
+import { allocationChecker } from "../../sim/checkers/allocation.ts";
+import { boundChecker } from "../../sim/checkers/bounds.ts";
+import { epochChecker } from "../../sim/checkers/epochs.ts";
+import { livenessChecker } from "../../sim/checkers/liveness.ts";
+import { logChecker } from "../../sim/checkers/log.ts";
+import { taskChecker } from "../../sim/checkers/tasks.ts";
+import { updateChecker } from "../../sim/checkers/updates.ts";
+import type { SeenFrame } from "../../sim/observation.ts";
+import { aWorld } from "./a-world.ts";
+
+const { node } = aWorld();
+const nodes = new Map<string, SimNode>();
+const nodeOf = (name: string): SimNode => {
+  const made = nodes.get(name) ?? node(name);
+  nodes.set(name, made);
+  return made;
+};
+
+/** A checker on a world of which the case changes what it needs. */
+function watched(make: MakeChecker) {
+  const said: string[] = [];
+  const world = {
+    nowMs: 0,
+    pending: 0,
+    waiting: () => new Map([["one", 0]]),
+    log: {
+      end: 0,
+      acknowledged: new Map<number, Uint8Array>(),
+      record: (_position: number): Uint8Array | undefined => undefined,
+    },
+    running: (): Iterable<readonly [string, readonly string[]]> => [],
+    agents: (): Iterable<readonly [string, boolean]> => [],
+    unfinished: (): Iterable<readonly [string, string]> => [],
+    wrong: (): Iterable<string> => [],
+  };
+  const checker = make(world satisfies CheckedWorld, (id, message) =>
+    said.push(`${id} ${message}`),
+  );
+  const frame = (from: string, speaker: string, epoch: number, messages: unknown[]) => {
+    const seen: SeenFrame = {
+      speaker: speaker as Peer,
+      subject: speaker === "master" ? "meseta.c.framework.f.i" : `meseta.c.master.${speaker}`,
+      bytes: 100,
+      epoch,
+      session: "s",
+      number: 1,
+      count: messages.length,
+      messages: messages as AnyMessage[],
+    };
+    return { node: nodeOf(from), frame: seen };
+  };
+  return {
+    said,
+    world,
+    checker,
+    says: (from: string, speaker: string, epoch: number, ...messages: unknown[]): void =>
+      checker.on({ what: "said", ...frame(from, speaker, epoch, messages) }),
+    hears: (by: string, speaker: string, epoch: number, ...messages: unknown[]): void =>
+      checker.on({ what: "heard", ...frame(by, speaker, epoch, messages) }),
+  };
+}
+
+const cpus = (milli: number) => [{ name: "cpus", type: "SCALAR", scalar: { milli } }];
+const offers = (offerId: string, milli: number) => ({
+  kind: "OFFERS",
+  body: { offers: [{ offerId, agentId: "a1", resources: cpus(milli) }] },
+});
+const runTask = (taskId: string, agentId: string, milli = 0) => ({
+  kind: "RunTask",
+  body: { task: { taskId, agentId, resources: cpus(milli) } },
+});
+const update = (taskId: string, state: string, uuid: string, timestampMs: number) => ({
+  kind: "StatusUpdate",
+  body: { latestState: state, status: { taskId, state, uuid, timestampMs } },
+});
+
+t.test("R1 sees an agent that is given away twice, when that lasts", async (t) => {
+  const register = {
+    kind: "RegisterAgent",
+    body: { part: 0, agent: { agentId: "a1", resources: cpus(4_000) }, tasks: [] },
+  };
+  for (const [second, wrong] of [
+    [2_000, false],
+    [3_000, true],
+  ] as const) {
+    const { said, world, checker, says, hears } = watched(allocationChecker);
+    says("m1", "master", 9, { kind: "Beacon", body: {} });
+    hears("m1", "agent.a1", 9, register);
+    says("m1", "master", 9, runTask("t1", "a1", 2_000));
+    says("m1", "master", 9, offers("o1", second));
+    checker.recount?.();
+    world.nowMs = 5_000;
+    checker.recount?.();
+    t.equal(said.length > 0, wrong, `${said}`);
+  }
+});
+
+t.test("E1 sees two masters in one epoch, and a client that goes back", async (t) => {
+  const { said, says } = watched(epochChecker);
+  says("m1", "master", 5);
+  says("m2", "master", 6);
+  says("x", "agent.a1", 6);
+  t.same(said, []);
+  says("m2", "master", 5);
+  says("x", "agent.a1", 5);
+  t.match(said, [/E1 .* both speak in epoch 5/, /E1 agent.a1 speaks in epoch 5 after/]);
+});
+
+t.test("L1 sees an acknowledged record that changes or goes", async (t) => {
+  const { said, world, checker } = watched(logChecker);
+  world.log.acknowledged.set(1, new Uint8Array([1]));
+  world.log.record = () => new Uint8Array([1]);
+  checker.recount?.();
+  t.same(said, []);
+  world.log.record = () => new Uint8Array([2]);
+  checker.recount?.();
+  world.log.record = () => undefined;
+  checker.recount?.();
+  t.match(said, [/has changed/, /is gone/]);
+});
+
+t.test("T1 and T2 see a task on two agents, a wrong move, and what never ends", async (t) => {
+  const { said, world, checker, says } = watched(taskChecker);
+  says("m1", "master", 1, runTask("t1", "a1"));
+  says("a1", "agent.a1", 1, update("t1", "TASK_RUNNING", "u1", 1));
+  says("a1", "agent.a1", 1, update("t1", "TASK_FINISHED", "u2", 2));
+  says("a1", "agent.a1", 1, update("t1", "TASK_RUNNING", "u1", 1));
+  checker.settled?.();
+  t.same(said, []);
+  says("m1", "master", 1, runTask("t1", "a2"));
+  says("a1", "agent.a1", 1, update("t1", "TASK_RUNNING", "u3", 3));
+  world.running = () => [["a1", ["c1"]]];
+  world.unfinished = () => [["f1", "item"]];
+  checker.settled?.();
+  t.match(said, [
+    /T2 t1 was sent to a1 and to a2/,
+    /T2 t1 goes from TASK_FINISHED to TASK_RUNNING/,
+    /LV f1 still waits for item/,
+    /I1 a1 still runs container c1/,
+    /T1 t1 on a2 was last said to be TASK_RUNNING/,
+  ]);
+});
+
+t.test(
+  "U1 sees a skipped update, an invented one, a second uuid, and one never told",
+  async (t) => {
+    const { said, checker, says } = watched(updateChecker);
+    const told = (uuid: string): void =>
+      checker.on({ what: "told", framework: "f", taskId: "t1", state: "", uuid });
+    says("a1", "agent.a1", 1, update("t1", "TASK_RUNNING", "u1", 1));
+    told("u1");
+    told("u1");
+    says("a1", "agent.a1", 1, update("t1", "TASK_FINISHED", "u2", 2));
+    told("u2");
+    checker.settled?.();
+    t.same(said, []);
+    says("a1", "agent.a1", 1, update("t1", "TASK_FINISHED", "u3", 2));
+    says("a1", "agent.a1", 1, update("t1", "TASK_FINISHED", "u4", 3));
+    told("u4");
+    told("u9");
+    says("a1", "agent.a1", 1, update("t1", "TASK_FINISHED", "u5", 4));
+    checker.settled?.();
+    t.match(said, [
+      /has the uuids u2 and u3/,
+      /two terminal updates/,
+      /two terminal updates/,
+      /update 4 was told before update 3/,
+      /nobody made the update u9/,
+      /two terminal updates/,
+      /only 4 were ever told/,
+    ]);
+  },
+);
+
+t.test("B1 sees a crowd of unread mail, LV a cluster without a leader", async (t) => {
+  const bounds = watched(boundChecker);
+  bounds.checker.recount?.();
+  t.same(bounds.said, []);
+  bounds.world.waiting = () => new Map([["one", 1_000_000]]);
+  bounds.checker.recount?.();
+  t.match(bounds.said, [/B1 one has 1000000 unread/]);
+  const liveness = watched(livenessChecker);
+  liveness.says("m1", "master", 7, { kind: "Beacon", body: {} });
+  liveness.world.agents = () => [["a1", true]];
+  liveness.world.nowMs = 100_000;
+  liveness.checker.settled?.();
+  t.match(liveness.said, [/LV no leader: m1/, /LV a1 is registered in epoch 0, not 7/]);
+});
