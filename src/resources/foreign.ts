@@ -43,23 +43,24 @@ function resourceOf(fields: Fields): Resource {
   }
   const name = textOf(fields, "name");
   const resource = { name, ...readValue(fields) } as Resource;
-  const provider = fields["providerId"] ?? fields["provider_id"];
+  const provider = get(fields, "providerId") ?? get(fields, "provider_id");
   if (provider !== undefined) {
     resource.providerId = typeof provider === "string" ? provider : valueText(provider);
   }
-  const allocation = fields["allocationInfo"] ?? fields["allocation_info"];
+  const allocation = get(fields, "allocationInfo") ?? get(fields, "allocation_info");
   if (allocation !== undefined) {
     resource.allocationInfo = { role: textOf(fieldsOf(allocation, "allocationInfo"), "role") };
   }
   // The old single `role` of Mesos stands for one static reservation.
   const role = optionalText(fields, "role");
   if (role !== undefined && role !== "*") resource.reservations = [{ type: "STATIC", role }];
-  if (fields["reservations"] !== undefined) {
-    resource.reservations = listOf(fields["reservations"], "reservations").map(reservationOf);
+  if (get(fields, "reservations") !== undefined) {
+    resource.reservations = listOf(get(fields, "reservations"), "reservations").map(reservationOf);
   }
-  if (fields["disk"] !== undefined) resource.disk = diskOf(fieldsOf(fields["disk"], "disk"));
-  if (fields["revocable"] !== undefined) resource.revocable = {};
-  if (fields["shared"] !== undefined) resource.shared = {};
+  if (get(fields, "disk") !== undefined)
+    resource.disk = diskOf(fieldsOf(get(fields, "disk"), "disk"));
+  if (get(fields, "revocable") !== undefined) resource.revocable = {};
+  if (get(fields, "shared") !== undefined) resource.shared = {};
   return resource;
 }
 
@@ -71,11 +72,11 @@ function readValue(fields: Fields): Omit<Resource, "name"> {
   const type = textOf(fields, "type");
   switch (type) {
     case "SCALAR": {
-      const scalar = fieldsOf(fields["scalar"], "scalar");
+      const scalar = fieldsOf(get(fields, "scalar"), "scalar");
       return { type, scalar: { milli: milliOf(scalar) } };
     }
     case "RANGES": {
-      const list = listOf(fieldsOf(fields["ranges"], "ranges")["range"], "ranges.range");
+      const list = listOf(get(fieldsOf(get(fields, "ranges"), "ranges"), "range"), "ranges.range");
       const range = list.map((each) => {
         const { begin, end } = fieldsOf(each, "range");
         return { begin: numberOf(begin, "begin"), end: numberOf(end, "end") };
@@ -83,7 +84,7 @@ function readValue(fields: Fields): Omit<Resource, "name"> {
       return { type, ranges: { range } };
     }
     case "SET": {
-      const list = listOf(fieldsOf(fields["set"], "set")["item"], "set.item");
+      const list = listOf(get(fieldsOf(get(fields, "set"), "set"), "item"), "set.item");
       return { type, set: { item: list.map((each) => asText(each, "set.item")) } };
     }
     default:
@@ -92,8 +93,8 @@ function readValue(fields: Fields): Omit<Resource, "name"> {
 }
 
 function milliOf(scalar: Fields): number {
-  if (scalar["milli"] !== undefined) return numberOf(scalar["milli"], "scalar.milli");
-  const reading = readScalarNumber(numberOf(scalar["value"], "scalar.value"));
+  if (get(scalar, "milli") !== undefined) return numberOf(get(scalar, "milli"), "scalar.milli");
+  const reading = readScalarNumber(numberOf(get(scalar, "value"), "scalar.value"));
   if (reading.kind === "milli") return reading.milli;
   throw new ShapeFault(reading.kind === "invalid" ? reading.message : "scalar.value is no number");
 }
@@ -107,13 +108,13 @@ function reservationOf(value: unknown): Reservation {
   const reservation: Reservation = { type, role: textOf(fields, "role") };
   const principal = optionalText(fields, "principal");
   if (principal !== undefined) reservation.principal = principal;
-  if (fields["labels"] !== undefined) reservation.labels = labelsOf(fields["labels"]);
+  if (get(fields, "labels") !== undefined) reservation.labels = labelsOf(get(fields, "labels"));
   return reservation;
 }
 
 /** Ours is a list of labels, that of Mesos an object with the field `labels`. */
 function labelsOf(value: unknown): Label[] {
-  const list = Array.isArray(value) ? value : fieldsOf(value, "labels")["labels"];
+  const list = Array.isArray(value) ? value : get(fieldsOf(value, "labels"), "labels");
   return listOf(list, "labels").map((each) => {
     const fields = fieldsOf(each, "label");
     const text = optionalText(fields, "value");
@@ -124,14 +125,14 @@ function labelsOf(value: unknown): Label[] {
 
 function diskOf(fields: Fields): Disk {
   const disk: Disk = {};
-  if (fields["persistence"] !== undefined) {
-    const from = fieldsOf(fields["persistence"], "disk.persistence");
+  if (get(fields, "persistence") !== undefined) {
+    const from = fieldsOf(get(fields, "persistence"), "disk.persistence");
     const principal = optionalText(from, "principal");
     disk.persistence = { id: textOf(from, "id") };
     if (principal !== undefined) disk.persistence.principal = principal;
   }
-  if (fields["volume"] !== undefined) {
-    const from = fieldsOf(fields["volume"], "disk.volume");
+  if (get(fields, "volume") !== undefined) {
+    const from = fieldsOf(get(fields, "volume"), "disk.volume");
     const hostPath = optionalText(from, "hostPath") ?? optionalText(from, "host_path");
     const mode = textOf(from, "mode");
     if (mode !== "RW" && mode !== "RO") throw new ShapeFault(`volume mode ${mode} is not RW or RO`);
@@ -139,7 +140,8 @@ function diskOf(fields: Fields): Disk {
     disk.volume = { containerPath, mode };
     if (hostPath !== undefined) disk.volume.hostPath = hostPath;
   }
-  if (fields["source"] !== undefined) disk.source = sourceOf(fieldsOf(fields["source"], "source"));
+  if (get(fields, "source") !== undefined)
+    disk.source = sourceOf(fieldsOf(get(fields, "source"), "source"));
   return disk;
 }
 
@@ -149,7 +151,7 @@ function sourceOf(from: Fields): NonNullable<Disk["source"]> {
     throw new ShapeFault(`disk source type ${type} is none of PATH, MOUNT, BLOCK, RAW`);
   }
   const source: NonNullable<Disk["source"]> = { type };
-  const nested = from["path"] ?? from["mount"];
+  const nested = get(from, "path") ?? get(from, "mount");
   const root =
     optionalText(from, "root") ??
     (nested === undefined ? undefined : optionalText(fieldsOf(nested, type), "root"));
@@ -158,8 +160,12 @@ function sourceOf(from: Fields): NonNullable<Disk["source"]> {
     const text = optionalText(from, field);
     if (text !== undefined) source[field] = text;
   }
-  if (from["metadata"] !== undefined) source.metadata = labelsOf(from["metadata"]);
+  if (get(from, "metadata") !== undefined) source.metadata = labelsOf(get(from, "metadata"));
   return source;
+}
+
+function get(fields: Fields, field: string): unknown {
+  return fields[field];
 }
 
 function fieldsOf(value: unknown, what: string): Fields {

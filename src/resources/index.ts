@@ -1,5 +1,6 @@
 /** Door of the resources floor: values, their algebra, text grammar, roles and attributes. */
 export type { Attribute, Disk, Label, Reservation, Resource } from "#protocol";
+export { parseAgentResources } from "./agent-resources.ts";
 export {
   equalAttributes,
   formatAttribute,

@@ -1,5 +1,11 @@
 /** The text grammar: what is read, how it is printed, where an error shows (mesos.md §10.1, §12.3). */
-import { equalAttributes, parseAttributes, parseValue, Resources } from "#resources";
+import {
+  equalAttributes,
+  parseAgentResources,
+  parseAttributes,
+  parseValue,
+  Resources,
+} from "#resources";
 import t from "tap";
 
 t.test("a resource list is read and printed as Mesos prints it", async (t) => {
@@ -141,4 +147,26 @@ t.test("JSON is read in our shape and in that of the Mesos v1 API", async (t) =>
     "disk(allocated: a/b)(reservations: [(DYNAMIC,a,p,{k})])[MOUNT:/mnt1,id1:data]<SHARED>:10<1>",
   );
   t.ok(read.value.equals(Resources.of(JSON.stringify(read.value.toWire()))));
+});
+
+t.test("an agent is not told to have what only operations make", async (t) => {
+  const one = (more: object): string =>
+    JSON.stringify([{ name: "disk", type: "SCALAR", scalar: { value: 1 }, ...more }]);
+  const rows: [text: string, message: RegExp | undefined][] = [
+    ["cpus:2;mem(role):64", undefined],
+    [one({ disk: { source: { type: "MOUNT", root: "/m" } } }), undefined],
+    [one({ reservations: [{ type: "STATIC", role: "a" }] }), undefined],
+    [one({ reservations: [{ type: "DYNAMIC", role: "a" }] }), /reservation for a is DYNAMIC/],
+    [one({ revocable: {} }), /revocable/],
+    [one({ disk: { persistence: { id: "v" } } }), /made by CREATE/],
+    [one({ allocationInfo: { role: "a" } }), /allocation role/],
+    ["cpus", /no ":"/],
+  ];
+  for (const [text, message] of rows) {
+    const read = parseAgentResources(text);
+    if (message === undefined) t.ok(read.ok, text);
+    else t.match(read.ok ? "accepted" : read.error.message, message);
+  }
+  const read = parseAgentResources("cpus:1", "web");
+  t.ok(read.ok && read.value.equals(Resources.of("cpus(web):1")));
 });
