@@ -374,6 +374,15 @@ export class Resources implements Iterable<Resource> {
     return this.get("mem");
   }
 
+  /** Thousandths of a MiB. */
+  get diskMilli(): number {
+    return this.get("disk");
+  }
+
+  get gpusMilli(): number {
+    return this.get("gpus");
+  }
+
   /** All ranges of a name together. */
   ranges(name: string): RangeList {
     let all: RangeList = [];

@@ -1,3 +1,4 @@
+/** The allocator floor: order, runs, filters, explanations, laws. Holds no test itself. */
 import "./allocate.cases.ts";
 import "./drf.cases.ts";
 import "./explain.cases.ts";

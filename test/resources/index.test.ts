@@ -1,3 +1,4 @@
+/** The resources floor: values, grammar, algebra, its laws. Holds no test itself. */
 import "./algebra.cases.ts";
 import "./grammar.cases.ts";
 import "./metadata.cases.ts";
