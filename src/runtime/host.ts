@@ -9,12 +9,23 @@ import type { ActorEnd, ActorPorts, Address, Behaviour, Env, RunningActor } from
 import { Counters } from "./counters.ts";
 import { Door, type DoorHost, type Gate } from "./door.ts";
 import type { Effect } from "./effects.ts";
+import { envOf } from "./env.ts";
 import { Holds, Tokens } from "./holds.ts";
 import type { Done, Input, LocalMessage } from "./inputs.ts";
 import { Links, type LinksOptions } from "./links.ts";
+import {
+  gateOf,
+  type MachineSnapshotView,
+  nameOf,
+  senderOf,
+  sentenceOf,
+  stackOf,
+  textOf,
+} from "./lifecycle.ts";
 import { Mailbox, type Waiting } from "./mailbox.ts";
 import { Performer, type PerformHost } from "./perform.ts";
 import type { BusStatus, Subscription } from "./ports/bus.ts";
+import { Refusals } from "./refused.ts";
 import { type ArmedTimer, Timers } from "./timers.ts";
 
 /** A batch ends at so many inputs or so much work (P-1.6). */
@@ -24,8 +35,6 @@ export const BATCH_WORK_MS_MAX = 10;
 const CLOCK_EVERY = 16;
 /** Deepest chain of lifecycle events that each cause the next one. */
 const LIFECYCLE_CHAIN_MAX = 32;
-/** Different refusals, by reason and kind, that are logged when they first come. */
-const REFUSALS_LOGGED_MAX = 1_000;
 
 export interface HostOptions extends LinksOptions {
   /** How many inputs the next batch may have at most; the simulator draws it (P-9). */
@@ -67,7 +76,7 @@ class Host<State> implements RunningActor<State>, DoorHost, PerformHost {
   readonly #env: Env;
   readonly #status: Subscription;
   readonly #neighbours = new Map<string, { tell(by: string, message: LocalMessage): void }>();
-  readonly #logged = new Set<string>();
+  readonly #refusals: Refusals;
   readonly #endListeners: ((end: ActorEnd) => void)[] = [];
   readonly #batch: Waiting[] = [];
   /** How far the batch has come; what is in hand, for who is to blame. */
@@ -102,12 +111,21 @@ class Host<State> implements RunningActor<State>, DoorHost, PerformHost {
     this.#behaviour = behaviour;
     this.#options = options;
     this.#busSinceMs = this.clock.monotonicMs();
+    this.#refusals = new Refusals(behaviour.name, this.counters, ports.logger);
     this.holds = new Holds(this.tokens, () => this.count("dropped", "fenced"));
     this.timers = new Timers(ports.clock, (timer, lateMs) => this.#due(timer, lateMs));
     this.links = new Links(this, options);
     this.door = new Door(this, this.links);
     this.#performer = new Performer(this);
-    this.#env = this.#makeEnv();
+    this.#env = envOf({
+      ports,
+      counters: this.counters,
+      links: this.links,
+      nowMs: () => this.#nowMs,
+      lifecycle: () => this.#lifecycle,
+      busSinceMs: () => this.#busSinceMs,
+      oldestWaitingMs: () => this.#mailbox.oldestBehindMs(this.#handled),
+    });
     const machine = behaviour.machine.provide({
       actions: { handleBatch: () => this.#handleBatch() },
     });
@@ -204,29 +222,8 @@ class Host<State> implements RunningActor<State>, DoorHost, PerformHost {
     this.clock.soon(() => this.#drain());
   }
 
-  refuse(
-    reason: WireReason,
-    kind: string,
-    peer: Peer,
-    by = 1,
-    explain: () => string = () => "",
-  ): void {
-    this.counters.add("dropped", reason, by);
-    const key = `${reason} ${kind}`;
-    if (this.#logged.has(key) || this.#logged.size >= REFUSALS_LOGGED_MAX) return;
-    this.#logged.add(key);
-    const detail = explain();
-    this.ports.logger.log(
-      "warn",
-      `refused ${kind}: ${reason}${detail === "" ? "" : `: ${detail}`}`,
-      {
-        actor: this.name,
-        peer,
-        reason,
-        kind,
-        detail: "later ones of this kind are only counted",
-      },
-    );
+  refuse(reason: WireReason, kind: string, peer: Peer, by = 1, explain?: () => string): void {
+    this.#refusals.add(reason, kind, peer, by, explain);
   }
 
   refuseByState(kind: string, peer: Peer): void {
@@ -452,11 +449,7 @@ class Host<State> implements RunningActor<State>, DoorHost, PerformHost {
   #readMachine(): void {
     const snapshot: MachineSnapshotView = this.#actor.getSnapshot();
     this.#lifecycle = textOf(snapshot.value);
-    this.#gate = snapshot.hasTag("handle")
-      ? "handle"
-      : snapshot.hasTag("defer")
-        ? "defer"
-        : "refuse";
+    this.#gate = gateOf(snapshot);
     if (snapshot.status === "done") this.#final = true;
   }
 
@@ -498,71 +491,4 @@ class Host<State> implements RunningActor<State>, DoorHost, PerformHost {
     this.guarded("bus", () => this.#status.stop());
     this.#actor.stop();
   }
-
-  #makeEnv(): Env {
-    const host = this;
-    return {
-      get nowMs() {
-        return host.#nowMs;
-      },
-      get wallMs() {
-        return host.clock.wallMs();
-      },
-      random: this.ports.random,
-      counters: this.counters,
-      bus: {
-        get connected() {
-          return host.ports.bus.connected;
-        },
-        get sinceMs() {
-          return host.#busSinceMs;
-        },
-      },
-      get lifecycle() {
-        return host.#lifecycle;
-      },
-      lastHeardMs: (peer) => this.links.get(peer)?.lastHeardMs,
-      isOpen: (peer) => this.links.isOpen(peer),
-      room: (peer) => this.links.get(peer)?.room ?? 0,
-      oldestWaitingMs: () => this.#mailbox.oldestBehindMs(this.#handled) ?? this.#nowMs,
-    };
-  }
-}
-
-interface MachineSnapshotView {
-  readonly value: unknown;
-  readonly status: string;
-  hasTag(tag: string): boolean;
-}
-
-/** `leading`, or `running.draining` where states are nested. */
-function textOf(value: unknown): string {
-  if (typeof value === "string") return value;
-  if (typeof value !== "object" || value === null) return "";
-  return Object.entries(value)
-    .map(([outer, inner]) => {
-      const text = textOf(inner);
-      return text === "" ? outer : `${outer}.${text}`;
-    })
-    .join("|");
-}
-
-function nameOf(input: Input): string {
-  if (input.family === "mail") return input.kind;
-  return input.family === "due" ? `due-${input.timer}` : `done-${input.what}`;
-}
-
-/** Whose words an input is; undefined for what the actor itself asked for. */
-function senderOf(input: Input): Peer | undefined {
-  if (input.family === "mail") return input.from;
-  if (input.family !== "done" || input.what !== "link") return undefined;
-  return input.link.change === "hello" ? input.peer : undefined;
-}
-
-function sentenceOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}
-
-function stackOf(error: unknown): string {
-  return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }

@@ -28,6 +28,7 @@ interface Planned {
 export class DeskClock implements Clock {
   nowMs = 0;
   #order = 0;
+  #turns = 0;
   #soon: (() => void)[] = [];
   #planned: Planned[] = [];
 
@@ -53,10 +54,18 @@ export class DeskClock implements Clock {
     this.#soon.push(run);
   }
 
+  /** How many turns `run` took. */
+  count(run: () => void): number {
+    const before = this.#turns;
+    run();
+    return this.#turns - before;
+  }
+
   /** Runs everything that is to run without time passing. */
   settle(): void {
     for (let i = 0; this.#soon.length > 0; i++) {
       if (i > 100_000) throw new Error("the desk never comes to rest");
+      this.#turns++;
       this.#soon.shift()?.();
     }
   }

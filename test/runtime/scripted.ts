@@ -6,8 +6,10 @@ import {
   type ClusterId,
   KINDS,
   MASTER_PEER,
+  type Peer,
   type Principal,
   roleOf,
+  type SessionId,
   subjectsOf,
 } from "#protocol";
 import {
@@ -42,13 +44,18 @@ export const scriptedMachine = setup({
   },
 });
 
-export type Script = (input: Input, env: Env, out: Effect[]) => void;
-
+/** An actor whose behaviour a test changes while it runs. */
 export interface Scripted {
   readonly actor: RunningActor<string[]>;
   readonly seen: string[];
-  /** Gives the actor effects, by a timer-free way: told by a neighbour. */
+  /** Has the actor ask for effects, by a word of a neighbour. */
   run(...effects: Effect[]): void;
+  script: (input: Input, out: Effect[], env: Env) => void;
+  onHello: (peer: Peer, session: SessionId, out: Effect[]) => void;
+  /** After any answer of a port. */
+  onDone: (out: Effect[]) => void;
+  /** What handling one input costs. */
+  work: () => void;
 }
 
 /** What an input looks like in a story. */
@@ -88,7 +95,6 @@ export function addressOf(self: Address["self"], epoch: () => number = () => 1):
 export function startScripted(
   ports: DeskPorts,
   address: Address,
-  script: Script = () => undefined,
   options: HostOptions = {},
 ): Scripted {
   const seen: string[] = [];
@@ -97,20 +103,32 @@ export function startScripted(
     machine: scriptedMachine,
     state: seen,
     step(_state, input, env, out) {
+      scripted.work();
       if (input.family === "done" && input.what === "told" && input.message.kind === "do") {
         out.push(...(input.message as Told).effects);
         return;
       }
       seen.push(show(input));
-      script(input, env, out);
+      if (input.family === "done" && input.what === "link" && input.link.change === "hello") {
+        scripted.onHello(input.peer, input.link.session, out);
+      } else if (input.family === "done") scripted.onDone(out);
+      scripted.script(input, out, env);
     },
     entered: (_state, lifecycle, event) => void seen.push(`entered ${lifecycle} by ${event.type}`),
     batchEnded: () => undefined,
   };
   const actor = startActor(behaviour, ports, address, options);
-  const run = (...effects: Effect[]): void => {
-    const told: Told = { kind: "do", effects };
-    actor.tell("test", told);
+  const scripted: Scripted = {
+    actor,
+    seen,
+    run(...effects) {
+      const told: Told = { kind: "do", effects };
+      actor.tell("test", told);
+    },
+    script: () => undefined,
+    onHello: () => undefined,
+    onDone: () => undefined,
+    work: () => undefined,
   };
-  return { actor, seen, run };
+  return scripted;
 }
