@@ -20,11 +20,21 @@ const PROBE_TIMEOUT_MS = 1_000;
 const PROBE_INTERVAL_MS = 20;
 /** How long a stopping broker may take to hand over and to sync before it is killed. */
 const STOP_TIMEOUT_MS = 10_000;
-const BACKOFF_FIRST_MS = 100;
-const BACKOFF_MS_MAX = 5_000;
-/** Deaths within the window after which the broker is given up, loudly. */
-const DEATHS_MAX = 10;
-const DEATHS_WINDOW_MS = 120_000;
+
+/** How often a broker that dies is started again before it is given up, loudly. */
+export interface Patience {
+  readonly backoffMsFirst: number;
+  readonly backoffMsMax: number;
+  readonly deathsMax: number;
+  /** Only deaths within this count. */
+  readonly windowMs: number;
+}
+const PATIENCE: Patience = {
+  backoffMsFirst: 100,
+  backoffMsMax: 5_000,
+  deathsMax: 10,
+  windowMs: 120_000,
+};
 const STORE_BYTES_MAX = 10 * 1024 ** 3;
 
 export interface StartBroker {
@@ -34,6 +44,7 @@ export interface StartBroker {
   readonly trust: BrokerTrust;
   /** Told of deaths and returns; after `gave-up` nothing more happens. */
   onEvent(event: BrokerEvent): void;
+  readonly patience?: Patience;
 }
 
 export type BrokerEvent =
@@ -75,6 +86,8 @@ class BrokerRunner implements Broker {
   #child: ChildProcess | undefined;
   #stopping = false;
   #restart: NodeJS.Timeout | undefined;
+  /** A start that is under way; stopping waits for it, else its child would be left behind. */
+  #starting: Promise<void> = Promise.resolve();
   #deathsMs: number[] = [];
 
   constructor(options: StartBroker, lock: ExclusiveLock, port: number) {
@@ -159,18 +172,19 @@ class BrokerRunner implements Broker {
     this.#child = undefined;
     if (this.#stopping) return;
     const nowMs = performance.now();
-    this.#deathsMs = [...this.#deathsMs.filter((at) => nowMs - at < DEATHS_WINDOW_MS), nowMs];
+    const { backoffMsFirst, backoffMsMax, deathsMax, windowMs } =
+      this.#options.patience ?? PATIENCE;
+    this.#deathsMs = [...this.#deathsMs.filter((at) => nowMs - at < windowMs), nowMs];
     const deaths = this.#deathsMs.length;
-    if (deaths >= DEATHS_MAX) {
-      this.#options.onEvent({
-        kind: "gave-up",
-        why: `${deaths} deaths within ${DEATHS_WINDOW_MS} ms, the last: ${why}`,
-      });
-      return;
+    if (deaths >= deathsMax) {
+      const said = `${deaths} deaths within ${windowMs} ms, the last: ${why}`;
+      return this.#options.onEvent({ kind: "gave-up", why: said });
     }
-    const restartInMs = Math.min(BACKOFF_MS_MAX, BACKOFF_FIRST_MS * 2 ** (deaths - 1));
+    const restartInMs = Math.min(backoffMsMax, backoffMsFirst * 2 ** (deaths - 1));
     this.#options.onEvent({ kind: "died", why, restartInMs });
-    this.#restart = setTimeout(() => void this.#again(), restartInMs);
+    this.#restart = setTimeout(() => {
+      this.#starting = this.#again();
+    }, restartInMs);
   }
 
   async #again(): Promise<void> {
@@ -180,14 +194,14 @@ class BrokerRunner implements Broker {
       return this.#died(error instanceof Error ? error.message : String(error));
     }
     const pid = this.#child?.pid;
-    if (this.#stopping) await this.#end();
-    else if (pid !== undefined) this.#options.onEvent({ kind: "back", pid });
+    if (pid !== undefined && !this.#stopping) this.#options.onEvent({ kind: "back", pid });
   }
 
   async stop(): Promise<void> {
     if (this.#stopping) return;
     this.#stopping = true;
     clearTimeout(this.#restart);
+    await this.#starting;
     await this.#end();
     await this.#lock.release();
   }

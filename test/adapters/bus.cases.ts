@@ -2,9 +2,9 @@
 import t from "tap";
 import type { Identity } from "#access";
 import { MemoryBroker, systemClock } from "#adapters";
-import { asId, type ClusterId, subjectsOf } from "#protocol";
+import { agentPeer, asId, type ClusterId, subjectsOf } from "#protocol";
 import type { Bus } from "#runtime";
-import { type BusHarness, busContract } from "../contracts/bus.cases.ts";
+import { AGENT, type BusHarness, busContract, MASTER } from "../contracts/bus.cases.ts";
 import { startTestBroker, type TestBroker } from "../support/broker.ts";
 import { until } from "../support/until.ts";
 
@@ -89,4 +89,39 @@ busContract(t, {
   async teardown(harness) {
     await brokers.get(harness)?.stop();
   },
+});
+
+t.test("a broker that takes nothing any more makes the bus drop, not grow", async (test) => {
+  const broker = await startTestBroker();
+  test.teardown(() => broker.stop());
+  const [master, agent] = [await broker.connect(MASTER), await broker.connect(AGENT)];
+  let heard = 0;
+  master.subscribe(broker.subjects.fromAgents, () => {
+    heard += 1;
+  });
+  let flushed = false;
+  master.flush((reached) => {
+    flushed = reached;
+  });
+  await until(() => flushed, "the ear is there");
+  const { pid = 0 } = broker.broker;
+  process.kill(pid, "SIGSTOP");
+  const large = new Uint8Array(1024 * 1024 - 1024);
+  const outcomes = Array.from({ length: 60 }, () =>
+    agent.publish(broker.subjects.toMaster(agentPeer(asId("a1"))), large),
+  );
+  process.kill(pid, "SIGCONT");
+  const sent = outcomes.filter((outcome) => outcome === "sent").length;
+  test.equal(agent.dropped.get("broker-slow"), 60 - sent);
+  test.ok(sent >= 32 && sent <= 34, `${sent} were taken`);
+  await until(() => heard === sent, "what was taken arrives");
+  test.equal(agent.publish(broker.subjects.toMaster(agentPeer(asId("a1"))), large), "sent");
+  await until(() => heard === sent + 1, "and it goes on");
+  let open = 2;
+  for (const bus of [master, agent]) {
+    bus.close(() => {
+      open -= 1;
+    });
+  }
+  await until(() => open === 0, "closed");
 });

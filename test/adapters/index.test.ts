@@ -2,3 +2,4 @@
 import "./bus.cases.ts";
 import "./disk.cases.ts";
 import "./log.cases.ts";
+import "./system.cases.ts";

@@ -1,5 +1,6 @@
 /** The broker as a child: found, kept alive, given up by nobody but its owner. */
 import { spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { chmod, mkdir, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -12,6 +13,7 @@ import {
   isNewEnough,
   isSameProcess,
   openTrust,
+  type Patience,
   processMark,
   startBroker,
 } from "#daemon";
@@ -85,7 +87,13 @@ t.test("a program in the cache that others could have put there is not run", asy
   await test.rejects(stat(join(dir, "ran")), /ENOENT/);
 });
 
-async function realBroker(dir: string, events: BrokerEvent[] = []): Promise<Broker> {
+const HASTY: Patience = { backoffMsFirst: 1, backoffMsMax: 4, deathsMax: 5, windowMs: 60_000 };
+
+async function realBroker(
+  dir: string,
+  events: BrokerEvent[] = [],
+  patience?: Patience,
+): Promise<Broker> {
   const binary = await findBroker({ ...silent, mayProvision: true, env: process.env });
   const cluster: ClusterId = asId("test");
   const trust = await openTrust({ dataDir: dir, cluster, nowMs: () => Date.now() });
@@ -94,6 +102,7 @@ async function realBroker(dir: string, events: BrokerEvent[] = []): Promise<Brok
     dir: join(dir, "broker"),
     trust: trust.broker,
     onEvent: (event) => void events.push(event),
+    ...(patience === undefined ? {} : { patience }),
   });
 }
 
@@ -120,6 +129,41 @@ t.test("a broker that is killed comes back on its port, and is gone after stop",
   const again = await realBroker(dir);
   test.equal(again.port, port, "the same port as the last time");
   await again.stop();
+});
+
+t.test("a broker that is stopped while it comes back is gone afterwards", async (test) => {
+  const dir = await scratch();
+  test.teardown(() => rm(dir, { recursive: true, force: true }));
+  const broker = await realBroker(dir);
+  const pidFile = join(dir, "broker", "process.json");
+  const pidIn = (): number => Number(/"pid":(\d+)/.exec(readFileSync(pidFile, "utf8"))?.[1]);
+  const first = pidIn();
+  process.kill(first, "SIGKILL");
+  await until(() => pidIn() !== first, "the next child is started");
+  const second = await processMark(pidIn());
+  await broker.stop();
+  test.equal(second && (await isSameProcess(second)), false);
+  await (await takeLock(join(dir, "broker"), "broker.lock")).release();
+});
+
+t.test("a broker that dies again and again is given up, loudly", async (test) => {
+  const dir = await scratch();
+  test.teardown(() => rm(dir, { recursive: true, force: true }));
+  const events: BrokerEvent[] = [];
+  const broker = await realBroker(dir, events, HASTY);
+  const killed = new Set<number>();
+  const gaveUp = (): boolean => {
+    const { pid } = broker;
+    if (pid !== undefined && !killed.has(pid)) {
+      killed.add(pid);
+      process.kill(pid, "SIGKILL");
+    }
+    return events.some(({ kind }) => kind === "gave-up");
+  };
+  await until(gaveUp, "it is given up");
+  test.equal(events.filter(({ kind }) => kind !== "back").length, 5);
+  test.match(events.at(-1), { kind: "gave-up", why: /5 deaths/ });
+  await broker.stop();
 });
 
 t.test(

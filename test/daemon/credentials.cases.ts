@@ -129,6 +129,35 @@ t.test("a broker lets in whom this trust has signed, and nobody else", async (te
   }
 });
 
+t.test(
+  "a credential that ran out is replaced by the renewed one at the next dial",
+  async (test) => {
+    const broker = await startTestBroker();
+    test.teardown(() => broker.stop());
+    const soonOver = broker.trust.issue(AGENT, 2_000);
+    const renewed = broker.trust.issue(AGENT);
+    let dials = 0;
+    const bus = natsBus({
+      ...broker.optionsFor(AGENT),
+      credential: () => {
+        dials += 1;
+        // A few dials come too early, with what has run out; the library would give up there.
+        return dials < 5 ? soonOver : renewed;
+      },
+    });
+    const news: string[] = [];
+    bus.onStatus(({ kind }) => void news.push(kind));
+    await until(() => dials >= 5 && bus.connected, "it is cut off and comes back");
+    await until(() => news.at(-1) === "connected", "and says so");
+    test.same(news.slice(0, 2), ["connected", "disconnected"]);
+    let over = false;
+    bus.close(() => {
+      over = true;
+    });
+    await until(() => over, "closed");
+  },
+);
+
 t.test("a credential under another's inbox hears nothing and is told", async (test) => {
   const broker = await startTestBroker();
   test.teardown(() => broker.stop());
