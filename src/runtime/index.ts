@@ -15,4 +15,4 @@ export * from "./ports/log.ts";
 export type * from "./ports/logger.ts";
 export type * from "./ports/random.ts";
 export * from "./ports/streams.ts";
-export { type Life, supervise, type Supervision, type Supervisor } from "./supervisor.ts";
+export * from "./supervisor.ts";

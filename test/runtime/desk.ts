@@ -54,6 +54,11 @@ export class DeskClock implements Clock {
     this.#soon.push(run);
   }
 
+  /** How many timers are set. */
+  get timers(): number {
+    return this.#planned.filter((planned) => planned.run !== undefined).length;
+  }
+
   /** How many turns `run` took. */
   count(run: () => void): number {
     const before = this.#turns;

@@ -1,1 +1,3 @@
 import "./host.cases.ts";
+import "./links.cases.ts";
+import "./supervisor.cases.ts";

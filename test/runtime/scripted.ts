@@ -48,6 +48,8 @@ export const scriptedMachine = setup({
 export interface Scripted {
   readonly actor: RunningActor<string[]>;
   readonly seen: string[];
+  /** Outcomes of `ask-leader`. */
+  readonly asks: string[];
   /** Has the actor ask for effects, by a word of a neighbour. */
   run(...effects: Effect[]): void;
   script: (input: Input, out: Effect[], env: Env) => void;
@@ -98,6 +100,7 @@ export function startScripted(
   options: HostOptions = {},
 ): Scripted {
   const seen: string[] = [];
+  const asks: string[] = [];
   const behaviour: Behaviour<string[]> = {
     name: address.self,
     machine: scriptedMachine,
@@ -109,6 +112,7 @@ export function startScripted(
         return;
       }
       seen.push(show(input));
+      if (input.family === "done" && input.what === "ask") asks.push(input.outcome);
       if (input.family === "done" && input.what === "link" && input.link.change === "hello") {
         scripted.onHello(input.peer, input.link.session, out);
       } else if (input.family === "done") scripted.onDone(out);
@@ -121,6 +125,7 @@ export function startScripted(
   const scripted: Scripted = {
     actor,
     seen,
+    asks,
     run(...effects) {
       const told: Told = { kind: "do", effects };
       actor.tell("test", told);

@@ -1,5 +1,5 @@
 /** One master and two agents on a desk, and everything that was said between them as lines. */
-import { FrameReader, decodeValue, MASTER_PEER } from "#protocol";
+import { decodeValue, FrameReader, MASTER_PEER, type Peer } from "#protocol";
 import type { HostOptions } from "#runtime";
 import { DeskBroker, DeskClock, type DeskPorts, deskPorts } from "./desk.ts";
 import { A1, A2, addressOf, type Scripted, startScripted } from "./scripted.ts";
@@ -16,6 +16,7 @@ export class Desk {
   /** Everything published, as text. */
   readonly frames: string[] = [];
   epoch = 1;
+  readonly #sessions = new Map<string, string>();
   readonly #reader = new FrameReader();
 
   constructor(options: HostOptions = {}) {
@@ -49,6 +50,16 @@ export class Desk {
     return this.frames.filter((line) => line.includes(kind));
   }
 
+  /** The session that `agent` has with the master, as its last Hello named it. */
+  sessionOf(agent: Peer): string {
+    return this.#sessions.get(`${agent} → master`) ?? "";
+  }
+
+  /** How its questions after a leader were answered. */
+  asked({ asks }: Scripted): readonly string[] {
+    return asks;
+  }
+
   /** All counts of all three. */
   refusals(): string[] {
     return [this.master, this.a1, this.a2].flatMap(({ actor }) =>
@@ -65,6 +76,7 @@ export class Desk {
     const kind = reader.count === 0 ? "acknowledgement" : reader.kind(0);
     const names: string[] = [];
     for (let i = 0; i < reader.count; i++) names.push(nameOf(reader.body(i)));
+    if (kind === "Hello") this.#sessions.set(way, reader.session);
     this.frames.push(`${way} #${reader.number} ${kind} ${names.join(" ")}`.trim());
   }
 }
