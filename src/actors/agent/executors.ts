@@ -12,8 +12,6 @@ import {
   executorPeer,
   type FrameworkId,
   isTerminal,
-  type Kind,
-  KINDS,
   type Limitation,
   parsePeer,
   type Peer,
@@ -32,11 +30,16 @@ import { type StatusFields, update } from "./updates.ts";
 /** Most custom executors of one agent. */
 export const EXECUTORS_MAX = 1_000;
 
-/** Kinds that executors hear. */
-export function executorKinds(): Kind[] {
-  return (Object.keys(KINDS) as Kind[]).filter((kind) =>
-    (KINDS[kind].to as readonly string[]).includes("executor"),
-  );
+/** How often the agent speaks to its executors, so that they notice when it is away. */
+export const EXECUTOR_HEARTBEAT_MS = 5_000;
+
+/** A word to each executor that has a session. */
+export function heartbeatExecutors(state: AgentState, out: Effect[]): void {
+  for (const containerId of state.links.keys()) {
+    const to = peerOf(state, containerId);
+    out.push({ kind: "send", to, message: { kind: "Heartbeat", body: {} } });
+  }
+  out.push({ kind: "timer", name: "executors", inMs: EXECUTOR_HEARTBEAT_MS });
 }
 
 export function peerOf(state: AgentState, containerId: ContainerId): Peer {

@@ -19,7 +19,9 @@ import {
   endExecutor,
   executorLinked,
   executorOverdue,
+  EXECUTOR_HEARTBEAT_MS,
   fromExecutor,
+  heartbeatExecutors,
   killOnExecutor,
   shutdownExecutor,
   toExecutor,
@@ -192,6 +194,8 @@ function due(state: AgentState, input: Due, env: Env, out: Effect[]): void {
       return;
     case "usage":
       return sampleUsage(state, env, out);
+    case "executors":
+      return heartbeatExecutors(state, out);
     case "sandboxes":
       return collectSandboxes(state, env, out);
     case "log":
@@ -318,6 +322,7 @@ export function entered(state: AgentState, lifecycle: string, env: Env, out: Eff
         out.push({ kind: "listen", to, listen: true });
       }
       out.push({ kind: "timer", name: "sandboxes", inMs: state.config.gcIntervalMs });
+      out.push({ kind: "timer", name: "executors", inMs: EXECUTOR_HEARTBEAT_MS });
       return enteredDetecting(env, out);
     case "registering":
       return enteredRegistering(state, env, out);

@@ -1,0 +1,2 @@
+/** Cases of the executor library with its agent. */
+import "./stories.cases.ts";
