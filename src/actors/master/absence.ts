@@ -1,0 +1,132 @@
+/**
+ * Agents that are silent or away. Silence is evidence only for one who could hear (P-6.1); absence
+ * is none until the agent has registered in this epoch or its window is over (P-6.2). An agent is
+ * unreachable when the log says so, and its tasks then.
+ */
+import { type AgentId, type FrameworkId, holdsResources } from "#protocol";
+import { rescindOffersOf } from "./offers.ts";
+import type { AgentRecord } from "./records.ts";
+import { note, propose, refuse, say, type Turn } from "./state.ts";
+import { forgetTask, forgetUnreachable } from "./tasks.ts";
+import { masterStatus, tell } from "./tell.ts";
+
+/** Its session is over: no loss, but nothing of it can be offered until it registers again. */
+export function agentDisconnected(turn: Turn, agent: AgentRecord, why: string): void {
+  const { state, env } = turn;
+  agent.condition = "disconnected";
+  agent.sinceMs = env.nowMs;
+  rescindOffersOf(turn, agent, "the agent's session ended");
+  if (state.allocator.hasAgent(agent.agentId)) state.allocator.deactivateAgent(agent.agentId);
+  state.publisher.agentChanged(agent);
+  note(turn, "info", "an agent's session ended", { agentId: agent.agentId, why });
+}
+
+/** Looks for agents that have been silent or away for too long. */
+export function sweepAgents(turn: Turn): void {
+  const { state, env } = turn;
+  if (!mayJudge(turn)) return;
+  for (const agent of state.agents.values()) {
+    if (agent.leaving || !isOverdue(turn, agent)) continue;
+    if (!takeRemoval(turn)) {
+      refuse(turn, "busy", "removals-queued");
+      return;
+    }
+    const { agentId, condition } = agent;
+    if (state.proposedAgents.has(agentId)) continue;
+    const operation = { kind: "AgentMarkedUnreachable", agentId, atMs: env.wallMs } as const;
+    if (!propose(turn, operation)) return refuse(turn, "busy");
+    agent.leaving = true;
+    state.proposedAgents.add(agentId);
+    note(turn, "warn", "an agent is unreachable", { agentId, condition });
+  }
+}
+
+/** Whether what was not heard could have been heard (P-6.1). */
+export function mayJudge({ state, env }: Turn): boolean {
+  const { heartbeatIntervalMs } = state.settings;
+  if (!env.bus.connected || env.nowMs - env.bus.sinceMs < heartbeatIntervalMs) return false;
+  return env.nowMs - env.oldestWaitingMs() < heartbeatIntervalMs && !state.muted;
+}
+
+function isOverdue({ state, env }: Turn, agent: AgentRecord): boolean {
+  const { agentSilenceMs, returnWindowMs } = state.settings;
+  switch (agent.condition) {
+    case "registered": {
+      const heardMs = env.lastHeardMs(agent.peer) ?? agent.sinceMs;
+      return env.nowMs - Math.max(heardMs, agent.sinceMs, state.judgeFromMs) > agentSilenceMs;
+    }
+    case "disconnected":
+      return env.nowMs - Math.max(agent.sinceMs, state.judgeFromMs) > agentSilenceMs;
+    case "absent":
+      return env.nowMs - Math.max(agent.sinceMs, state.judgeFromMs) > returnWindowMs;
+    case "unreachable":
+    case "gone":
+      return false;
+  }
+}
+
+const REMOVALS_WINDOW_MS = 60_000;
+
+/** Beyond max(3, 10 %) agents a minute removals wait (P-6.1). */
+function takeRemoval({ state, env }: Turn): boolean {
+  const { agentRemovalsMin, agentRemovalsShare } = state.settings;
+  const { removals } = state;
+  if (env.nowMs - removals.sinceMs >= REMOVALS_WINDOW_MS) {
+    removals.sinceMs = env.nowMs;
+    removals.count = 0;
+  }
+  const most = Math.max(agentRemovalsMin, Math.floor(state.agents.size * agentRemovalsShare));
+  if (removals.count >= most) return false;
+  removals.count += 1;
+  return true;
+}
+
+/** The log has said it: the agent is unreachable, or gone for good. */
+export function agentLost(turn: Turn, agentId: AgentId, how: "unreachable" | "gone"): void {
+  const { state, env, out } = turn;
+  const agent = state.agents.get(agentId);
+  if (agent === undefined) return;
+  rescindOffersOf(turn, agent, `the agent is ${how}`);
+  state.allocator.removeAgent(agentId);
+  agent.condition = how;
+  agent.sinceMs = env.nowMs;
+  agent.leaving = false;
+  if (state.agentsByPeer.get(agent.peer) === agent) {
+    state.agentsByPeer.delete(agent.peer);
+    if (env.isOpen(agent.peer) && !state.registrations.has(agent.peer)) {
+      out.push({ kind: "close", peer: agent.peer, reason: "no-session" });
+    }
+  }
+  for (const frameworkId of loseTasks(turn, agent, how)) {
+    const framework = state.frameworks.get(frameworkId);
+    if (framework === undefined) continue;
+    forgetUnreachable(turn, framework);
+    const { peer, connected } = framework;
+    if (peer !== undefined && connected) say(turn, peer, { kind: "FAILURE", body: { agentId } });
+  }
+  agent.executors.clear();
+  state.allocationWanted = true;
+  if (agent.tasks.size === 0) {
+    state.agents.delete(agentId);
+    state.publisher.agentRemoved(agent);
+  } else state.publisher.agentChanged(agent);
+}
+
+/** Its tasks are unreachable, or gone; whoever they belong to is told. */
+function loseTasks(turn: Turn, agent: AgentRecord, how: "unreachable" | "gone"): Set<FrameworkId> {
+  const { state, env } = turn;
+  const concerned = new Set<FrameworkId>();
+  for (const task of [...agent.tasks]) {
+    if (!holdsResources(task.state)) continue;
+    concerned.add(task.frameworkId);
+    task.holds = false;
+    task.state = how === "gone" ? "TASK_GONE_BY_OPERATOR" : "TASK_UNREACHABLE";
+    task.unreachableAtMs = env.wallMs;
+    const reason = how === "gone" ? "REASON_AGENT_REMOVED_BY_OPERATOR" : "REASON_AGENT_REMOVED";
+    const status = masterStatus(turn, task, task.state, { reason });
+    state.publisher.taskUpdated(task, status);
+    tell(turn, task.frameworkId, { ...status, unreachableTimeMs: env.wallMs });
+    if (how === "gone") forgetTask(turn, task);
+  }
+  return concerned;
+}

@@ -1,0 +1,62 @@
+/**
+ * What follows when an operation has come back committed: whatever is sent, offered or answered
+ * derives from what is applied (P-1.7). The registry itself has changed before.
+ */
+import type { RegistryOperation } from "#replication";
+import { agentLost } from "./absence.ts";
+import { agentSettled } from "./agents.ts";
+import { answer, frameworkUpdated } from "./calls.ts";
+import { frameworkCompleted, frameworkSettled } from "./frameworks.ts";
+import { answerOperator } from "./operator.ts";
+import type { Turn } from "./state.ts";
+
+export function committed(turn: Turn, operation: RegistryOperation): void {
+  switch (operation.kind) {
+    case "LogCreated":
+    case "LeaderElected":
+    case "Proof":
+      return;
+    case "AgentMarkedUnreachable":
+      agentLost(turn, operation.agentId, "unreachable");
+      return agentSettled(turn, operation.agentId);
+    case "AgentMarkedGone":
+      agentLost(turn, operation.agentId, "gone");
+      return agentSettled(turn, operation.agentId);
+    case "AgentAdmitted":
+    case "AgentUpdated":
+    case "AgentMarkedReachable":
+    case "AgentRemoved":
+      return agentSettled(turn, operation.agentId);
+    case "FrameworkCompleted":
+      frameworkCompleted(turn, operation.frameworkId);
+      keepPromises(turn, operation);
+      return frameworkSettled(turn, operation.frameworkId);
+    case "FrameworkUpdated":
+      frameworkUpdated(turn, operation.frameworkId);
+      keepPromises(turn, operation);
+      return frameworkSettled(turn, operation.frameworkId);
+    case "FrameworkAdmitted":
+    case "FrameworkDisconnected":
+    case "FrameworkReturned":
+      return frameworkSettled(turn, operation.frameworkId);
+    case "WeightSet":
+      return turn.state.allocator.setWeight(operation.role, operation.weight);
+  }
+}
+
+/** Answers who waited for this very record. */
+function keepPromises(
+  turn: Turn,
+  { kind, frameworkId }: Extract<RegistryOperation, { kind: `Framework${string}` }>,
+): void {
+  const { state } = turn;
+  const kept = state.promised.filter(
+    (each) => each.by === kind && each.frameworkId === frameworkId,
+  );
+  if (kept.length === 0) return;
+  state.promised = state.promised.filter((each) => !kept.includes(each));
+  for (const { to } of kept) {
+    if ("peer" in to) answer(turn, to.peer, to.id, { accepted: true });
+    else answerOperator(turn, to.reply, to.id, { accepted: true });
+  }
+}

@@ -1,0 +1,5 @@
+/** Door of the master: how one is made, and what it is told. */
+export { type MasterConfig, type MasterSettings, settingsOf } from "./config.ts";
+export { masterMachine } from "./machine.ts";
+export { createMaster, masterBehaviour } from "./master.ts";
+export type { MasterState } from "./state.ts";

@@ -1,0 +1,258 @@
+/**
+ * The master's side of the log: stand by and read, campaign, prove the lead, fall silent, give
+ * up (P-7). It turns what the writer says into effects, and committed records into the registry;
+ * what an operation means for agents and frameworks is `committed.ts`.
+ */
+import { epochOf } from "#protocol";
+import {
+  apply,
+  Candidacy,
+  ClusterTime,
+  Lead,
+  type LogRecord,
+  Writer,
+  type WriterCommand,
+  witnessFault,
+} from "#replication";
+import type { DoneInput } from "#runtime";
+import { committed } from "./committed.ts";
+import { answerRead } from "./operator.ts";
+import { note, propose, refuse, type Turn } from "./state.ts";
+
+/** Entries asked for at once while catching up. */
+const ENTRIES_PER_READ_MAX = 256;
+/** Length of the random part of a record's id. */
+const NONCE_LENGTH = 12;
+
+/** Standing by begins: nothing is known of the leader yet. */
+export function standBy(turn: Turn): void {
+  const { state, env } = turn;
+  state.writer = undefined;
+  state.lead = undefined;
+  state.clusterTime ??= new ClusterTime(env.nowMs);
+  state.candidacy = new Candidacy(state.settings.election, env.random, env.nowMs);
+  poll(turn);
+}
+
+/** Reads on, and asks whether anybody leads. */
+export function poll(turn: Turn): void {
+  const { state, out } = turn;
+  if (state.writer !== undefined) return;
+  const { askMs } = state.settings.election;
+  read(turn);
+  if (!state.exclusive) out.push({ kind: "ask-leader", token: "ask", timeoutMs: askMs * 2 });
+  out.push({ kind: "timer", name: "poll", inMs: askMs });
+}
+
+function read({ state, env, out }: Turn): void {
+  if (state.reading !== undefined) return;
+  state.reading = `follow-${env.random.token(NONCE_LENGTH)}`;
+  const from = state.follower.head.position + 1;
+  out.push({ kind: "log-read", token: state.reading, from, max: ENTRIES_PER_READ_MAX });
+}
+
+/** The log's answer to a read, of the standby or of the writer. */
+export function wasRead(turn: Turn, done: Extract<DoneInput, { what: "log-read" }>): void {
+  const { state, env } = turn;
+  const { token, outcome } = done;
+  if (token !== state.reading) return perform(turn, state.writer?.wasRead(token, outcome) ?? []);
+  state.reading = undefined;
+  if (state.writer !== undefined) return;
+  state.candidacy?.logAnswered(env.nowMs, outcome.kind === "read");
+  if (outcome.kind === "failed") {
+    note(turn, "debug", "the log does not answer", { why: outcome.why });
+    return;
+  }
+  const fed = state.follower.feed(outcome.entries);
+  if (fed.kind === "stop") return distrust(turn, fed.why);
+  state.registry = state.follower.registry;
+  heard(turn, fed.records);
+  if (outcome.entries.length >= ENTRIES_PER_READ_MAX) return read(turn);
+  state.caughtUp = true;
+  considerCampaign(turn);
+}
+
+function heard({ state, env }: Turn, records: readonly LogRecord[]): void {
+  const last = records.at(-1);
+  if (last === undefined) return;
+  const { clusterTime, candidacy } = state;
+  if (state.caughtUp) clusterTime?.heard(last.clusterTimeMs, env.nowMs);
+  else clusterTime?.replayed(last.clusterTimeMs, last.wallMs, env.wallMs, env.nowMs);
+  state.heardMs = env.nowMs;
+  const elects = records.some(({ operations }) =>
+    operations.some(({ kind }) => kind === "LeaderElected"),
+  );
+  candidacy?.heardRecord(env.nowMs, elects);
+}
+
+/** The log is not what it must be: this master does not act on it any more (P-7.5). */
+function distrust(turn: Turn, why: string): void {
+  note(turn, "error", "the log cannot be trusted; this master stops", { why });
+  turn.out.push({ kind: "fence", why });
+  turn.out.push({ kind: "lifecycle", event: { type: "Depose" } });
+}
+
+/** Whether somebody else may have led before and may still speak. */
+function hasPredecessor({ state }: Turn): boolean {
+  const { leader } = state.registry;
+  const { masterId, masterIdLocked } = state.settings;
+  if (state.exclusive || leader === undefined) return false;
+  return !(masterIdLocked && leader === masterId);
+}
+
+function considerCampaign(turn: Turn): void {
+  const { state, env, out } = turn;
+  const why = state.candidacy?.reason(env.nowMs, hasPredecessor(turn));
+  if (why === undefined) return;
+  const { witness } = state.settings;
+  const { head, witnessed } = state.follower;
+  const fault = witness === undefined ? undefined : witnessFault(witness, head, witnessed);
+  if (fault !== undefined) return distrust(turn, fault);
+  note(turn, "info", "campaigns for the lead", { why, position: head.position });
+  out.push({ kind: "lifecycle", event: { type: "Campaign" } });
+}
+
+/** Appends the election record; a log that is empty gets its name with it. */
+export function campaign(turn: Turn): void {
+  const { state, env, out } = turn;
+  const { head } = state.follower;
+  const { masterId, clusterId } = state.settings;
+  out.push({ kind: "cancel-timer", name: "poll" });
+  state.reading = undefined;
+  state.campaigns += 1;
+  state.quiet = hasPredecessor(turn);
+  state.writer = new Writer({
+    writer: masterId,
+    nonce: env.random.token(NONCE_LENGTH),
+    epoch: epochOf(head.generation, head.position + 1),
+    head,
+  });
+  if (head.logId === undefined) {
+    const logId = `${clusterId}-${env.random.token(NONCE_LENGTH)}`;
+    propose(turn, { kind: "LogCreated", logId, generation: 0 });
+  }
+  propose(turn, { kind: "LeaderElected", masterId });
+  flush(turn);
+}
+
+/** Hands what was proposed in this batch to the log, as one record (P-1.5). */
+export function flush(turn: Turn): void {
+  const { state, env } = turn;
+  const { writer, clusterTime } = state;
+  if (writer === undefined) return;
+  if (state.barrier.wantsProof && writer.proposed === 0) propose(turn, { kind: "Proof" });
+  const clusterTimeMs = clusterTime?.at(env.nowMs) ?? 0;
+  perform(turn, writer.flush({ nowMs: env.nowMs, wallMs: env.wallMs, clusterTimeMs }));
+}
+
+export function appended(turn: Turn, done: Extract<DoneInput, { what: "append" }>): void {
+  perform(turn, turn.state.writer?.answered(done.token, done.outcome) ?? []);
+}
+
+export function retry(turn: Turn): void {
+  perform(turn, turn.state.writer?.retry() ?? []);
+}
+
+function perform(turn: Turn, commands: readonly WriterCommand[]): void {
+  const { state, env, out } = turn;
+  for (const command of commands) {
+    switch (command.kind) {
+      case "append": {
+        const { token, expected, bytes, again } = command;
+        state.lead?.sent(env.nowMs);
+        if (!again) state.barrier.flushed();
+        out.push({ kind: "append", token, expected, record: bytes });
+        break;
+      }
+      case "read":
+        out.push({ kind: "log-read", token: command.token, from: command.from, max: command.max });
+        break;
+      case "retry":
+        out.push({ kind: "timer", name: "log-retry", inMs: command.inMs });
+        break;
+      case "committed":
+        settled(turn, command.record, command.sentAtMs);
+        break;
+      case "lost":
+        return lost(turn, command.why);
+    }
+  }
+}
+
+/** One of our records is in the log: now, and only now, the registry changes (P-1.7). */
+function settled(turn: Turn, record: LogRecord, sentAtMs: number): void {
+  const { state, env } = turn;
+  state.registry = apply(state.registry, record);
+  state.clusterTime?.heard(record.clusterTimeMs, env.nowMs);
+  const reads = state.barrier.committed();
+  if (state.lead === undefined) elected(turn, sentAtMs);
+  else state.lead.committed(sentAtMs);
+  mindMute(turn);
+  for (const operation of record.operations) committed(turn, operation);
+  for (const read of reads) answerRead(turn, read);
+}
+
+function elected(turn: Turn, sentAtMs: number): void {
+  const { state, out } = turn;
+  const predecessorMs = state.quiet ? state.heardMs : undefined;
+  state.lead = new Lead(state.settings.election, sentAtMs, predecessorMs, state.exclusive);
+  note(turn, "info", "elected", { epoch: state.epoch, campaigns: state.campaigns });
+  out.push({ kind: "lifecycle", event: { type: "Elected" } });
+}
+
+/** Somebody else wrote where we were to write. */
+function lost(turn: Turn, why: string): void {
+  const { state, env, out } = turn;
+  if (env.lifecycle === "campaigning") {
+    note(turn, "info", "lost the election", { why });
+    out.push({ kind: "cancel-timer", name: "log-retry" });
+    out.push({ kind: "lifecycle", event: { type: "Yield" } });
+    return;
+  }
+  out.push({ kind: "fence", why });
+  note(turn, "warn", "deposed", { why, epoch: state.epoch });
+  out.push({ kind: "lifecycle", event: { type: "Depose" } });
+}
+
+/** The timer of proofs: a record at least every interval, unless one is under way (P-7.2). */
+export function prove(turn: Turn): void {
+  const { state, env, out } = turn;
+  if (state.lead === undefined || state.exclusive) return;
+  if (state.lead.proofDue(env.nowMs) && state.writer?.proposed === 0) {
+    propose(turn, { kind: "Proof" });
+  }
+  out.push({ kind: "timer", name: "proof", inMs: state.settings.election.proofMs / 5 });
+}
+
+/** Before every batch and every write: may this master speak? */
+export function mindMute(turn: Turn): void {
+  const { state, env, out } = turn;
+  if (state.lead === undefined) return;
+  const mute = state.lead.isMute(env.nowMs);
+  if (mute === state.muted) return;
+  state.muted = mute;
+  out.push({ kind: "mute", mute });
+  if (mute) refuse(turn, "mute", "muted");
+  note(turn, mute ? "warn" : "info", mute ? "mute: the lead is not proven" : "speaks again");
+}
+
+/** Recovering: wait until the predecessor is silent for certain, then lead. */
+export function awaitSilence(turn: Turn): void {
+  const { state, env, out } = turn;
+  if (state.lead === undefined || env.lifecycle !== "recovering") return;
+  const inMs = state.lead.speakFromMs - env.nowMs;
+  if (inMs > 0) {
+    out.push({ kind: "timer", name: "speak", inMs });
+    return;
+  }
+  out.push({ kind: "lifecycle", event: { type: "Lead" } });
+}
+
+/** The bus came back: what was lost meanwhile is unknown, so the lead is proven first (P-3.5). */
+export function busChanged(turn: Turn, connected: boolean): void {
+  const { state, env } = turn;
+  if (!connected) return;
+  state.lead?.reconnected(env.nowMs);
+  mindMute(turn);
+  if (state.lead !== undefined && state.writer?.proposed === 0) propose(turn, { kind: "Proof" });
+}

@@ -1,0 +1,64 @@
+/** Puts a master together and starts it on its ports: the same for production and simulator. */
+import { createAllocator } from "#allocator";
+import { MASTER_PEER } from "#protocol";
+import { Quantities } from "#resources";
+import {
+  type ActorPorts,
+  type Behaviour,
+  type HostOptions,
+  type Log,
+  type Random,
+  type RunningActor,
+  startActor,
+} from "#runtime";
+import { type MasterConfig, settingsOf } from "./config.ts";
+import { masterMachine } from "./machine.ts";
+import { Publisher } from "./publish.ts";
+import { MasterState } from "./state.ts";
+import { batchEnded, entered, step } from "./step.ts";
+
+const RANDOM_STEPS = 2 ** 32;
+
+/** @throws RangeError when a setting cannot be: the message names it. */
+export function masterBehaviour(
+  config: MasterConfig,
+  log: Pick<Log, "exclusive">,
+  random: Random,
+): Behaviour<MasterState> {
+  const settings = settingsOf(config);
+  const allocator = createAllocator({
+    minAllocatable: settings.minAllocatable.map((text) => Quantities.parse(text)),
+    allocationIntervalMs: settings.allocationIntervalMs,
+    random: () => random.below(RANDOM_STEPS) / RANDOM_STEPS,
+  });
+  return {
+    name: "master",
+    machine: masterMachine,
+    state: new MasterState(settings, allocator, new Publisher(), log.exclusive),
+    step,
+    entered: (state, lifecycle, _event, env, out) => entered(state, lifecycle, env, out),
+    batchEnded,
+  };
+}
+
+/** Starts a master that stands by. It ends when it is deposed; start another then. */
+export function createMaster(
+  ports: ActorPorts & { readonly log: Log },
+  config: MasterConfig,
+  options: HostOptions = {},
+): RunningActor<MasterState> {
+  const behaviour = masterBehaviour(config, ports.log, ports.random);
+  const { state } = behaviour;
+  return startActor(
+    behaviour,
+    ports,
+    {
+      subjects: config.subjects,
+      self: MASTER_PEER,
+      serves: ["agent", "framework"],
+      kinds: [],
+      epoch: () => state.epoch,
+    },
+    options,
+  );
+}

@@ -1,0 +1,209 @@
+/**
+ * Calls of people and gateways: one request, one reply, outside sessions. What changes something
+ * is appended, then applied, then answered; a read is answered after a proof of lead, so that a
+ * master that was replaced answers none (P-7.2).
+ */
+import type { ExplainQuery, Explanation as Reasons } from "#allocator";
+import type { BodyOf, Explanation, MessageId } from "#protocol";
+import { formatScalar, Resources } from "#resources";
+import type { Mail, MailOf } from "#runtime";
+import { complete } from "./frameworks.ts";
+import { PROMISED_MAX, refuse, say, type Turn, type WaitingRead } from "./state.ts";
+import { killTask } from "./tasks.ts";
+
+export type OperatorCall = MailOf<
+  | "OPERATOR_TEARDOWN"
+  | "OPERATOR_KILL"
+  | "OPERATOR_EXPLAIN"
+  | "OPERATOR_OPEN_STREAM"
+  | "OPERATOR_CLOSE_STREAM"
+  | "OPERATOR_SET_LOG_LEVEL"
+  | "OPERATOR_SNAPSHOT"
+>;
+
+type Answer = Omit<BodyOf<"OPERATOR_ANSWER">, "epoch">;
+const DONE: Answer = { accepted: true };
+/** Agents that one explanation lists; its counts are of all. */
+const AGENTS_EXPLAINED_MAX = 1000;
+
+export function operatorCalled(turn: Turn, mail: OperatorCall): void {
+  const { reply, id } = mail;
+  if (reply === undefined) return refuse(turn, "invalid", "operator-calls");
+  const given = turn.state.muted
+    ? refusal("mute", "the leader cannot prove its lead right now; ask again")
+    : perform(turn, mail, reply);
+  if (given === undefined) return;
+  if (!given.accepted) refuse(turn, given.reason ?? "invalid", "operator-calls");
+  answerOperator(turn, reply, id, given);
+}
+
+function refusal(reason: NonNullable<Answer["reason"]>, message: string): Answer {
+  return { accepted: false, reason, message };
+}
+
+export function answerOperator(
+  { state, out }: Turn,
+  reply: string,
+  id: MessageId,
+  given: Answer,
+): void {
+  const body = { ...given, epoch: state.epoch };
+  out.push({ kind: "reply", reply, message: { kind: "OPERATOR_ANSWER", body, re: id } });
+}
+
+/** The answer; undefined where it comes later. */
+function perform(turn: Turn, mail: OperatorCall, reply: string): Answer | undefined {
+  switch (mail.kind) {
+    case "OPERATOR_TEARDOWN":
+      return teardown(turn, mail, reply);
+    case "OPERATOR_KILL":
+      return kill(turn, mail.body);
+    case "OPERATOR_EXPLAIN":
+      return explain(turn, mail, reply);
+    case "OPERATOR_OPEN_STREAM":
+      return openStream(turn, mail.body);
+    case "OPERATOR_CLOSE_STREAM":
+      return closeStream(turn, mail.body);
+    case "OPERATOR_SET_LOG_LEVEL":
+      turn.out.push({ kind: "set-log-level", level: mail.body.level });
+      return DONE;
+    case "OPERATOR_SNAPSHOT":
+      turn.state.publisher.snapshot(turn.state.settings.masterId, turn.state);
+      return DONE;
+  }
+}
+
+function teardown(
+  turn: Turn,
+  { body, id }: MailOf<"OPERATOR_TEARDOWN">,
+  reply: string,
+): Answer | undefined {
+  const { state } = turn;
+  const { frameworkId } = body;
+  const framework = state.frameworks.get(frameworkId);
+  if (framework === undefined || framework.ended) {
+    return refusal("not-found", `frameworkId: ${frameworkId} is not known; see framework list`);
+  }
+  if (state.promised.length >= PROMISED_MAX || !complete(turn, framework, "operator")) {
+    return refusal("busy", "the log is busy; call again");
+  }
+  state.promised.push({ frameworkId, by: "FrameworkCompleted", to: { reply, id } });
+  return undefined;
+}
+
+function kill(turn: Turn, body: BodyOf<"OPERATOR_KILL">): Answer {
+  const { frameworkId, taskId, killPolicy } = body;
+  const task = turn.state.frameworks.get(frameworkId)?.tasks.get(taskId);
+  if (task === undefined) {
+    return refusal("not-found", `taskId: ${taskId} of ${frameworkId} is not known or has ended`);
+  }
+  killTask(turn, task, killPolicy);
+  return DONE;
+}
+
+/** Have the agent send a log; what it is answered with goes over the stream. */
+function openStream(turn: Turn, body: BodyOf<"OPERATOR_OPEN_STREAM">): Answer {
+  const { agentId, ...stream } = body;
+  const agent = turn.state.agents.get(agentId);
+  if (agent?.condition !== "registered") {
+    return refusal("agent-not-connected", `agentId: ${agentId} is not connected; its logs wait`);
+  }
+  say(turn, agent.peer, { kind: "OpenStream", body: stream });
+  return DONE;
+}
+
+function closeStream(turn: Turn, body: BodyOf<"OPERATOR_CLOSE_STREAM">): Answer {
+  const { agentId, streamId } = body;
+  const agent = turn.state.agents.get(agentId);
+  if (agent?.condition !== "registered") {
+    return refusal("agent-not-connected", `agentId: ${agentId} is not connected`);
+  }
+  say(turn, agent.peer, { kind: "CloseStream", body: { streamId } });
+  return DONE;
+}
+
+function explain(
+  turn: Turn,
+  { body, id }: MailOf<"OPERATOR_EXPLAIN">,
+  reply: string,
+): Answer | undefined {
+  const { state } = turn;
+  const { frameworkId, demand } = body;
+  if (frameworkId !== undefined && !state.frameworks.has(frameworkId)) {
+    return refusal("not-found", `frameworkId: ${frameworkId} is not known; see framework list`);
+  }
+  const checked = demand === undefined ? undefined : Resources.check(demand);
+  if (checked?.ok === false) return refusal("invalid", `demand: ${checked.error.message}`);
+  if (!state.barrier.wait({ reply, id, question: body })) {
+    return refusal("busy", "too many questions wait; ask again");
+  }
+  return undefined;
+}
+
+/** The lead is proven after the question was asked: what stands here now is the answer. */
+export function answerRead(turn: Turn, { reply, id, question }: WaitingRead): void {
+  const { state } = turn;
+  const { frameworkId, role, demand, agentId } = question;
+  const query: ExplainQuery = {
+    ...(frameworkId === undefined ? {} : { frameworkId, offered: offeredTo(turn, frameworkId) }),
+    ...(role === undefined ? {} : { role }),
+    ...(demand === undefined ? {} : { demand: Resources.fromWire(demand).unallocate() }),
+  };
+  const reasons = state.allocator.explain(query);
+  answerOperator(turn, reply, id, {
+    accepted: true,
+    explanation: explanationOf(reasons, agentId),
+  });
+}
+
+/** What the framework has offers of counts as free to it. */
+function offeredTo({ state }: Turn, frameworkId: NonNullable<ExplainQuery["frameworkId"]>) {
+  const offered = new Map<NonNullable<WaitingRead["question"]["agentId"]>, Resources>();
+  for (const offerId of state.frameworks.get(frameworkId)?.offers ?? []) {
+    const offer = state.offers.get(offerId);
+    if (offer === undefined) continue;
+    const sum = offered.get(offer.agentId) ?? Resources.EMPTY;
+    offered.set(offer.agentId, sum.add(offer.resources));
+  }
+  return offered;
+}
+
+function explanationOf(
+  { agents, fits, counts, sentences }: Reasons,
+  only: WaitingRead["question"]["agentId"],
+): Explanation {
+  const named = only === undefined ? agents : agents.filter(({ agentId }) => agentId === only);
+  return {
+    agents: named.slice(0, AGENTS_EXPLAINED_MAX).map(({ agentId, reason, shortage }) => ({
+      agentId,
+      ...(reason === undefined ? {} : { reason }),
+      detail: detailOf(reason, shortage),
+    })),
+    counts: { offered: fits, ...Object.fromEntries(counts) },
+    summary: sentences.join("; ").slice(0, 4096),
+  };
+}
+
+function detailOf(reason: string | undefined, shortage: Reasons["agents"][number]["shortage"]) {
+  if (reason === undefined) return "fits";
+  if (shortage === undefined) return reason;
+  const { name, neededMilli, freeMilli, totalMilli } = shortage;
+  const [needed, free, total] = [neededMilli, freeMilli, totalMilli].map((milli) =>
+    formatScalar(milli),
+  );
+  return `needs ${name} ${needed}, free ${free} of ${total}`;
+}
+
+const OPERATOR_KINDS: ReadonlySet<string> = new Set<OperatorCall["kind"]>([
+  "OPERATOR_TEARDOWN",
+  "OPERATOR_KILL",
+  "OPERATOR_EXPLAIN",
+  "OPERATOR_OPEN_STREAM",
+  "OPERATOR_CLOSE_STREAM",
+  "OPERATOR_SET_LOG_LEVEL",
+  "OPERATOR_SNAPSHOT",
+]);
+
+export function isOperatorCall(mail: Mail): mail is OperatorCall {
+  return OPERATOR_KINDS.has(mail.kind);
+}

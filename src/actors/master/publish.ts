@@ -1,0 +1,306 @@
+/**
+ * Operator events: what views and pages are told. Collects what changed in a drain and publishes
+ * it at its end, agents and frameworks once however often they changed; a snapshot goes out in
+ * parts between the changes. Decides nothing and reads only.
+ */
+import {
+  type AgentId,
+  type AgentView,
+  EVENTS_PER_BATCH_MAX,
+  type FrameworkId,
+  type FrameworkView,
+  type OfferId,
+  type OperatorEvent,
+  type TaskId,
+  type TaskStatus,
+  type TaskView,
+} from "#protocol";
+import type { RoleShare } from "#allocator";
+import { Resources } from "#resources";
+import type { AgentRecord, FrameworkRecord, OfferEnd, OfferRecord, TaskRecord } from "./records.ts";
+
+/** Events of a snapshot that one drain publishes, so that a large one stops nobody. */
+export const SNAPSHOT_EVENTS_PER_DRAIN = 2048;
+/** Bytes of one published batch, estimated: well below what a broker carries. */
+const BATCH_BYTES_MAX = 512 * 1024;
+const EVENT_BYTES_ESTIMATE = 1024;
+/** Agents and frameworks change with every offer; what they hold is summed up this often. */
+const ENTITIES_INTERVAL_MS = 250;
+
+/** What a snapshot reads. */
+export interface Sources {
+  readonly agents: ReadonlyMap<AgentId, AgentRecord>;
+  readonly frameworks: ReadonlyMap<FrameworkId, FrameworkRecord>;
+  readonly offers: ReadonlyMap<OfferId, OfferRecord>;
+}
+
+/** Consecutive events, ready to be published. */
+export interface Batch {
+  readonly first: number;
+  readonly events: OperatorEvent[];
+}
+
+export class Publisher {
+  #enabled = false;
+  #next = 1;
+  #entitiesMs = Number.NEGATIVE_INFINITY;
+  #events: OperatorEvent[] = [];
+  readonly #agents = new Map<AgentRecord, "AGENT_ADDED" | "AGENT_UPDATED">();
+  readonly #frameworks = new Map<FrameworkRecord, "FRAMEWORK_ADDED" | "FRAMEWORK_UPDATED">();
+  readonly #roles = new Map<string, string>();
+  #snapshot: Iterator<OperatorEvent> | undefined;
+  #snapshotAgain = false;
+
+  /** From here on changes are collected: this master leads. */
+  enable(): void {
+    this.#enabled = true;
+  }
+
+  agentAdded(agent: AgentRecord): void {
+    if (this.#enabled) this.#agents.set(agent, "AGENT_ADDED");
+  }
+
+  agentChanged(agent: AgentRecord): void {
+    if (this.#enabled && !this.#agents.has(agent)) this.#agents.set(agent, "AGENT_UPDATED");
+  }
+
+  agentRemoved(agent: AgentRecord): void {
+    this.#agents.delete(agent);
+    this.#push({ type: "AGENT_REMOVED", agentId: agent.agentId });
+  }
+
+  frameworkAdded(framework: FrameworkRecord): void {
+    if (this.#enabled) this.#frameworks.set(framework, "FRAMEWORK_ADDED");
+  }
+
+  frameworkChanged(framework: FrameworkRecord): void {
+    if (!this.#enabled || this.#frameworks.has(framework)) return;
+    this.#frameworks.set(framework, "FRAMEWORK_UPDATED");
+  }
+
+  frameworkRemoved(framework: FrameworkRecord): void {
+    this.#frameworks.delete(framework);
+    this.#push({ type: "FRAMEWORK_REMOVED", frameworkId: framework.frameworkId });
+  }
+
+  taskAdded(task: TaskRecord): void {
+    this.#push({ type: "TASK_ADDED", task: taskView(task) });
+  }
+
+  taskUpdated(task: TaskRecord, status: TaskStatus): void {
+    const { frameworkId, taskId, state } = task;
+    this.#push({ type: "TASK_UPDATED", frameworkId, taskId, state, status });
+  }
+
+  taskRemoved(frameworkId: FrameworkId, taskId: TaskId): void {
+    this.#push({ type: "TASK_REMOVED", frameworkId, taskId });
+  }
+
+  offerAdded(offer: OfferRecord): void {
+    this.#push({ type: "OFFER_ADDED", offer: offerView(offer) });
+  }
+
+  offerRemoved(offerId: OfferId, why: OfferEnd): void {
+    this.#push({ type: "OFFER_REMOVED", offerId, why });
+  }
+
+  counters(counters: Record<string, number>): void {
+    this.#push({ type: "COUNTERS", counters });
+  }
+
+  /** Says of the roles what has changed since it was said last. */
+  roles(roles: readonly RoleShare[], frameworks: Sources["frameworks"]): void {
+    for (const share of roles) {
+      const role = roleEvent(share, frameworks);
+      const text = JSON.stringify(role);
+      if (this.#roles.get(share.role) === text) continue;
+      this.#roles.set(share.role, text);
+      this.#push({ type: "ROLE_UPDATED", role });
+    }
+    const named = new Set(roles.map(({ role }) => role));
+    for (const role of this.#roles.keys()) if (!named.has(role)) this.#roles.delete(role);
+  }
+
+  /** Begins a snapshot; one that is under way is followed by another. */
+  snapshot(leader: string, sources: Sources): void {
+    if (this.#snapshot !== undefined) {
+      this.#snapshotAgain = true;
+      return;
+    }
+    this.#flushEntities();
+    this.#roles.clear();
+    this.#snapshot = snapshotOf(leader, sources);
+  }
+
+  /** Whether the snapshot goes on: then the next drain must come without being asked. */
+  get hasMore(): boolean {
+    return this.#snapshot !== undefined;
+  }
+
+  /** What this drain publishes. A batch that begins a snapshot begins with its RESET. */
+  drain(leader: string, sources: Sources, nowMs: number): Batch[] {
+    if (!this.#enabled) return [];
+    if (nowMs - this.#entitiesMs >= ENTITIES_INTERVAL_MS) {
+      this.#entitiesMs = nowMs;
+      this.#flushEntities();
+    }
+    const batches = this.#cut(this.#events);
+    this.#events = [];
+    return [...batches, ...this.#cut(this.#snapshotPart(leader, sources))];
+  }
+
+  #snapshotPart(leader: string, sources: Sources): OperatorEvent[] {
+    const events: OperatorEvent[] = [];
+    while (this.#snapshot !== undefined && events.length < SNAPSHOT_EVENTS_PER_DRAIN) {
+      const next = this.#snapshot.next();
+      if (next.done !== true) {
+        events.push(next.value);
+        continue;
+      }
+      this.#snapshot = undefined;
+      if (!this.#snapshotAgain) break;
+      this.#snapshotAgain = false;
+      this.snapshot(leader, sources);
+      break;
+    }
+    return events;
+  }
+
+  #cut(events: readonly OperatorEvent[]): Batch[] {
+    const batches: Batch[] = [];
+    let batch: Batch | undefined;
+    let bytes = 0;
+    for (const event of events) {
+      const full = batch?.events.length === EVENTS_PER_BATCH_MAX || bytes > BATCH_BYTES_MAX;
+      if (batch === undefined || full || event.type === "RESET") {
+        batch = { first: this.#next, events: [] };
+        batches.push(batch);
+        bytes = 0;
+      }
+      batch.events.push(event);
+      bytes += bytesOf(event);
+      this.#next += 1;
+    }
+    return batches;
+  }
+
+  #push(event: OperatorEvent): void {
+    if (this.#enabled) this.#events.push(event);
+  }
+
+  #flushEntities(): void {
+    for (const [agent, type] of this.#agents) this.#push({ type, agent: agentView(agent) });
+    this.#agents.clear();
+    for (const [framework, type] of this.#frameworks) {
+      this.#push({ type, framework: frameworkView(framework) });
+    }
+    this.#frameworks.clear();
+  }
+}
+
+function* snapshotOf(leader: string, sources: Sources): Generator<OperatorEvent, void> {
+  yield { type: "RESET", leader };
+  for (const agent of sources.agents.values()) {
+    yield { type: "AGENT_ADDED", agent: agentView(agent) };
+  }
+  for (const framework of sources.frameworks.values()) {
+    yield { type: "FRAMEWORK_ADDED", framework: frameworkView(framework) };
+    for (const task of framework.tasks.values()) {
+      yield { type: "TASK_ADDED", task: taskView(task) };
+    }
+  }
+  for (const offer of sources.offers.values()) {
+    yield { type: "OFFER_ADDED", offer: offerView(offer) };
+  }
+  yield { type: "SNAPSHOT_END" };
+}
+
+/** Tasks and commands can be long; everything else is small. */
+function bytesOf(event: OperatorEvent): number {
+  if (event.type === "TASK_UPDATED") {
+    return EVENT_BYTES_ESTIMATE + (event.status.data?.length ?? 0);
+  }
+  if (event.type !== "TASK_ADDED") return EVENT_BYTES_ESTIMATE;
+  const { command, data, executor } = event.task.info;
+  const commands = JSON.stringify([command ?? null, executor ?? null]).length;
+  return 2 * EVENT_BYTES_ESTIMATE + commands + (data?.length ?? 0);
+}
+
+function agentView(agent: AgentRecord): AgentView {
+  const { info, principal, condition, registeredAtMs, reregisteredAtMs } = agent;
+  return {
+    info,
+    principal,
+    condition: condition === "absent" ? "disconnected" : condition,
+    registeredAtMs,
+    ...(reregisteredAtMs === undefined ? {} : { reregisteredAtMs }),
+    used: usedOn(agent).toWire(),
+    offered: agent.offered.unallocate().toWire(),
+  };
+}
+
+/** What tasks and executors hold of an agent, without allocation roles. */
+export function usedOn(agent: AgentRecord): Resources {
+  let used = Resources.EMPTY;
+  for (const task of agent.tasks) if (task.holds) used = used.add(task.resources);
+  for (const { resources } of agent.executors.values()) used = used.add(resources);
+  return used.unallocate();
+}
+
+function frameworkView(framework: FrameworkRecord): FrameworkView {
+  const { frameworkId, info, principal, connected, suppressedRoles, subscribedAtMs } = framework;
+  let used = Resources.EMPTY;
+  for (const task of framework.tasks.values()) if (task.holds) used = used.add(task.resources);
+  return {
+    frameworkId,
+    info,
+    principal: principal ?? "",
+    connected,
+    active: connected,
+    suppressedRoles: [...suppressedRoles],
+    subscribedAtMs,
+    used: used.unallocate().toWire(),
+    offered: framework.offered.unallocate().toWire(),
+  };
+}
+
+function taskView(task: TaskRecord): TaskView {
+  const { info, frameworkId, executorId, containerId, role, state, statuses } = task;
+  return {
+    info,
+    frameworkId,
+    executorId,
+    ...(containerId === undefined ? {} : { containerId }),
+    role,
+    state,
+    statuses: [...statuses],
+    launchedAtMs: task.launchedAtMs,
+  };
+}
+
+function offerView(offer: OfferRecord) {
+  const { offerId, frameworkId, agentId, role, resources, madeAtWallMs } = offer;
+  const free = resources.unallocate().toWire();
+  return { offerId, frameworkId, agentId, role, resources: free, madeAtMs: madeAtWallMs };
+}
+
+function roleEvent(share: RoleShare, frameworks: Sources["frameworks"]) {
+  const ids = share.frameworks.map(({ frameworkId }) => frameworkId);
+  const used = Resources.fromWire(
+    [...share.allocated].map(([name, milli]) => ({ name, type: "SCALAR", scalar: { milli } })),
+  );
+  let offered = Resources.EMPTY;
+  for (const id of ids) {
+    const framework = frameworks.get(id);
+    if (framework !== undefined) offered = offered.add(framework.offered);
+  }
+  const there = offered.unallocate();
+  return {
+    role: share.role,
+    weight: share.weight,
+    share: share.share,
+    frameworks: ids,
+    used: used.subtract(there).toWire(),
+    offered: there.toWire(),
+  };
+}

@@ -1,0 +1,219 @@
+/**
+ * What a master owns: its place in the log, and the cluster as it knows it. Mutated in place by
+ * this actor's step functions alone; what is replicated is in `registry` and changes only when a
+ * record has come back committed (P-1.7).
+ */
+import type { Allocator } from "#allocator";
+import type {
+  AgentId,
+  AnyMessage,
+  BodyOf,
+  CallReason,
+  Epoch,
+  FrameworkId,
+  Incarnation,
+  MessageId,
+  OfferId,
+  Peer,
+  PlacementReason,
+  Principal,
+  SessionId,
+  Uuid,
+  WireReason,
+} from "#protocol";
+import {
+  Barrier,
+  type Candidacy,
+  type ClusterTime,
+  Follower,
+  type Head,
+  type Lead,
+  type Registry,
+  type RegistryOperation,
+  type Writer,
+} from "#replication";
+import type { Effect, Env, Token } from "#runtime";
+import type { MasterSettings } from "./config.ts";
+import type { Publisher } from "./publish.ts";
+import type { AgentRecord, FrameworkRecord, OfferEnd, OfferRecord } from "./records.ts";
+
+/** Answers kept per framework so that a repeated call gets its first answer (P-5.2). */
+export const ANSWERS_PER_FRAMEWORK_MAX = 4096;
+/** Updates that a framework's full window keeps back, one per task. */
+export const UPDATES_OWED_MAX = 100_000;
+/** Ended offers remembered, so that a late ACCEPT hears what became of them. */
+export const OFFERS_ENDED_MAX = 4096;
+/** Different statuses kept of one task, oldest first. */
+export const STATUSES_PER_TASK_MAX = 32;
+/** Clients that wait to be called; one beyond is refused and says Hello again. */
+export const HELLOS_WAITING_MAX = 20_000;
+/** Tasks of one agent's registration. */
+export const TASKS_PER_AGENT_MAX = 50_000;
+/** Calls that wait for a record to be committed; further ones are refused as busy. */
+export const PROMISED_MAX = 10_000;
+/** Displaced instances remembered; the oldest beyond it may speak once before they are told. */
+export const DISPLACED_MAX = 4096;
+/** Unreachable tasks kept per framework; the oldest beyond it are forgotten. */
+export const UNREACHABLE_TASKS_MAX = 1000;
+
+/** Somebody who said Hello and waits for `come`. */
+export interface Greeting {
+  readonly peer: Peer;
+  readonly session: SessionId;
+  readonly incarnation: Incarnation;
+  readonly identity: string | undefined;
+  /** Until then another process may show that it is the one that is registered. */
+  contestedUntilMs: number | undefined;
+}
+
+/** Parts of an agent's registration as they come in, and while its record is under way. */
+export interface Registration {
+  readonly peer: Peer;
+  readonly principal: Principal;
+  readonly first: BodyOf<"RegisterAgent">;
+  readonly tasks: BodyOf<"RegisterAgent">["tasks"];
+  readonly frameworks: BodyOf<"RegisterAgent">["frameworks"];
+  parts: number;
+  /** All parts are here. */
+  whole: boolean;
+}
+
+/** A subscription that waits for its framework's admission. */
+export interface Subscription {
+  readonly peer: Peer;
+  readonly principal: Principal;
+  readonly frameworkId: FrameworkId;
+  readonly body: BodyOf<"SUBSCRIBE">;
+}
+
+/** Somebody who is answered when a record about a framework is committed. */
+export interface Promised {
+  readonly frameworkId: FrameworkId;
+  readonly by: RegistryOperation["kind"];
+  readonly to:
+    | { readonly peer: Peer; readonly id: MessageId }
+    | { readonly reply: string; readonly id: MessageId };
+}
+
+/** A read that waits for a proof of lead. */
+export interface WaitingRead {
+  readonly reply: string;
+  readonly id: MessageId;
+  readonly question: BodyOf<"OPERATOR_EXPLAIN">;
+}
+
+export class MasterState {
+  readonly settings: MasterSettings;
+  readonly allocator: Allocator;
+  /** A lock held by the log's adapter proves the lead. */
+  readonly exclusive: boolean;
+
+  readonly follower: Follower;
+  registry: Registry;
+  candidacy: Candidacy | undefined;
+  writer: Writer | undefined;
+  lead: Lead | undefined;
+  clusterTime: ClusterTime | undefined;
+  /** When the last record of somebody else was received; undefined before any. */
+  heardMs: number | undefined;
+  caughtUp = false;
+  /** Whether the predecessor may still speak, as it was found when the campaign began. */
+  quiet = false;
+  campaigns = 0;
+  muted = false;
+  reading: Token | undefined;
+  readonly barrier = new Barrier<WaitingRead>();
+  /** Agents and frameworks that a record under way will change. */
+  readonly proposedAgents = new Set<AgentId>();
+
+  readonly agents = new Map<AgentId, AgentRecord>();
+  readonly agentsByPeer = new Map<Peer, AgentRecord>();
+  readonly frameworks = new Map<FrameworkId, FrameworkRecord>();
+  readonly frameworksByPeer = new Map<Peer, FrameworkRecord>();
+  readonly offers = new Map<OfferId, OfferRecord>();
+  readonly offersEnded = new Map<OfferId, OfferEnd>();
+  readonly greetings = new Map<Peer, Greeting>();
+  /** Those that were called and have not registered yet, with the time they were called. */
+  readonly coming = new Map<Peer, number>();
+  readonly registrations = new Map<Peer, Registration>();
+  readonly subscriptions = new Map<Peer, Subscription>();
+  /** Instances whose framework was taken over by another one (P-4.4). */
+  readonly displaced = new Set<Peer>();
+  readonly proposedFrameworks = new Set<FrameworkId>();
+  promised: Promised[] = [];
+  offersMade = 0;
+  subscriptionsMade = 0;
+  /** Since when this master leads, monotonic; deadlines of silence never reach before it. */
+  leadingMs = 0;
+  /** After standing still, silence is counted from here (P-6.1). */
+  judgeFromMs = 0;
+  /** Agents removed in the minute that began then. */
+  removals = { sinceMs: 0, count: 0 };
+  /** Something changed that may make new offers possible. */
+  allocationWanted = false;
+  readonly publisher: Publisher;
+
+  constructor(
+    settings: MasterSettings,
+    allocator: Allocator,
+    publisher: Publisher,
+    exclusive: boolean,
+  ) {
+    this.settings = settings;
+    this.allocator = allocator;
+    this.publisher = publisher;
+    this.exclusive = exclusive;
+    this.follower = new Follower(settings.witness?.position);
+    this.registry = this.follower.registry;
+  }
+
+  get epoch(): Epoch {
+    return this.writer?.epoch ?? 0;
+  }
+
+  get head(): Head {
+    return this.writer?.head ?? this.follower.head;
+  }
+}
+
+/** One input's turn: the state, what the host knows, and what is to happen. */
+export interface Turn {
+  readonly state: MasterState;
+  readonly env: Env;
+  readonly out: Effect[];
+}
+
+/** Says something over the session with `to`. */
+export function say({ out }: Turn, to: Peer, message: AnyMessage): void {
+  out.push({ kind: "send", to, message });
+}
+
+/** Counts what was not done, under its reason. */
+export function refuse(
+  { out }: Turn,
+  reason: CallReason | WireReason | PlacementReason,
+  name = "refusals",
+): void {
+  out.push({ kind: "count", name, reason });
+}
+
+export function note(
+  { out }: Turn,
+  level: "debug" | "info" | "warn" | "error",
+  sentence: string,
+  fields: Readonly<Record<string, string | number | boolean>> = {},
+): void {
+  out.push({ kind: "log", level, sentence, fields });
+}
+
+/** Proposes operations for the record that this batch appends; false when the log is too busy. */
+export function propose({ state }: Turn, ...operations: RegistryOperation[]): boolean {
+  const { writer } = state;
+  if (writer === undefined) return false;
+  return operations.every((operation) => writer.propose(operation));
+}
+
+/** A framework's id from the nonce of its first subscription (P-4.4). */
+export function frameworkIdOf(nonce: Uuid): FrameworkId {
+  return `f-${nonce}` as FrameworkId;
+}

@@ -1,0 +1,202 @@
+/** Every input of a master, in one switch; what each means stands in the file of its topic. */
+import type { DoneInput, Due, Effect, Env, Input, Mail } from "#runtime";
+import { sweepAgents } from "./absence.ts";
+import { registerAgent } from "./agents.ts";
+import { type Call, called } from "./calls.ts";
+import { subscribe, sweepFrameworks } from "./frameworks.ts";
+import { dropLateComers, endContests, linkChanged, pull } from "./greetings.ts";
+import {
+  appended,
+  awaitSilence,
+  busChanged,
+  campaign,
+  flush,
+  mindMute,
+  poll,
+  prove,
+  retry,
+  standBy,
+  wasRead,
+} from "./leadership.ts";
+import { allocate, allocateChanged, expireOffers } from "./offers.ts";
+import { isOperatorCall, operatorCalled } from "./operator.ts";
+import { type MasterState, refuse, say, type Turn } from "./state.ts";
+import { beacon, flushAgain, listen, listening, recover, SWEEP_MS } from "./takeover.ts";
+import { payOwed } from "./tell.ts";
+import { executorMessage, exitedExecutor, statusUpdate } from "./updates.ts";
+
+export function step(state: MasterState, input: Input, env: Env, out: Effect[]): void {
+  const turn: Turn = { state, env, out };
+  mindMute(turn);
+  switch (input.family) {
+    case "mail":
+      return env.lifecycle === "leading"
+        ? mail(turn, input)
+        : refuse(turn, "not-handled-in-this-state");
+    case "due":
+      return due(turn, input);
+    case "done":
+      return done(turn, input);
+  }
+}
+
+function mail(turn: Turn, mail: Mail): void {
+  if (isOperatorCall(mail)) return operatorCalled(turn, mail);
+  switch (mail.kind) {
+    case "RegisterAgent":
+      return registerAgent(turn, mail);
+    case "StatusUpdate":
+      return statusUpdate(turn, mail);
+    case "ExitedExecutor":
+      return exitedExecutor(turn, mail);
+    case "ExecutorToFramework":
+      return executorMessage(turn, mail);
+    case "AgentUsage":
+      // For people only: gateways take it from the agents' own views.
+      return;
+    case "SUBSCRIBE":
+      return subscribe(turn, mail);
+    case "TEARDOWN":
+    case "ACCEPT":
+    case "DECLINE":
+    case "REVIVE":
+    case "SUPPRESS":
+    case "KILL":
+    case "SHUTDOWN":
+    case "ACKNOWLEDGE":
+    case "RECONCILE":
+    case "MESSAGE":
+    case "UPDATE_FRAMEWORK":
+      return called(turn, mail satisfies Call);
+    default:
+      return refuse(turn, "unknown-kind");
+  }
+}
+
+function due(turn: Turn, { timer, lateMs }: Due): void {
+  switch (timer) {
+    case "poll":
+      return poll(turn);
+    case "log-retry":
+      return retry(turn);
+    case "proof":
+      return prove(turn);
+    case "speak":
+      return awaitSilence(turn);
+    case "flush":
+      return flushAgain(turn);
+    case "beacon":
+      return beacon(turn);
+    case "heartbeat":
+      return heartbeat(turn);
+    case "sweep":
+      return sweep(turn, lateMs);
+    case "allocation":
+      return batch(turn);
+    case "incumbents":
+      return endContests(turn);
+    case "counters":
+      return counters(turn);
+    default:
+      // `owed` and `snapshot` only wake the actor: their work is done at the end of a batch.
+      return;
+  }
+}
+
+function done(turn: Turn, done: DoneInput): void {
+  switch (done.what) {
+    case "append":
+      return appended(turn, done);
+    case "log-read":
+      return wasRead(turn, done);
+    case "ask":
+      return turn.state.candidacy?.asked(turn.env.nowMs, done.outcome);
+    case "flushed":
+      return listening(turn, done.reached);
+    case "link":
+      return linkChanged(turn, done.peer, done.link);
+    case "bus":
+      return busChanged(turn, done.connected);
+    default:
+      return refuse(turn, "not-handled-in-this-state");
+  }
+}
+
+/** What happens on entering each state of the lifecycle. */
+export function entered(state: MasterState, lifecycle: string, env: Env, out: Effect[]): void {
+  const turn: Turn = { state, env, out };
+  switch (lifecycle) {
+    case "standby":
+      return standBy(turn);
+    case "campaigning":
+      return campaign(turn);
+    case "recovering":
+      return recover(turn);
+    case "leading":
+      return listen(turn);
+    default:
+      return;
+  }
+}
+
+/** Once a drain: the one append, new offers, what is owed, what is published. */
+export function batchEnded(state: MasterState, env: Env, out: Effect[]): void {
+  const turn: Turn = { state, env, out };
+  if (state.writer === undefined) return;
+  mindMute(turn);
+  if (env.lifecycle === "leading") {
+    pull(turn);
+    allocateChanged(turn);
+    payOwed(turn);
+    publish(turn);
+  }
+  flush(turn);
+}
+
+function publish({ state, env, out }: Turn): void {
+  const { publisher, settings } = state;
+  for (const { first, events } of publisher.drain(settings.masterId, state, env.nowMs)) {
+    const body = { epoch: state.epoch, first, atMs: env.wallMs, events };
+    out.push({ kind: "publish", topic: "cluster", message: { kind: "EVENT_BATCH", body } });
+  }
+  if (publisher.hasMore) out.push({ kind: "timer", name: "snapshot", inMs: 0 });
+}
+
+/** Peers hear that the leader lives, also those that it has nothing to say to. */
+function heartbeat(turn: Turn): void {
+  const { state, out } = turn;
+  const { heartbeatIntervalMs } = state.settings;
+  for (const peer of state.agentsByPeer.keys()) say(turn, peer, { kind: "Heartbeat", body: {} });
+  for (const { peer, connected } of state.frameworks.values()) {
+    if (peer !== undefined && connected) say(turn, peer, { kind: "Heartbeat", body: {} });
+  }
+  out.push({ kind: "timer", name: "heartbeat", inMs: heartbeatIntervalMs });
+}
+
+function sweep(turn: Turn, lateMs: number): void {
+  const { state, env, out } = turn;
+  // This process stood still: whoever was silent meanwhile may have spoken (P-6.1).
+  if (lateMs > SWEEP_MS) state.judgeFromMs = env.nowMs;
+  sweepAgents(turn);
+  sweepFrameworks(turn);
+  expireOffers(turn);
+  dropLateComers(turn);
+  out.push({ kind: "timer", name: "sweep", inMs: SWEEP_MS });
+}
+
+/** The batch run, over all agents; shares are told to people with it. */
+function batch(turn: Turn): void {
+  const { state, out } = turn;
+  allocate(turn);
+  state.publisher.roles(state.allocator.shares().roles, state.frameworks);
+  out.push({ kind: "timer", name: "allocation", inMs: state.settings.allocationIntervalMs });
+}
+
+function counters({ state, env, out }: Turn): void {
+  const counts: Record<string, number> = {};
+  for (const [name, label, count] of env.counters) counts[`${name}.${label}`] = count;
+  for (const [reason, count] of state.allocator.refusals()) counts[`allocator.${reason}`] = count;
+  for (const [reason, count] of state.follower.voids) counts[`log-void.${reason}`] = count;
+  state.publisher.counters(counts);
+  out.push({ kind: "timer", name: "counters", inMs: state.settings.countersIntervalMs });
+}

@@ -1,0 +1,98 @@
+/**
+ * Taking over: from the registry alone to a leader that serves. Agents and frameworks of the
+ * registry are absent until they come (P-6.2); the leader listens, then says that it leads
+ * (P-3.8).
+ */
+import { agentPeer } from "#protocol";
+import { makeAgent, makeFramework } from "./enrol.ts";
+import { awaitSilence, mindMute } from "./leadership.ts";
+import { note, type Turn } from "./state.ts";
+
+/** Elected: builds the cluster as the registry has it. Nothing is said yet. */
+export function recover(turn: Turn): void {
+  const { state, env, out } = turn;
+  for (const {
+    agentId,
+    info,
+    principal,
+    incarnation,
+    condition,
+  } of state.registry.agents.values()) {
+    if (condition !== "admitted") continue;
+    const agent = makeAgent(info, { peer: agentPeer(principal), principal, incarnation }, env);
+    state.agents.set(agentId, agent);
+  }
+  for (const { frameworkId, info, principal } of state.registry.frameworks.values()) {
+    const framework = makeFramework(frameworkId, info, env);
+    framework.principal = principal;
+    state.frameworks.set(frameworkId, framework);
+  }
+  for (const [role, weight] of state.registry.weights) state.allocator.setWeight(role, weight);
+  mindMute(turn);
+  out.push({ kind: "timer", name: "proof", inMs: 0 });
+  awaitSilence(turn);
+}
+
+const FLUSH = "listening";
+
+/** The predecessor is silent: subscribe, flush, and only then tell that somebody leads. */
+export function listen(turn: Turn): void {
+  const { state, env, out } = turn;
+  state.leadingMs = env.nowMs;
+  state.judgeFromMs = env.nowMs;
+  for (const agent of state.agents.values()) agent.sinceMs = env.nowMs;
+  for (const framework of state.frameworks.values()) framework.disconnectedMs = env.nowMs;
+  out.push({ kind: "listen", to: "from-agents", listen: true });
+  out.push({ kind: "listen", to: "from-frameworks", listen: true });
+  out.push({ kind: "listen", to: "from-operators", listen: true });
+  out.push({ kind: "flush", token: FLUSH });
+}
+
+/** The broker has the subscriptions, or could not be reached: then once more. */
+export function listening(turn: Turn, reached: boolean): void {
+  const { state, env, out } = turn;
+  if (env.lifecycle !== "leading") return;
+  if (!reached) return void out.push({ kind: "timer", name: "flush", inMs: 500 });
+  const { settings, publisher } = state;
+  publisher.enable();
+  publisher.snapshot(settings.masterId, state);
+  const { allocationIntervalMs, heartbeatIntervalMs, countersIntervalMs } = settings;
+  beacon(turn);
+  out.push({ kind: "timer", name: "sweep", inMs: SWEEP_MS });
+  out.push({ kind: "timer", name: "allocation", inMs: allocationIntervalMs });
+  out.push({ kind: "timer", name: "heartbeat", inMs: heartbeatIntervalMs });
+  out.push({ kind: "timer", name: "counters", inMs: countersIntervalMs });
+  note(turn, "info", "leads", { epoch: state.epoch, agents: state.agents.size });
+}
+
+export function flushAgain({ out }: Turn): void {
+  out.push({ kind: "flush", token: FLUSH });
+}
+
+/** How often silence, deadlines and offers are looked at. */
+export const SWEEP_MS = 1000;
+
+/** Says who leads, since when, and what the log is. */
+export function beacon(turn: Turn): void {
+  const { state, out } = turn;
+  const { masterId, helloWindowMs, beaconIntervalMs } = state.settings;
+  const { logId, generation, validPosition, hash } = state.head;
+  out.push({
+    kind: "publish",
+    topic: "leader",
+    message: {
+      kind: "Beacon",
+      body: {
+        masterId,
+        epoch: state.epoch,
+        logId: logId ?? "",
+        generation,
+        position: validPosition,
+        hash,
+        windowMs: helloWindowMs,
+        intervalMs: beaconIntervalMs,
+      },
+    },
+  });
+  out.push({ kind: "timer", name: "beacon", inMs: beaconIntervalMs });
+}

@@ -1,0 +1,95 @@
+/**
+ * What frameworks are told of tasks. A full window is met with state, not mail: one status per
+ * task waits, the latest, until there is room (P-3.6). A framework that is away is told nothing;
+ * it asks when it comes back (P-5.3).
+ */
+import {
+  type AgentId,
+  type ExecutorId,
+  type FrameworkId,
+  stateFor,
+  type StatusReason,
+  type TaskId,
+  type TaskState,
+  type TaskStatus,
+} from "#protocol";
+import { type FrameworkRecord, isPartitionAware } from "./records.ts";
+import { refuse, say, type Turn, UPDATES_OWED_MAX } from "./state.ts";
+
+/** Messages of a window that are left to offers and answers. */
+const ROOM_KEPT = 16;
+
+/** A status that the master makes: without uuid, so nobody acknowledges it. */
+export function masterStatus(
+  { env }: Turn,
+  task: {
+    readonly taskId: TaskId;
+    readonly agentId?: AgentId | undefined;
+    readonly executorId?: ExecutorId | undefined;
+  },
+  state: TaskState,
+  { reason, message }: { readonly reason: StatusReason; readonly message?: string },
+): TaskStatus {
+  const { taskId, agentId, executorId } = task;
+  return {
+    taskId,
+    state,
+    source: "SOURCE_MASTER",
+    reason,
+    timestampMs: env.wallMs,
+    ...(message === undefined ? {} : { message: message.slice(0, 4096) }),
+    ...(agentId === undefined ? {} : { agentId }),
+    ...(executorId === undefined ? {} : { executorId }),
+  };
+}
+
+/** Tells the framework, now or when its window has room. */
+export function tell(turn: Turn, frameworkId: FrameworkId, status: TaskStatus): void {
+  const { state } = turn;
+  const framework = state.frameworks.get(frameworkId);
+  if (framework?.connected !== true) return refuse(turn, "no-session", "updates-untold");
+  const { owed } = framework;
+  const waiting = owed.get(status.taskId);
+  if (waiting === undefined && owed.size === 0 && roomOf(turn, framework) > 0) {
+    return sayUpdate(turn, framework, status);
+  }
+  // The head of an agent's queue is worth more than an answer: it wants an acknowledgement.
+  if (waiting?.uuid !== undefined && status.uuid === undefined) return;
+  if (waiting === undefined && owed.size >= UPDATES_OWED_MAX) {
+    return refuse(turn, "framework-slow", "updates-untold");
+  }
+  owed.set(status.taskId, status);
+}
+
+function sayUpdate(turn: Turn, framework: FrameworkRecord, status: TaskStatus): void {
+  if (framework.peer === undefined) return;
+  framework.said += 1;
+  const state = stateFor(status.state, isPartitionAware(framework));
+  const told = state === status.state ? status : { ...status, state };
+  say(turn, framework.peer, { kind: "UPDATE", body: { status: told } });
+}
+
+/** Messages that the framework would still take, those of this batch counted. */
+export function roomOf({ env }: Turn, framework: FrameworkRecord): number {
+  if (framework.peer === undefined) return 0;
+  return env.room(framework.peer) - framework.said - ROOM_KEPT;
+}
+
+/** How often owed updates are looked at while a window is full. */
+const OWED_RETRY_MS = 50;
+
+/** At the end of a batch: says what is owed, as far as there is room. */
+export function payOwed(turn: Turn): void {
+  const { state, out } = turn;
+  let more = false;
+  for (const framework of state.frameworksByPeer.values()) {
+    for (const [taskId, status] of framework.owed) {
+      if (roomOf(turn, framework) <= 0) break;
+      framework.owed.delete(taskId);
+      sayUpdate(turn, framework, status);
+    }
+    framework.said = 0;
+    more ||= framework.owed.size > 0;
+  }
+  if (more) out.push({ kind: "timer", name: "owed", inMs: OWED_RETRY_MS });
+}
