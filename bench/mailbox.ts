@@ -3,30 +3,26 @@
  * frames, all in one process. What the sender does is prepared before and not counted, except
  * that frames are put together from encoded messages.
  */
+import { fork } from "node:child_process";
 import { performance } from "node:perf_hooks";
+import { fileURLToPath } from "node:url";
+import { inboxOf } from "#access";
 import { setup } from "xstate";
 import {
-  type AgentId,
   agentPeer,
   asId,
   type ClusterId,
-  type ContainerId,
   decodeSingle,
   encodeBody,
   encodeFrame,
   encodeMessage,
-  type ExecutorId,
-  type FrameworkId,
   type Hello,
   MASTER_PEER,
   type Peer,
   type Principal,
   Session,
   type SessionId,
-  type StatusUpdate,
   subjectsOf,
-  type TaskId,
-  type Uuid,
 } from "#protocol";
 import {
   type Behaviour,
@@ -37,48 +33,23 @@ import {
   type Random,
   startActor,
 } from "#runtime";
+import { startTestBroker } from "../test/support/broker.ts";
 import { print, quantile } from "./harness.ts";
+import {
+  type AgentOrder,
+  EPOCH,
+  hex,
+  MESSAGES_PER_FRAME,
+  preparedUpdates,
+  uuid,
+} from "./mailbox-load.ts";
 
 const AGENTS = 16;
-const MESSAGES_PER_FRAME = 64;
-const FRAMES_PER_TURN = 16;
-const BODIES = 4_096;
+const FRAMES_PER_TURN = 8;
 const TARGET_MS = 4_000;
 const WARM_UP_MS = 1_500;
-const EPOCH = 7;
 
 const subjects = subjectsOf(asId<ClusterId>("bench"));
-
-function hex(n: number, length: number): string {
-  return (n * 2_654_435_761).toString(16).padStart(length, "0").slice(-length);
-}
-
-function uuid(n: number): Uuid {
-  return `${hex(n, 8)}-${hex(n + 1, 4)}-4${hex(n + 2, 3)}-8${hex(n + 3, 3)}-${hex(n + 4, 12)}` as Uuid;
-}
-
-/** A status update as the built-in executor's come: 411 bytes or so. */
-export function updateOf(n: number): StatusUpdate {
-  const container = `c-${uuid(n).replaceAll("-", "")}`;
-  return {
-    frameworkId: asId<FrameworkId>("0b8d5a4e-6e0c-4a51-8f7e-9a4f2c1d3e55"),
-    status: {
-      taskId: asId<TaskId>(`batch-000017-${String(n).padStart(6, "0")}`),
-      state: "TASK_RUNNING",
-      source: "SOURCE_EXECUTOR",
-      agentId: asId<AgentId>("5f0c9a31-2f6b-4f5e-9c11-2b8f0a1c7d01"),
-      executorId: asId<ExecutorId>(`batch-000017-${String(n).padStart(6, "0")}`),
-      timestampMs: 1_763_842_000_000 + n,
-      uuid: uuid(n),
-      containerStatus: {
-        containerId: asId<ContainerId>(container),
-        cgroup: `meseta/5f0c9a31-2f6b-4f5e-9c11-2b8f0a1c7d01/${container}`,
-        executorPid: 10_000 + n,
-      },
-    },
-    latestState: "TASK_RUNNING",
-  };
-}
 
 /** The master's side of a connection whose other end is this file. */
 class Wire implements Bus {
@@ -215,16 +186,8 @@ async function openSessions(wire: Wire): Promise<Sender[]> {
   return senders;
 }
 
-export async function run(): Promise<boolean> {
-  const messages: Uint8Array[] = [];
-  let bytes = 0;
-  for (let n = 0; n < BODIES; n++) {
-    const body = encodeBody("StatusUpdate", updateOf(n));
-    const message = body.bytes && encodeMessage("StatusUpdate", { id: n, re: 0 }, body.bytes);
-    if (message === undefined) throw new Error(body.fault ?? "an update is too large");
-    bytes += body.bytes?.length ?? 0;
-    messages.push(message);
-  }
+async function inProcess(): Promise<boolean> {
+  const { messages, bytesEach } = preparedUpdates();
   const wire = new Wire();
   const tally: Tally = { updates: 0, running: 0, latestByTask: new Map() };
   const ports = { bus: wire, clock, random, logger };
@@ -242,7 +205,7 @@ export async function run(): Promise<boolean> {
       const receiveMs = performance.now();
       for (let i = 0; i < FRAMES_PER_TURN; i++) {
         const sender = senders[next % AGENTS] as Sender;
-        const from = (next * MESSAGES_PER_FRAME) % BODIES;
+        const from = (next * MESSAGES_PER_FRAME) % messages.length;
         next++;
         const nowMs = performance.now();
         const header = sender.session.stamp(EPOCH, MESSAGES_PER_FRAME, nowMs);
@@ -270,7 +233,7 @@ export async function run(): Promise<boolean> {
   return print({
     benchmark: "mailbox, in process",
     workload:
-      `StatusUpdate of ${Math.round(bytes / BODIES)} bytes on average, ${BODIES} different, ` +
+      `StatusUpdate of ${bytesEach} bytes on average, ${messages.length} different, ` +
       `${AGENTS} agents, frames of ${MESSAGES_PER_FRAME}, ${FRAMES_PER_TURN} frames a turn; ` +
       "scan, decode, check, session, gate, one machine event a batch, step into a Map; " +
       "cbor-x without its native addon",
@@ -283,4 +246,72 @@ export async function run(): Promise<boolean> {
       { name: "receive turn p99", value: quantile(receives, 0.99), unit: "ms" },
     ],
   });
+}
+
+const SENDING_AGENTS = 4;
+
+/** The same actor behind a real broker; the senders are another process. */
+async function overBroker(): Promise<boolean> {
+  const broker = await startTestBroker();
+  const bus = await broker.connect({ role: "master", masterId: asId("bench") });
+  const tally: Tally = { updates: 0, running: 0, latestByTask: new Map() };
+  const address = { ...masterAddress, subjects: broker.subjects };
+  const windows = { agent: 2_048 };
+  const actor = startActor(tallying(tally), { bus, clock, random, logger }, address, { windows });
+  const reached = await new Promise<boolean>((resolve) => setImmediate(() => bus.flush(resolve)));
+  if (!reached) throw new Error("the broker was lost");
+  const orders: AgentOrder[] = Array.from({ length: SENDING_AGENTS }, (_, i) => {
+    const principal = asId<Principal>(`agent-${i}`);
+    const identity = { role: "agent", principal } as const;
+    const peer = agentPeer(principal);
+    return {
+      url: broker.broker.url,
+      credential: broker.trust.issue(identity),
+      inbox: inboxOf(identity),
+      session: random.uuid() as string as SessionId,
+      listenTo: broker.subjects.toPeer(peer),
+      speakTo: broker.subjects.toMaster(peer),
+    };
+  });
+  const senders = fork(fileURLToPath(new URL("./mailbox-process.js", import.meta.url)));
+  senders.send(orders);
+  await wait(WARM_UP_MS + 500);
+  drains.length = 0;
+  const before = tally.updates;
+  const startMs = performance.now();
+  const cpuBefore = process.cpuUsage();
+  await wait(TARGET_MS);
+  const elapsedMs = performance.now() - startMs;
+  const cpu = process.cpuUsage(cpuBefore);
+  const updates = tally.updates - before;
+  const refused = [...actor.counters].map((count) => count.join(" "));
+  senders.disconnect();
+  actor.kill();
+  await new Promise<void>((resolve) => bus.close(resolve));
+  await broker.stop();
+  if (refused.length > 0) throw new Error(`something was refused: ${refused.join(", ")}`);
+  return print({
+    benchmark: "mailbox, over a broker",
+    workload:
+      `the same updates and actor, ${SENDING_AGENTS} agents in another process with credentials, ` +
+      `sessions and windows of 2,048, frames of ${MESSAGES_PER_FRAME}`,
+    rows: [
+      { name: "updates", value: (updates / elapsedMs) * 1_000, unit: "/s", atLeast: 40_000 },
+      { name: "drain p50", value: quantile(drains, 0.5), unit: "ms" },
+      { name: "drain p99", value: quantile(drains, 0.99), unit: "ms", below: 20 },
+      { name: "processor time an update", value: (cpu.user + cpu.system) / updates, unit: "µs" },
+    ],
+  });
+}
+
+function wait(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+/** `--only process` or `--only broker` for one of the two. */
+export async function run(args: readonly string[]): Promise<boolean> {
+  const only = args[0] === "--only" ? args[1] : undefined;
+  const inside = only === "broker" || (await inProcess());
+  const across = only === "process" || (await overBroker());
+  return inside && across;
 }

@@ -5,8 +5,8 @@
 import { readdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
-/** Files here that are no benchmarks: this one, what all share, processes that one starts. */
-const OTHERS = /^(main|harness|.*-process)\.js$/;
+/** Files here that are no benchmarks: this one, what all share, and parts of one. */
+const OTHERS = /^(main|harness|.*-(load|process))\.js$/;
 
 const here = fileURLToPath(new URL(".", import.meta.url));
 const names = readdirSync(here)

@@ -327,7 +327,9 @@ export class Door {
     }
     if (reader.count === 0) {
       if (message.reply === undefined) return this.#host.refuse("no-session", UNKNOWN, peer);
-      return this.#host.reply(message.reply, encodeNobody(own));
+      // Only people may be answered; for others it is enough that somebody listens.
+      if (roleOf(peer) === "operator") this.#host.reply(message.reply, encodeNobody(own));
+      return;
     }
     if (reader.count > 1) return this.#host.refuse("too-large", UNKNOWN, peer);
     const kind = reader.kind(0);

@@ -106,7 +106,11 @@ export type Effect =
       readonly max: number;
     }
   | ({ readonly kind: "launcher"; readonly request: LauncherRequest } & Held)
-  /** Is anybody there on the leader's subject? Answered 503 at once when not (P-7.3). */
+  /**
+   * Does anybody lead? `no-responders` at once when nobody listens (P-7.3). The leader listens
+   * where standbys ask as long as it listens to `from-operators`; it does not answer (it may
+   * answer people only), so with a leader there the outcome is `timeout`.
+   */
   | { readonly kind: "ask-leader"; readonly token: Token; readonly timeoutMs: number }
   | { readonly kind: "flush"; readonly token: Token }
   /** Which subjects this actor hears now; a set by name (P-3.8). */

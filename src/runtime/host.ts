@@ -443,7 +443,6 @@ class Host<State> implements RunningActor<State>, DoorHost, PerformHost {
     if (this.#fencedWhy !== undefined) return;
     this.#fencedWhy = why;
     this.ports.logger.log("warn", `fenced: ${why}`, { actor: this.name });
-    this.#silence();
   }
 
   #readMachine(): void {

@@ -11,7 +11,6 @@ import {
   encodeNobody,
   encodeSingle,
   MASTER_PEER,
-  operatorPeer,
   parsePeer,
   type Peer,
   type Principal,
@@ -32,8 +31,6 @@ import type { Timers } from "./timers.ts";
 export const SUBSCRIPTIONS_MAX = 4_096;
 /** Answers and publications that wait while the actor is mute; older ones are dropped first. */
 export const MUTE_HELD_MAX = 10_000;
-/** Under whose name a master asks whether anybody leads: a call of people that says nothing. */
-const ASKING = operatorPeer("standby" as Principal);
 
 export interface PerformHost {
   readonly ports: ActorPorts;
@@ -320,8 +317,7 @@ export class Performer {
 
   #ask(token: string, timeoutMs: number): void {
     const { ports, address } = this.#host;
-    const { subjects, self } = address;
-    const subject = subjects.toMaster(self === MASTER_PEER ? ASKING : self);
+    const subject = address.subjects.toMaster(address.self);
     const why = this.#host.guarded("bus", () =>
       ports.bus.request(subject, encodeNobody(0), timeoutMs, ({ kind }) =>
         this.#host.done({ what: "ask", token, outcome: kind }),
@@ -339,9 +335,17 @@ export class Performer {
   }
 
   #listen(topic: ListenTopic, listen: boolean): void {
-    const { subject, speaker } = whereTo(topic, this.#host.address);
+    const { address } = this.#host;
+    if (topic === "from-operators") this.#beThere(address.subjects.toMaster(MASTER_PEER), listen);
+    const { subject, speaker } = whereTo(topic, address);
     if (!listen) return this.#unsubscribe(subject);
     this.#subscribe(subject, (message) => this.#host.door.receive(message, speaker));
+  }
+
+  /** Standbys ask there whether anybody leads; that somebody listens is the whole answer. */
+  #beThere(subject: string, listen: boolean): void {
+    if (listen) this.#subscribe(subject, () => undefined);
+    else this.#unsubscribe(subject);
   }
 
   #credits(streamId: string, listen: boolean): void {

@@ -55,11 +55,6 @@ export class Desk {
     return this.#sessions.get(`${agent} → master`) ?? "";
   }
 
-  /** How its questions after a leader were answered. */
-  asked({ asks }: Scripted): readonly string[] {
-    return asks;
-  }
-
   /** All counts of all three. */
   refusals(): string[] {
     return [this.master, this.a1, this.a2].flatMap(({ actor }) =>
