@@ -140,7 +140,8 @@ export async function dropRig(rig: RealRig): Promise<void> {
   await until("the launcher has left its cgroup", () => procs.every((path) => isEmpty(path)));
   // Deepest first; the test root itself is shared by the rigs of this process.
   for (const path of [...own].sort((a, b) => b.length - a.length)) removeQuietly(path);
-  rmSync(rig.directory, { recursive: true, force: true });
+  // A launcher that was closed while it started may still make its socket.
+  rmSync(rig.directory, { recursive: true, force: true, maxRetries: 20, retryDelay: 20 });
 }
 
 function isEmpty(procs: string): boolean {

@@ -19,7 +19,7 @@ number_in() { sed -n "s/^$2 \{0,1\}\([0-9]\{1,\}\)\$/\1/p" "$1" 2>/dev/null | he
 pump() {
   while :; do
     rm -f "$1"
-    size=$(set -C && exec 3>&1 >"$1" && stdbuf -o0 head -c "$bytes" && stat -Lc %s /proc/self/fd/1 >&3)
+    size=$(set -C && exec 4>"$1" && stdbuf -o0 head -c "$bytes" >&4 && stat -Lc %s /proc/self/fd/4)
     [ -z "$user" ] || chown -h "${user%% *}" "$1"
     # A full disk must not stop the task: what cannot be written is read and lost.
     [ -n "$size" ] || cat >/dev/null
@@ -61,7 +61,7 @@ pumps=$!
 (exec >/dev/null 2>&1 9>&- && pump stderr) <"$runtime/err" &
 pumps="$pumps $!"
 (
-  exec 9>&-
+  exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-
   printf '%s' "$joins" | while IFS= read -r file; do [ -w "$file" ] || exit 1; done || exit 126
   while IFS= read -r file; do
     [ -z "$file" ] || echo 0 >"$file" || exit 126
