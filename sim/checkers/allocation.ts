@@ -120,6 +120,7 @@ export function allocationChecker(world: CheckedWorld, violate: Violate): Checke
         for (const id of message.body.offerIds) ledger.offers.delete(id);
         return;
       case "Hello":
+      case "Closed":
       case "TEARDOWN":
       case "SUPPRESS":
         return voidOffers(ledger, frame.speaker);

@@ -111,6 +111,18 @@ export const NETWORK_FAULTS: readonly Fault[] = [
     },
   },
   {
+    name: "bus-throws",
+    statement: "a member's bus throws out of its next publishes",
+    weight: 1,
+    lastsMs: [0, 0],
+    apply: (target, chance) => {
+      const member = anyUp(target, chance);
+      if (member === undefined) return undefined;
+      target.network.throwFor(member.name, chance.between(1, 3));
+      return { target: member.name };
+    },
+  },
+  {
     name: "bus-restart",
     statement: "a broker ends and comes back; its member of the log with it",
     weight: 2,

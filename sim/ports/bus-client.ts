@@ -96,6 +96,8 @@ export class BusClient implements Bus {
   #requests = 0;
   #dials = 0;
   #stopWatching: (() => void) | undefined;
+  /** Fault: so many of the next publishes throw. */
+  throwing = 0;
 
   constructor(network: BusSide, node: SimNode, { id, inbox, permissions }: BusClientOptions) {
     this.#network = network;
@@ -208,6 +210,10 @@ export class BusClient implements Bus {
     ask: boolean,
   ): PublishOutcome {
     this.#node.charge(PRICE_MS.publish);
+    if (this.throwing > 0) {
+      this.throwing -= 1;
+      throw new Error("the bus threw");
+    }
     if (!SUBJECT.test(subject)) return this.#drop("subject-invalid");
     if (data.length > BUS_PAYLOAD_BYTES_MAX) return this.#drop("payload-too-large");
     const link = this.#link;

@@ -93,6 +93,11 @@ export class BusNetwork implements BusSide {
     }
   }
 
+  /** Fault: the next publishes of a node throw. */
+  throwFor(nodeName: string, count: number): void {
+    for (const client of this.clients) if (client.nodeName === nodeName) client.throwing = count;
+  }
+
   #reroute(): void {
     for (const broker of this.brokers) if (broker.up) broker.route(this.brokers);
     this.paths.changed();

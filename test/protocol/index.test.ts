@@ -1,4 +1,3 @@
-/** One process for all cases of the protocol floor. */
 import "./scan.cases.ts";
 import "./frame.cases.ts";
 import "./golden.cases.ts";

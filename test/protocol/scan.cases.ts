@@ -1,4 +1,3 @@
-/** The scan as a table of hostile bytes, and decoding compared with the library's. */
 import { Decoder } from "cbor-x";
 import fc from "fast-check";
 import t from "tap";

@@ -1,4 +1,3 @@
-/** Chunks and credits of byte streams. */
 import t from "tap";
 import {
   decodeChunk,

@@ -1,4 +1,3 @@
-/** Sessions between hosts (P-3), and what hostile peers achieve: counts and nothing else. */
 import t from "tap";
 import {
   type AnyMessage,
@@ -396,19 +395,4 @@ t.test("ten thousand peers cost two timers and nothing while they are silent", a
   desk.clock.pass(60_000);
   t.equal(desk.frames.length, before, "an idle session says nothing by itself");
   t.equal(desk.clock.timers, 0);
-});
-
-t.test("a client that gives up before Come is not let in afterwards", async (t) => {
-  const desk = new Desk();
-  desk.master.onHello = () => undefined;
-  desk.connect();
-  const session = desk.sessionOf(A1);
-  const closed = message("Closed", { session, reason: "no-session" });
-  const data = encodeFrame(frame({ session, number: 0 }), [closed]);
-  desk.a1Ports.bus.publish(SUBJECTS.toMaster(A1), data);
-  desk.clock.settle();
-  desk.master.run({ kind: "come", peer: A1, session: asId(session) });
-  desk.clock.settle();
-  t.notOk(desk.a1.seen.some((line) => line === "link master come"));
-  t.equal(desk.master.actor.counters.get("dropped", "old-session"), 1);
 });

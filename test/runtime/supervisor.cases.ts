@@ -1,4 +1,3 @@
-/** Death, backoff, poison and giving up. */
 import t from "tap";
 import { MASTER_PEER } from "#protocol";
 import { DEATHS_MAX, supervise } from "#runtime";

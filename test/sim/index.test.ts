@@ -7,3 +7,4 @@ import "./log.cases.ts";
 import "./contract-bus.cases.ts";
 import "./contract-storage.cases.ts";
 import "./launcher.cases.ts";
+import "./cluster.cases.ts";

@@ -1,0 +1,213 @@
+/**
+ * A whole simulated cluster: brokers, log, masters, agents, frameworks with their work, faults
+ * and checkers, in one world. Owns the phases of a run: faults, heal, convergence.
+ */
+import { asId, type ClusterId, subjectsOf } from "#protocol";
+import { type CheckedWorld, type Checker, CHECKERS, type Violation } from "./checkers/index.ts";
+import { type FaultTarget, type Member, type MemberRole, Swarm } from "./faults/index.ts";
+import type { DrawListener } from "./kernel/prng.ts";
+import { World } from "./kernel/world.ts";
+import type { Around, ClusterMember } from "./members.ts";
+import { BusEyes, type Observation } from "./observation.ts";
+import { BusNetwork } from "./ports/bus.ts";
+import { LogCluster } from "./ports/log-cluster.ts";
+import { Paths } from "./ports/paths.ts";
+import { agentMember, frameworkMember, masterMember } from "./roles.ts";
+import { Trace } from "./trace.ts";
+import { BatchWork } from "./workloads/batch.ts";
+
+/** Different violations of one statement that a run keeps; further ones are counted. */
+export const VIOLATIONS_PER_ID_MAX = 5;
+/** How often full recounts are made, in virtual time. */
+const RECOUNT_MS = 500;
+
+export interface ClusterOptions {
+  readonly seed: string;
+  readonly masters: number;
+  readonly agents: number;
+  readonly frameworks: number;
+  readonly brokers: number;
+  /** Work items of each framework. */
+  readonly items: number;
+  readonly profile: "nats" | "hostile";
+  /** Virtual length of the run. Faults end after 7/10 of it; then everything must converge. */
+  readonly untilMs: number;
+  /** Mean time between faults; 0: none but the leader's death in the middle. */
+  readonly faultEveryMs: number;
+  /** Names of faults that may be drawn. */
+  readonly onlyFaults?: readonly string[];
+  readonly keepTrace?: boolean;
+  readonly heard?: DrawListener;
+}
+
+export class SimCluster implements FaultTarget, CheckedWorld {
+  readonly world: World;
+  readonly trace: Trace;
+  readonly paths: Paths;
+  readonly network: BusNetwork;
+  readonly log: LogCluster;
+  readonly brokers: readonly string[];
+  readonly swarm: Swarm;
+  readonly works = new Map<string, BatchWork>();
+  readonly violations: Violation[] = [];
+  readonly violationCounts = new Map<string, number>();
+  readonly leaders: { epoch: number; node: string; atMs: number }[] = [];
+  readonly options: ClusterOptions;
+  readonly #members: ClusterMember[] = [];
+  readonly #checkers: readonly Checker[];
+  readonly #seen = new Set<string>();
+
+  constructor(options: ClusterOptions) {
+    this.options = options;
+    this.trace = new Trace({ keepAll: options.keepTrace ?? false });
+    const { seed, heard } = options;
+    this.world = new World({
+      seed,
+      recorder: this.trace,
+      ...(heard === undefined ? {} : { heard }),
+    });
+    this.paths = new Paths(this.world);
+    this.brokers = names("broker", options.brokers);
+    const { brokers, paths, world } = this;
+    this.network = new BusNetwork(world, paths, { brokers, profile: options.profile });
+    this.log = new LogCluster(this.network, brokers);
+    const observe = (observation: Observation): void => this.#observe(observation);
+    const subjects = subjectsOf(asId<ClusterId>("sim"));
+    this.network.observers.push(new BusEyes(subjects, observe));
+    this.#checkers = CHECKERS.map((make) =>
+      make(this, (id, message) => this.#violate(id, message)),
+    );
+    const { faultEveryMs, onlyFaults } = options;
+    this.swarm = new Swarm(world, this, observe, {
+      everyMs: Math.max(1, faultEveryMs),
+      ...(onlyFaults === undefined ? {} : { only: onlyFaults }),
+    });
+    this.#populate({ world, network: this.network, log: this.log, subjects, observe });
+  }
+
+  /** Runs all phases and the last checks. */
+  run(): void {
+    const { untilMs, faultEveryMs } = this.options;
+    const healMs = (untilMs * 7) / 10;
+    for (const member of this.#members) {
+      // Processes of a cluster are not started in the same instant.
+      this.world.at(this.world.seed.stream("topology").below(2_000), () => member.start());
+    }
+    if (faultEveryMs > 0) this.world.at(untilMs / 20, () => this.swarm.start());
+    this.world.at(untilMs / 2, () => this.swarm.apply("leader-kill", 10_000));
+    this.world.at(healMs, () => this.#heal());
+    for (let atMs = RECOUNT_MS; atMs <= untilMs && !this.world.stopped; atMs += RECOUNT_MS) {
+      this.world.runUntil(atMs);
+      for (const checker of this.#checkers) checker.recount?.();
+    }
+    if (this.world.stopped) return;
+    for (const checker of this.#checkers) checker.settled?.();
+  }
+
+  #heal(): void {
+    this.swarm.heal();
+    this.paths.healAll();
+    for (const broker of this.brokers) this.network.startBroker(broker);
+    for (const member of this.#members) member.restart();
+    this.world.record({ node: "faults", kind: "heal-all", summary: "" });
+  }
+
+  #populate(around: Around): void {
+    const { masters, agents, frameworks, items, untilMs } = this.options;
+    const { world } = this;
+    for (const name of names("master", masters)) this.#members.push(masterMember(around, name));
+    for (const name of names("agent", agents)) {
+      const member = agentMember(around, name);
+      member.machine?.observers.push({
+        started: (machine, container) => this.#observe({ what: "started", machine, container }),
+        ended: (machine, container) => this.#observe({ what: "ended", machine, container }),
+      });
+      this.#members.push(member);
+    }
+    for (const name of names("framework", frameworks)) {
+      const chance = world.seed.stream(`work:${name}`);
+      const work = new BatchWork({ name, items, chance, overMs: untilMs / 2, world });
+      this.works.set(name, work);
+      this.#members.push(frameworkMember(around, name, work));
+    }
+    world.onUncaught = (node, error) => {
+      const why = error instanceof Error ? (error.stack ?? error.message) : String(error);
+      this.#violate("X2", `${node.name} threw past its host: ${why}`);
+      this.#members.find((member) => member.node === node)?.died("uncaught");
+    };
+  }
+
+  #observe(observation: Observation): void {
+    if (observation.what === "said") this.#watchLeader(observation);
+    for (const checker of this.#checkers) checker.on(observation);
+  }
+
+  #watchLeader({ node, frame }: Observation & { what: "said" }): void {
+    if (frame.speaker !== "master") return;
+    const last = this.leaders.at(-1);
+    if (!frame.messages.some(({ kind }) => kind === "Beacon")) return;
+    if (last !== undefined && frame.epoch <= last.epoch) return;
+    this.leaders.push({ epoch: frame.epoch, node: node.name, atMs: this.world.nowMs });
+  }
+
+  #violate(id: string, message: string): void {
+    const key = `${id} ${message}`;
+    if (this.#seen.has(key)) return;
+    this.#seen.add(key);
+    const count = (this.violationCounts.get(id) ?? 0) + 1;
+    this.violationCounts.set(id, count);
+    if (count > VIOLATIONS_PER_ID_MAX) return;
+    const { events, nowMs } = this.world;
+    this.violations.push({ id, message, event: events, atMs: nowMs });
+    this.world.record({ node: "checkers", kind: "violation", summary: key });
+  }
+
+  // What faults and checkers may look at -------------------------------------------------------
+
+  members(role?: MemberRole): readonly Member[] {
+    return role === undefined ? this.#members : this.#members.filter((one) => one.role === role);
+  }
+
+  leader(): Member | undefined {
+    const name = this.leaders.at(-1)?.node;
+    return this.#members.find((one) => one.name === name && one.node.up && !one.node.paused);
+  }
+
+  get nowMs(): number {
+    return this.world.nowMs;
+  }
+
+  get pending(): number {
+    return this.world.pending;
+  }
+
+  *waiting(): IterableIterator<readonly [string, number]> {
+    for (const node of this.world.nodes()) yield [node.name, node.waiting];
+  }
+
+  *running(): IterableIterator<readonly [string, readonly string[]]> {
+    for (const { machine } of this.#members) {
+      if (machine === undefined) continue;
+      const running = [...machine.containers.values()].filter((one) => one.running);
+      yield [machine.name, running.map(({ plan }) => plan.containerId)];
+    }
+  }
+
+  *agents(): IterableIterator<readonly [string, boolean]> {
+    for (const { name, role, node } of this.#members) if (role === "agent") yield [name, node.up];
+  }
+
+  *unfinished(): IterableIterator<readonly [string, string]> {
+    for (const [name, work] of this.works) {
+      for (const item of work.unfinished()) yield [name, item];
+    }
+  }
+
+  *wrong(): IterableIterator<string> {
+    for (const work of this.works.values()) yield* work.wrong;
+  }
+}
+
+function names(role: string, count: number): string[] {
+  return Array.from({ length: count }, (_, index) => `${role}-${index + 1}`);
+}

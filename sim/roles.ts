@@ -1,0 +1,145 @@
+/**
+ * The three roles as members of a simulated cluster: made by the very functions that the daemon
+ * calls (`createMaster`, `createAgent`, `createFramework`), with what configuration.
+ */
+import { type AgentConfig, agentConfig, createAgent } from "#actors/agent";
+import { createFramework, type SchedulerEvent } from "#actors/framework";
+import { createMaster } from "#actors/master";
+import { cpuIsolator, type IsolatorConfig, memIsolator, pidsIsolator, v2Driver } from "#isolation";
+import {
+  type AgentId,
+  asId,
+  type ClusterId,
+  type FrameworkInfo,
+  type InstanceId,
+  type MasterId,
+  type Principal,
+  type Resource,
+} from "#protocol";
+import { type Around, ClusterMember } from "./members.ts";
+import type { BatchWork } from "./workloads/batch.ts";
+
+const CPUS_MILLI = 8_000;
+const MEM_MIB = 8_192;
+
+export function masterMember(around: Around, name: string): ClusterMember {
+  const masterId = asId<MasterId>(name);
+  return new ClusterMember(around, {
+    name,
+    role: "master",
+    identity: { role: "master", masterId },
+    boot(_member, ports, ended) {
+      const { log } = ports;
+      if (log === undefined) throw new Error("a master needs a log");
+      const actor = createMaster(
+        { ...ports, log },
+        {
+          subjects: around.subjects,
+          masterId,
+          clusterId: asId<ClusterId>("sim"),
+        },
+      );
+      actor.onEnd(ended);
+    },
+  });
+}
+
+function scalar(name: string, milli: number): Resource {
+  return { name, type: "SCALAR", scalar: { milli } };
+}
+
+function agentSettings(principal: Principal): AgentConfig {
+  return agentConfig({
+    principal,
+    agentId: asId<AgentId>(`${principal}-S1`),
+    hostname: principal,
+    resources: [scalar("cpus", CPUS_MILLI), scalar("mem", MEM_MIB * 1000)],
+    attributes: [],
+    version: "sim",
+    isolation: "v2",
+    workDir: `/var/lib/meseta/${principal}`,
+    userOf: null,
+    environment: { PATH: "/usr/bin:/bin" },
+    executorAccess: null,
+  });
+}
+
+function isolatorSettings(agentId: string): IsolatorConfig {
+  const controllers = ["cpu", "memory", "pids"];
+  return {
+    agentId,
+    machine: {
+      cpus: CPUS_MILLI / 1000,
+      memoryBytes: MEM_MIB * 1024 * 1024,
+      cgroupMode: "v2",
+      isRoot: true,
+    },
+    driver: v2Driver({ mount: "/sys/fs/cgroup", root: "meseta", agentId, controllers }),
+    isolators: [cpuIsolator({ isQuotaForAll: false }), memIsolator, pidsIsolator({ max: 512 })],
+    logs: { bytes: 1024 * 1024, files: 1 },
+  };
+}
+
+export function agentMember(around: Around, name: string): ClusterMember {
+  const principal = asId<Principal>(name);
+  const settings = agentSettings(principal);
+  return new ClusterMember(around, {
+    name,
+    role: "agent",
+    identity: { role: "agent", principal },
+    boot(_member, ports, ended) {
+      const isolator = isolatorSettings(settings.agentId);
+      const running = createAgent(ports, around.subjects, settings, isolator);
+      let told = false;
+      for (const actor of [running.agent, running.isolator]) {
+        actor.onEnd((end) => {
+          if (told) return;
+          told = true;
+          running.kill();
+          ended(end);
+        });
+      }
+    },
+  });
+}
+
+export function frameworkMember(around: Around, name: string, work: BatchWork): ClusterMember {
+  const principal = asId<Principal>(name);
+  const instance = asId<InstanceId>("i1");
+  const info: FrameworkInfo = {
+    name,
+    user: "nobody",
+    roles: [name],
+    failoverTimeoutMs: 3_600_000,
+    checkpoint: true,
+    capabilities: ["MULTI_ROLE", "PARTITION_AWARE", "TASK_KILLING_STATE"],
+  };
+  const observe = (event: SchedulerEvent): void => {
+    if (event.kind !== "update") return;
+    const { taskId, state, uuid } = event.status;
+    around.observe({ what: "told", framework: name, taskId, state, uuid });
+  };
+  return new ClusterMember(around, {
+    name,
+    role: "framework",
+    identity: { role: "framework", principal, instance },
+    boot(member, ports, ended) {
+      const { frameworkId } = work;
+      work.later = (inMs, run) => void ports.clock.timer(inMs, run);
+      const config = {
+        principal,
+        instance,
+        info,
+        knownTasks: work.known(),
+        acknowledgeForMe: true,
+        incarnation: member.starts,
+        ...(frameworkId === undefined ? {} : { frameworkId }),
+      };
+      const running = createFramework(ports, around.subjects, config, (event, driver) => {
+        observe(event);
+        work.on(event, driver);
+      });
+      running.actor.onEnd(ended);
+    },
+  });
+}

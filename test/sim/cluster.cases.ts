@@ -1,0 +1,56 @@
+/**
+ * Whole clusters of real actors in virtual time: what they do without faults, that each fault
+ * can be applied and healed, and that the same seed is the same run.
+ */
+import t from "tap";
+import { type ClusterOptions, SimCluster } from "../../sim/cluster.ts";
+import { FAULTS } from "../../sim/faults/index.ts";
+
+const SMALL: ClusterOptions = {
+  seed: "small",
+  masters: 3,
+  agents: 3,
+  frameworks: 1,
+  brokers: 3,
+  items: 20,
+  profile: "nats",
+  untilMs: 180_000,
+  faultEveryMs: 0,
+};
+
+function ran(changes: Partial<ClusterOptions>): SimCluster {
+  const cluster = new SimCluster({ ...SMALL, ...changes });
+  cluster.run();
+  return cluster;
+}
+
+t.test("a cluster does its work, and survives the death of its leader", async (t) => {
+  const cluster = ran({});
+  t.same(cluster.violations, []);
+  t.equal(cluster.swarm.counts.get("leader-kill"), 1);
+  t.ok(cluster.leaders.length >= 2, "another master leads afterwards");
+});
+
+t.test("the same seed is the same run to the last byte, another seed is another", async (t) => {
+  const faults = { faultEveryMs: 5_000, untilMs: 60_000 };
+  const digest = ran(faults).trace.digest();
+  t.equal(ran(faults).trace.digest(), digest);
+  t.not(ran({ ...faults, seed: "other" }).trace.digest(), digest);
+});
+
+t.test("every fault finds something to be done to, and heals", async (t) => {
+  for (const { name, lastsMs } of FAULTS) {
+    const cluster = ran({
+      faultEveryMs: 4_000,
+      onlyFaults: [name],
+      agents: 2,
+      items: 10,
+      untilMs: 60_000,
+      seed: `fault ${name}`,
+    });
+    t.ok((cluster.swarm.counts.get(name) ?? 0) > 0, name);
+    t.ok(lastsMs[0] <= lastsMs[1]);
+    const safety = cluster.violations.filter(({ id }) => id !== "LV");
+    t.same(safety, [], name);
+  }
+});
