@@ -86,10 +86,11 @@ export interface Address {
   /** Kinds that it names in its Hello; empty for one that only serves. */
   readonly kinds: readonly string[];
   /**
-   * Epoch that this actor speaks in; what it sends carries it. A client's is the highest it has
-   * obeyed; an agent's towards its executors is its incarnation (P-4.5).
+   * Epoch in which this actor speaks with `peer`; what it sends carries it, and a server takes
+   * frames of that epoch only. A client's is the highest it has obeyed; an agent's towards its
+   * executors is its incarnation, so that a change of the master does not cut them off (P-4.5).
    */
-  epoch(): Epoch;
+  epoch(peer: Peer): Epoch;
 }
 
 /** A running actor, as its supervisor and its process see it. */

@@ -124,7 +124,7 @@ export class Door {
   /** The open session that the header names in the right epoch; else counts and answers. */
   #sessionOf(link: Link | undefined, peer: Peer): Session | undefined {
     const { epoch, session: named } = this.#reader;
-    const own = this.#host.address.epoch();
+    const own = this.#host.address.epoch(peer);
     const session = link?.session;
     const weServe = this.#host.address.serves.includes(roleOf(peer));
     if (epoch < own) {
@@ -253,7 +253,7 @@ export class Door {
     if (!this.#host.address.serves.includes(roleOf(peer)) || hello.session !== reader.session) {
       return this.#host.refuse("not-said-by-this-peer", "Hello", peer);
     }
-    if (hello.epoch > this.#host.address.epoch()) {
+    if (hello.epoch > this.#host.address.epoch(peer)) {
       this.#host.refuse("wrong-epoch", "Hello", peer);
       return this.#links.answerClosed(peer, hello.session, "wrong-epoch");
     }
@@ -292,7 +292,8 @@ export class Door {
   /** Client: the server has room. */
   #come(window: number, message: BusMessage, peer: Peer): void {
     const { epoch, session: named } = this.#reader;
-    if (epoch < this.#host.address.epoch()) return this.#host.refuse("lower-epoch", "Come", peer);
+    if (epoch < this.#host.address.epoch(peer))
+      return this.#host.refuse("lower-epoch", "Come", peer);
     const link = this.#links.get(peer);
     const session = link?.session;
     if (link === undefined || session?.side !== "client" || session.id !== named) {
@@ -308,7 +309,7 @@ export class Door {
     const { epoch, session: named } = this.#reader;
     const link = this.#links.get(peer);
     const session = link?.session;
-    if (session?.side === "client" && epoch < this.#host.address.epoch()) {
+    if (session?.side === "client" && epoch < this.#host.address.epoch(peer)) {
       return this.#host.refuse("lower-epoch", "Closed", peer);
     }
     if (link?.hello?.change.session === named) return this.#links.forgetHello(link);
@@ -321,7 +322,7 @@ export class Door {
   /** Beacons, and calls of people: no session, no number. */
   #outside(message: BusMessage, peer: Peer): void {
     const reader = this.#reader;
-    const own = this.#host.address.epoch();
+    const own = this.#host.address.epoch(peer);
     if (reader.number !== 0 || reader.walk() !== undefined) {
       return this.#host.refuse("decode-failed", UNKNOWN, peer);
     }
@@ -379,7 +380,7 @@ export class Door {
   /** People are told why their call is refused at the door; others only counted. */
   #answer(message: BusMessage, peer: Peer, reason: WireReason, sentence: string): void {
     if (message.reply === undefined || roleOf(peer) !== "operator") return;
-    const epoch = this.#host.address.epoch();
+    const epoch = this.#host.address.epoch(peer);
     const body = { accepted: false, epoch, reason, message: sentence.slice(0, 4096) };
     const re = this.#reader.id(0);
     const { bytes } = encodeSingle({ kind: "OPERATOR_ANSWER", body, re }, epoch);

@@ -8,7 +8,6 @@ import {
   ACK_DELAY_MS_MAX,
   type AnyMessage,
   ClosedAnswers,
-  type Epoch,
   encodeBody,
   encodeMessage,
   type Incarnation,
@@ -153,7 +152,7 @@ export class Links {
     const body = encodeBody("Hello", {
       session: id,
       incarnation,
-      epoch: address.epoch(),
+      epoch: address.epoch(peer),
       version: PROTOCOL_VERSION,
       kinds: [...address.kinds],
       ...(identity === undefined ? {} : { identity }),
@@ -183,7 +182,7 @@ export class Links {
     link.kinds = new Set(change.kinds);
     link.session = this.#session(link, session, "server");
     link.session.granted(window);
-    link.session.epoch = this.#host.address.epoch();
+    link.session.epoch = this.#host.address.epoch(peer);
     link.comeDue = true;
     this.touch(link);
   }
@@ -273,11 +272,10 @@ export class Links {
   flush(): void {
     if (this.muted || this.#dirty.size === 0) return;
     const nowMs = this.#host.clock.monotonicMs();
-    const epoch = this.#host.address.epoch();
     const links = [...this.#dirty];
     this.#dirty.clear();
     for (const link of links) {
-      const voided = link.flush(epoch, nowMs, this.#publish);
+      const voided = link.flush(this.#host.address.epoch(link.peer), nowMs, this.#publish);
       if (voided > 0) this.#host.refuse("fenced", "held", link.peer, voided);
       if (link.session?.unacknowledged === true) this.#watch(link);
     }
@@ -377,8 +375,10 @@ export class Links {
       return;
     }
     const nowMs = this.#host.clock.monotonicMs();
-    const epoch: Epoch = this.#host.address.epoch();
-    for (const link of this.#owing) link.acknowledge(epoch, nowMs, this.#publish);
+    const { address } = this.#host;
+    for (const link of this.#owing) {
+      link.acknowledge(address.epoch(link.peer), nowMs, this.#publish);
+    }
     this.#owing.clear();
   }
 }

@@ -171,7 +171,7 @@ export class Performer {
   }
 
   #encode(message: AnyMessage): Uint8Array | undefined {
-    const { bytes, fault } = encodeSingle(message, this.#host.address.epoch());
+    const { bytes, fault } = encodeSingle(message, this.#host.address.epoch(MASTER_PEER));
     if (fault !== undefined) this.#host.unsaid(message.kind, fault);
     return bytes;
   }

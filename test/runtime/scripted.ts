@@ -83,7 +83,7 @@ export const SUBJECTS = subjectsOf(asId<ClusterId>("desk"));
 export const A1 = agentPeer(asId<Principal>("a1"));
 export const A2 = agentPeer(asId<Principal>("a2"));
 
-export function addressOf(self: Address["self"], epoch: () => number = () => 1): Address {
+export function addressOf(self: Address["self"], epoch: Address["epoch"] = () => 1): Address {
   const master = self === MASTER_PEER;
   return {
     subjects: SUBJECTS,

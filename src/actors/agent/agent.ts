@@ -2,7 +2,7 @@
  * The agent as it is started: its behaviour, its settings, and the isolator beside it. It runs
  * in production and in the simulator alike; only the ports differ.
  */
-import { agentPeer, type Kind, KINDS, type Subjects } from "#protocol";
+import { agentPeer, type Kind, KINDS, roleOf, type Subjects } from "#protocol";
 import { type ActorPorts, type Behaviour, type RunningActor, startActor } from "#runtime";
 import {
   AGENT_ACTOR,
@@ -80,7 +80,7 @@ export function createAgent(
     self,
     serves: ["executor"],
     kinds: kindsHeard(),
-    epoch: () => state.meta.epoch,
+    epoch: (peer) => (roleOf(peer) === "executor" ? state.meta.incarnation : state.meta.epoch),
   });
   isolator.connect(AGENT_ACTOR, agent);
   agent.connect(ISOLATOR_ACTOR, isolator);
