@@ -2,7 +2,7 @@
  * Runs one command in a throw-away virtual machine that has the whole of cgroup v2, for machines
  * whose controllers live in v1 (a controller in use there cannot be given to v2).
  *
- *   node dist/tools/vm.js [--memory MIB] [--cpus N] [--timeout S] [--verbose] DIRECTORY -- COMMAND…
+ *   node dist/tools/vm.js [--memory MIB] [--cpus N] [--timeout S] [--verbose] [--directory DIR] -- COMMAND…
  *
  * The guest is Debian's cloud kernel under QEMU's software emulation: no KVM, network or disk
  * image is needed. It sees the host's root read-only below a tmpfs overlay, so the same node and
@@ -308,15 +308,15 @@ async function main(): Promise<number> {
       cpus: { type: "string", default: "2" },
       timeout: { type: "string", default: "600" },
       verbose: { type: "boolean", default: false },
+      directory: { type: "string", default: "." },
     },
   });
-  const [directory, ...command] = positionals;
-  if (directory === undefined || command.length === 0) {
-    throw new VmFailure("usage: vm [--memory MIB] [--cpus N] [--timeout S] DIRECTORY -- COMMAND…");
+  if (positionals.length === 0) {
+    throw new VmFailure("usage: vm [--memory MIB] [--cpus N] [--timeout S] -- COMMAND…");
   }
   return boot({
-    directory: realpathSync(directory),
-    command,
+    directory: realpathSync(values.directory),
+    command: positionals,
     memoryMib: Number(values.memory),
     cpus: Number(values.cpus),
     timeoutS: Number(values.timeout),

@@ -30,6 +30,8 @@ export interface LauncherRig {
   plan(argv: Argv, containerId?: string): LaunchPlan;
   /** Closes the port and opens another on the same disk: what a restart of the agent does. */
   reopen(): Promise<void>;
+  /** Settled when the command has set itself up to obey or ignore SIGTERM; absent: at once. */
+  started?(plan: LaunchPlan): Promise<void>;
   /** Lets time pass, real or simulated, until the promise is settled; fails at a bound. */
   settle<T>(promise: Promise<T>): Promise<T>;
 }
@@ -235,6 +237,7 @@ function endings(test: Case): void {
     const { exits } = collectExits(rig);
     const plan = rig.plan(rig.commands.obedient);
     await ask(rig, (done) => rig.launcher.launch(plan, done));
+    await rig.started?.(plan);
     const told: number[] = [];
     const answer = await ask(rig, (done) =>
       rig.launcher.destroy(plan.containerId, 30_000, (destroyed) => {
@@ -252,6 +255,7 @@ function endings(test: Case): void {
     const { exits } = collectExits(rig);
     const plan = rig.plan(rig.commands.stubborn);
     await ask(rig, (done) => rig.launcher.launch(plan, done));
+    await rig.started?.(plan);
     t.equal(
       reasonOf(await ask(rig, (done) => rig.launcher.destroy(plan.containerId, 200, done))),
       "ok",
@@ -274,6 +278,7 @@ function endings(test: Case): void {
     const { exitOf } = collectExits(rig);
     const plan = rig.plan(rig.commands.stubborn);
     await ask(rig, (done) => rig.launcher.launch(plan, done));
+    await rig.started?.(plan);
     const long = ask(rig, (done) => rig.launcher.destroy(plan.containerId, 3_000_000, done));
     const short = ask(rig, (done) => rig.launcher.destroy(plan.containerId, 100, done));
     t.match(await exitOf(plan.containerId), { signal: 9 });
@@ -333,6 +338,7 @@ function restarts(test: Case): void {
   test("what ends while no agent is there is known afterwards", async (t, rig) => {
     const plan = rig.plan(rig.commands.obedient);
     await ask(rig, (done) => rig.launcher.launch(plan, done));
+    await rig.started?.(plan);
     await ask(rig, (done) => rig.launcher.signal(plan.containerId, 15, done));
     await rig.reopen();
     const { exitOf } = collectExits(rig);

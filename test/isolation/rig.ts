@@ -31,8 +31,8 @@ const commands: KnownCommands = {
   exits: (code) => shell(`exit ${code}`),
   runs: shell("exec sleep 1000"),
   // The loop in the shell itself: a child's sleep would end the wait when the signal kills it.
-  stubborn: shell("trap '' TERM; while :; do sleep 1000; done"),
-  obedient: shell("trap 'exit 5' TERM; while :; do sleep 0.02; done"),
+  stubborn: shell("trap '' TERM; echo up; while :; do sleep 1000; done"),
+  obedient: shell("trap 'exit 5' TERM; echo up; while :; do sleep 0.02; done"),
   missing: ["/no/such/program"],
 };
 
@@ -94,6 +94,8 @@ export async function makeRig(kind: RigKind): Promise<RealRig> {
     async reopen() {
       rig.restart();
     },
+    started: ({ sandbox }) =>
+      until("the command is up", () => readFileSync(join(sandbox, "stdout"), "utf8") === "up\n"),
     settle: (promise) => settle(promise),
   };
   await ask(rig, (done) => rig.launcher.prepare(driver.agentSteps(), done));
@@ -138,7 +140,8 @@ export async function dropRig(rig: RealRig): Promise<void> {
   await until("the launcher has left its cgroup", () => procs.every((path) => isEmpty(path)));
   // Deepest first; the test root itself is shared by the rigs of this process.
   for (const path of [...own].sort((a, b) => b.length - a.length)) removeQuietly(path);
-  rmSync(rig.directory, { recursive: true, force: true });
+  // A launcher that was closed while it started may still make its socket.
+  rmSync(rig.directory, { recursive: true, force: true, maxRetries: 20, retryDelay: 20 });
 }
 
 function isEmpty(procs: string): boolean {

@@ -17,10 +17,11 @@
  * FILES of RUNTIME/CONTAINER/ (directory 0700):
  *   config.json  the agent's checkpoint, synced before the process exists
  *   launch       lines "TAG value": what destroy needs (nonce, kill, join, remove, grace)
- *   pid          {"shim":..,"shimStart":..,"pid":..,"start":..}, start = field 22 of /proc/PID/stat
+ *   pid          {"shim":..,"shimStart":..,"pid":..,"start":..}, start = field 22 of /proc/PID/stat;
+ *                renamed into place, not synced: a pid means nothing after a reboot
  *   alive        FIFO that the shim alone holds open: end of file means that the shim has ended
  *   status       {"code","signal","at","utimeMs","stimeMs","maxRssKb","oomKills","peakBytes",
- *                "dropped"}, synced and renamed into place before `alive` closes
+ *                "dropped"}, renamed into place and synced before `alive` closes
  */
 #ifndef MESETA_CONTRACT_H
 #define MESETA_CONTRACT_H
@@ -72,6 +73,7 @@ int path_is_plain(const char *path);
 
 /* Files. Negative results are -errno. */
 int file_write(const char *path, const char *text);
+int file_replace(int directory, const char *name, const char *text, size_t length);
 int file_write_durably(int directory, const char *name, const char *text, size_t length);
 char *file_read(int directory, const char *name, size_t *length);
 long long counter_read(const char *path, const char *key);

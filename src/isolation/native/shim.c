@@ -308,11 +308,12 @@ int main(void) {
   long long self_start = start_ticks(self), task_start = start_ticks(task);
   int n = snprintf(text, sizeof text, "{\"shim\":%d,\"shimStart\":%lld,\"pid\":%d,\"start\":%lld}\n", (int)self,
                    self_start, (int)task, task_start);
-  int result = file_write_durably(RUNTIME, "pid", text, (size_t)n);
-  if (result != 0) {
+  int result = file_replace(RUNTIME, "pid", text, (size_t)n);
+  if (result < 0) {
     reach_kill(&reach, self);
     fail(ANSWER_SYSTEM, "write pid", -result);
   }
+  close(result);
   dprintf(READY, "0 %d %lld %d %lld", (int)self, self_start, (int)task, task_start);
   close(READY);
   munmap(body, size);

@@ -14,18 +14,20 @@ fail() {
 durably() { cat >"$runtime/.$1.tmp" && sync "$runtime/.$1.tmp" && mv "$runtime/.$1.tmp" "$runtime/$1" && sync "$runtime"; }
 number_in() { sed -n "s/^$2 \{0,1\}\([0-9]\{1,\}\)\$/\1/p" "$1" 2>/dev/null | head -n 1; }
 
-# At most $bytes in each of $files + 1 files. The names are made anew: never written through a link.
+# At most $bytes in each of $files + 1 files, unbuffered. Every file is made anew (set -C), so that
+# a link which the task put there is never followed; its size is asked of the open file.
 pump() {
   while :; do
     rm -f "$1"
-    # An unreadable disk must not stop the task: what cannot be written is read and lost.
-    dd bs=65536 iflag=count_bytes count="$bytes" of="$1" oflag=nofollow conv=excl 2>/dev/null || dd of=/dev/null 2>/dev/null
-    [ -n "$user" ] && chown -h "${user%% *}" "$1"
-    [ "$(stat -c %s "$1" 2>/dev/null || echo 0)" -ge "$bytes" ] || break
+    size=$(set -C && exec 4>"$1" && stdbuf -o0 head -c "$bytes" >&4 && stat -Lc %s /proc/self/fd/4)
+    [ -z "$user" ] || chown -h "${user%% *}" "$1"
+    # A full disk must not stop the task: what cannot be written is read and lost.
+    [ -n "$size" ] || cat >/dev/null
+    [ "${size:-0}" -ge "$bytes" ] || break
     i=$files
     while [ "$i" -gt 0 ]; do
       if [ "$i" -gt 1 ]; then from=$1.$((i - 1)); else from=$1; fi
-      [ -e "$from" ] && mv -fT "$from" "$1.$i"
+      [ ! -e "$from" ] && [ ! -L "$from" ] || mv -fT "$from" "$1.$i"
       i=$((i - 1))
     done
   done
@@ -59,7 +61,7 @@ pumps=$!
 (exec >/dev/null 2>&1 9>&- && pump stderr) <"$runtime/err" &
 pumps="$pumps $!"
 (
-  exec 9>&-
+  exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-
   printf '%s' "$joins" | while IFS= read -r file; do [ -w "$file" ] || exit 1; done || exit 126
   while IFS= read -r file; do
     [ -z "$file" ] || echo 0 >"$file" || exit 126

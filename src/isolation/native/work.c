@@ -234,14 +234,6 @@ static int launch_again(int directory, const char *nonce, char *why) {
   return ANSWER_OK;
 }
 
-/* Makes the container's own directory entry durable. */
-static int directory_sync(void) {
-  int fd = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  int result = fd < 0 || fsync(fd) != 0 ? -errno : 0;
-  if (fd >= 0) close(fd);
-  return result;
-}
-
 static int launch(const char *frame, size_t size, char *why) {
   const char *id = request_text(&request, TAG_CONTAINER), *nonce = request_text(&request, TAG_NONCE);
   const char *sandbox = request_text(&request, TAG_SANDBOX), *config = request_text(&request, TAG_CONFIG);
@@ -264,7 +256,6 @@ static int launch(const char *frame, size_t size, char *why) {
   }
   int code = ANSWER_OK, result = launch_file_write(directory);
   if (result == 0) result = file_write_durably(directory, "config.json", config, strlen(config));
-  if (result == 0) result = directory_sync();
   if (result == 0 && mkfifoat(directory, "alive", 0600) != 0 && errno != EEXIST) result = -errno;
   if (result != 0) code = failed(why, ANSWER_SYSTEM, "write runtime files of", id, -result);
   if (code == ANSWER_OK) code = do_steps(why);
