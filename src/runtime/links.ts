@@ -26,8 +26,13 @@ import { Link, OUTBOX_MESSAGES_MAX } from "./link.ts";
 import { MAILBOX_MAIL_MAX, type Waiting } from "./mailbox.ts";
 import type { Clock } from "./ports/clock.ts";
 
-/** Most peers that one actor knows; a further Hello is dropped (`mailbox-full`). */
+/**
+ * Most peers that one actor knows. Those without a session are forgotten when there are more; a
+ * Hello that still finds no place is dropped (`mailbox-full`).
+ */
 export const PEERS_MAX = 65_536;
+/** How often those without a session are looked for, when there is no place. */
+const FORGET_INTERVAL_MS = 1_000;
 /** How often unacknowledged frames and unanswered Hellos are looked after. */
 const SWEEP_INTERVAL_MS = 250;
 
@@ -60,12 +65,15 @@ export interface LinksOptions {
   readonly windows?: Partial<Readonly<Record<Role, number>>>;
   /** Limit of the sum of all windows granted. */
   readonly mailMax?: number;
+  /** Limit of peers known at a time. */
+  readonly peersMax?: number;
 }
 
 export class Links {
   readonly #host: LinksHost;
   readonly #windows: Readonly<Record<Role, number>>;
   readonly #mailMax: number;
+  readonly #peersMax: number;
   readonly #links = new Map<Peer, Link>();
   /** Links with something to say at the next flush. */
   readonly #dirty = new Set<Link>();
@@ -75,15 +83,20 @@ export class Links {
   readonly #waitingForRoom = new Set<Link>();
   readonly #answers = new ClosedAnswers();
   #granted = 0;
+  #forgotAtMs = Number.NEGATIVE_INFINITY;
   #sweeping = false;
   #acking = false;
   #gone = false;
   muted = false;
 
-  constructor(host: LinksHost, { windows = {}, mailMax = MAILBOX_MAIL_MAX }: LinksOptions) {
+  constructor(
+    host: LinksHost,
+    { windows = {}, mailMax = MAILBOX_MAIL_MAX, peersMax = PEERS_MAX }: LinksOptions,
+  ) {
     this.#host = host;
     this.#windows = { ...WINDOWS, ...windows };
     this.#mailMax = mailMax;
+    this.#peersMax = peersMax;
   }
 
   get(peer: Peer): Link | undefined {
@@ -93,7 +106,7 @@ export class Links {
   /** The link to `peer`, made when it is new; undefined when there are too many. */
   obtain(peer: Peer): Link | undefined {
     let link = this.#links.get(peer);
-    if (link === undefined && this.#links.size < PEERS_MAX) {
+    if (link === undefined && this.#hasPlace()) {
       link = new Link(peer, subjectFor(this.#host.address, peer));
       this.#links.set(peer, link);
     }
@@ -309,6 +322,19 @@ export class Links {
   readonly #publish = (subject: string, bytes: Uint8Array): void => {
     this.#host.publish(subject, bytes);
   };
+
+  /** Whether one more peer can be known; forgets those without a session where that helps. */
+  #hasPlace(): boolean {
+    if (this.#links.size < this.#peersMax) return true;
+    const nowMs = this.#host.clock.monotonicMs();
+    if (nowMs - this.#forgotAtMs < FORGET_INTERVAL_MS) return false;
+    this.#forgotAtMs = nowMs;
+    for (const [peer, { session, hello }] of this.#links) {
+      if (hello !== undefined || (session !== undefined && session.phase !== "closed")) continue;
+      this.#links.delete(peer);
+    }
+    return this.#links.size < this.#peersMax;
+  }
 
   #session(link: Link, id: SessionId, side: "client" | "server"): Session {
     const window = this.#windows[link.role];

@@ -434,3 +434,13 @@ t.test("an agent's executors stay connected when the master's epoch changes", as
   desk.clock.pass(100);
   t.equal(agent.seen.at(-1), "mail EXECUTOR_MESSAGE from executor.a3.c1");
 });
+
+t.test("peers without a session make room for others; those with one do not", async (t) => {
+  const desk = new Desk({ peersMax: 1 });
+  desk.connect();
+  t.equal(desk.a1.seen.at(-1), "link master come");
+  t.equal(desk.master.actor.counters.get("dropped", "mailbox-full"), 1, "no place for the second");
+  desk.master.run({ kind: "close", peer: A1, reason: "no-session" });
+  desk.clock.pass(1_500);
+  t.equal(desk.a2.seen.at(-1), "link master come", "its next Hello finds one");
+});
