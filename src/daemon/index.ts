@@ -4,4 +4,5 @@ export * from "./broker-binary.ts";
 export { BrokerUnavailable } from "./broker-provision.ts";
 export * from "./broker-sources.ts";
 export * from "./credentials.ts";
+export * from "./probe-machine.ts";
 export * from "./process-mark.ts";

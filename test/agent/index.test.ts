@@ -4,3 +4,6 @@ import "./crash.cases.ts";
 import "./journal.cases.ts";
 import "./updates.cases.ts";
 import "./registration.cases.ts";
+import "./logs.cases.ts";
+import "./sandbox.cases.ts";
+import "./isolator.cases.ts";

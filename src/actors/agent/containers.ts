@@ -72,6 +72,9 @@ export function containerExited(
   }
   const [task] = state.model.tasksIn(containerId);
   if (task === undefined) return nobodys(state, containerId, out);
+  // It began and ended while this agent was away: a framework hears the same story as ever.
+  const unseen = task.state === "TASK_STAGING" && task.kill === null && exit.outcome !== "lost";
+  if (unseen) update(state, task, { state: "TASK_RUNNING", source: "SOURCE_EXECUTOR" }, env, out);
   ended(state, task, verdict(exit, task.kill, limitation), env, out);
 }
 
