@@ -169,7 +169,7 @@ function resourcesFault(
       return `${field}: ${name} is allocated to ${allocationInfo.role}, the offers to ${role}`;
     }
   }
-  return revocableFault(field, value) ?? persistenceFault(field, value) ?? gpusFault(field, value);
+  return revocableFault(field, value) ?? persistenceFault(field, value);
 }
 
 function revocableFault(field: string, resources: Resources): string | undefined {
@@ -191,12 +191,6 @@ function persistenceFault(field: string, resources: Resources): string | undefin
     seen.add(id);
   }
   return undefined;
-}
-
-function gpusFault(field: string, resources: Resources): string | undefined {
-  const milli = resources.get("gpus");
-  if (milli % 1000 === 0) return undefined;
-  return `${field}: gpus ${formatScalar(milli)} must be a whole number`;
 }
 
 function userFault({ command }: TaskInfo, refuseRoot: boolean): string | undefined {

@@ -1,0 +1,8 @@
+/** Tests of the master, one process. */
+import "./accept-rules.cases.ts";
+import "./agents.cases.ts";
+import "./frameworks.cases.ts";
+import "./launch.cases.ts";
+import "./leadership.cases.ts";
+import "./operator.cases.ts";
+import "./reconcile.cases.ts";
