@@ -41,6 +41,8 @@ export interface SandboxBytes {
   readonly offset: number;
   /** Size of the file when it was read. */
   readonly size: number;
+  /** Tells the file from another that had or will have its name. */
+  readonly identity: string;
 }
 
 export interface SandboxEntry {
@@ -117,7 +119,9 @@ export function openSandbox(directory: string): SandboxFiles {
         const wanted = Math.min(length, SANDBOX_READ_BYTES_MAX, Math.max(0, about.size - offset));
         const bytes = Buffer.alloc(wanted);
         const got = wanted === 0 ? 0 : readSync(descriptor, bytes, 0, wanted, offset);
-        return { ok: true, bytes: bytes.subarray(0, got), offset, size: about.size };
+        // A number alone is given to the next file as soon as this one is removed.
+        const identity = `${about.ino}-${about.birthtimeMs}`;
+        return { ok: true, bytes: bytes.subarray(0, got), offset, size: about.size, identity };
       });
     },
 

@@ -67,7 +67,7 @@ export async function startBroker(options: StartBroker): Promise<Broker> {
   await mkdir(options.dir, { recursive: true, mode: 0o700 });
   const lock = await takeLock(options.dir, "broker.lock");
   try {
-    await sweepLeftover(options.dir);
+    await endLeftBroker(options.dir);
     const runner = new BrokerRunner(options, lock, await choosePort(options.dir));
     await runner.begin();
     return runner;
@@ -225,7 +225,7 @@ async function endChild(child: ChildProcess): Promise<void> {
  * Ends the child of an earlier holder of this folder, which was killed before it could. It is
  * known by process id, start time and boot, so that a stranger under the same id is left alone.
  */
-async function sweepLeftover(dir: string): Promise<void> {
+export async function endLeftBroker(dir: string): Promise<void> {
   const text = await readFile(pidFileOf(dir), "utf8").catch(() => undefined);
   if (text === undefined) return;
   const mark = parseMark(text);

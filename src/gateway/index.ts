@@ -1,3 +1,4 @@
 /** Door of the gateway: HTTP in. */
 export type { GatewayContext, LogChunk, LogReader, OperatorCall, Runs } from "./context.ts";
 export * from "./gateway.ts";
+export { refuseUnaccepted } from "./native/handlers.ts";

@@ -112,9 +112,15 @@ const ROLES: Column<RoleObject>[] = [
 
 const FILTER = ["--filter <conditions>", "such as state=TASK_RUNNING,role!=ads"] as const;
 
+/** A noun may be there already, with a meaning of its own: `agent` runs one. */
+function nounOf(program: Command, noun: string, about: string): Command {
+  const known = program.commands.find((command) => command.name() === noun);
+  return known ?? program.command(noun).description(about);
+}
+
 export function addListCommands(program: Command): void {
   const list = (noun: string, about: string): Command =>
-    program.command(noun).description(about).command("list").description(`all ${about}`);
+    nounOf(program, noun, about).command("list").description(`all ${about}`);
   addList(
     program.command("ps").description("tasks that live and those that ended lately"),
     (server, query) => server.call("listTasks", { query }),

@@ -92,8 +92,9 @@ export function addRunCommands(program: Command): void {
     .option("--detach", "print the run's id and return")
     .action(async (argv: string[], flags: RunFlags, command: Command) => {
       const { server, output } = invocationOf(command);
+      const body = requestOf(argv, flags);
       const connected = server();
-      const run = await connected.call("createRun", { body: requestOf(argv, flags) });
+      const run = await connected.call("createRun", { body });
       if (flags.detach !== true) {
         process.exitCode = await followRun(connected, run);
         return;

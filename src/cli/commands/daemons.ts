@@ -1,0 +1,122 @@
+/** Commands that start and stop processes of the cluster: up, down, master, agent, credential. */
+import { resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { Command } from "commander";
+import { type Setting, SETTING_NAMES, SETTINGS } from "#config";
+import { readContexts, removeContext, saveContext } from "../contexts.ts";
+import { CliError, EXIT } from "../exit.ts";
+import { invocationOf } from "../invocation.ts";
+import { data, note } from "../output.ts";
+
+type Role = Setting["for"][number];
+
+/** The program itself, as Node's arguments. */
+const PROGRAM = [...process.execArgv, fileURLToPath(new URL("../main.js", import.meta.url))];
+
+/** A flag for every setting that the role reads. */
+export function addSettings(command: Command, role: Role): Command {
+  for (const name of SETTING_NAMES) {
+    const setting: Setting = SETTINGS[name];
+    if (!setting.for.includes(role)) continue;
+    const text = [setting.meaning, setting.default && `(default: ${setting.default})`]
+      .filter((part) => part !== undefined && part !== "")
+      .join(" ");
+    if (setting.kind === "boolean") command.option(`--${name}`, text);
+    else command.option(`--${name} <${placeholderOf(setting)}>`, text);
+  }
+  return command;
+}
+
+function placeholderOf({ kind, choices }: Setting): string {
+  return choices === undefined ? kind : choices.join("|");
+}
+
+/** Data directory of the `up` that wrote the current context. */
+function dataOfContext(): string | undefined {
+  const { current, contexts } = readContexts();
+  return current === undefined ? undefined : contexts[current]?.data;
+}
+
+function dropContext(name: string, dataDir: string): void {
+  if (readContexts().contexts[name]?.data === dataDir) removeContext(name);
+}
+
+/** What goes wrong at a start is a sentence for the person, not a trace. */
+async function startOrSay(start: () => Promise<number>): Promise<void> {
+  try {
+    process.exitCode = await start();
+  } catch (error) {
+    if (!(error instanceof Error) || error.name !== "Error") throw error;
+    throw new CliError(EXIT.failed, error.message);
+  }
+}
+
+export function addDaemonCommands(program: Command): void {
+  const up = program.command("up").description("a whole cluster on this machine");
+  addSettings(up, "up").action(async (_flags: object, command: Command) => {
+    const { config } = invocationOf(command);
+    const { runUp } = await import("#daemon");
+    await startOrSay(() =>
+      runUp(config, {
+        tell: note,
+        print: data,
+        saveContext: (name, context) => saveContext(name, context),
+        dropContext,
+        program: PROGRAM,
+        called: process.env["npm_command"] === "exec" ? "npx meseta" : "meseta",
+      }),
+    );
+  });
+  program
+    .command("down")
+    .description("stops the cluster that up started, tasks included")
+    .option("--data <text>", SETTINGS.data.meaning)
+    .option("--cluster <text>", SETTINGS.cluster.meaning)
+    .action(async (_flags: object, command: Command) => {
+      const { config } = invocationOf(command);
+      const { runDown } = await import("#daemon");
+      await startOrSay(() => runDown(config, dataOfContext(), { tell: note, dropContext }));
+    });
+  const master = program.command("master").description("one master, in this process");
+  addSettings(master, "master")
+    .option("--masters <integer>", SETTINGS.masters.meaning)
+    .action(async (_flags: object, command: Command) => {
+      const { config } = invocationOf(command);
+      const { runMaster } = await import("#daemon");
+      await startOrSay(() => runMaster(config, { tell: note }));
+    });
+  const agent = program.command("agent").description("one agent in this process, or agent list");
+  addSettings(agent, "agent").action(async (_flags: object, command: Command) => {
+    const { config } = invocationOf(command);
+    const { runAgent } = await import("#daemon");
+    await startOrSay(() => runAgent(config, { tell: note }));
+  });
+  addCredentialCommands(program);
+}
+
+function addCredentialCommands(program: Command): void {
+  const roles = ["agent", "framework"] as const;
+  program
+    .command("credential")
+    .description("rights on the bus")
+    .command("create <role> <name>")
+    .description("a file by which an agent or a framework (name.instance) may join")
+    .requiredOption("--out <file>", "where to write it, readable by its owner alone")
+    .option("--data <text>", SETTINGS.data.meaning)
+    .option("--cluster <text>", SETTINGS.cluster.meaning)
+    .option("--nats <text>", "addresses that the file names; default: those of the cluster")
+    .action(async (role: string, name: string, flags: { out: string }, command: Command) => {
+      const known = roles.find((one) => one === role);
+      if (known === undefined) {
+        throw new CliError(EXIT.usage, `role: ${role} is none of ${roles.join(", ")}`);
+      }
+      const { config } = invocationOf(command);
+      const { createCredential } = await import("#daemon");
+      await startOrSay(async () => {
+        const out = resolve(flags.out);
+        await createCredential(config, dataOfContext(), { role: known, name, out });
+        data(`${out}\n`);
+        return EXIT.done;
+      });
+    });
+}

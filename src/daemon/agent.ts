@@ -1,0 +1,270 @@
+/**
+ * An agent's process: probes the machine, opens work directory, launcher and bus, and keeps the
+ * agent and its isolator running on them. Containers outlive it; `end` takes them along.
+ */
+import { readFile, statfs } from "node:fs/promises";
+import { hostname } from "node:os";
+import { join } from "node:path";
+import type { Identity } from "#access";
+import {
+  agentConfig,
+  createAgent,
+  type DiskUsage,
+  type RunningAgent,
+  sandboxPath,
+} from "#actors/agent";
+import {
+  containerLogs,
+  findLauncherPrograms,
+  openFilesDisk,
+  openLauncher,
+  systemClock,
+  systemRandom,
+  writeFileDurably,
+} from "#adapters";
+import {
+  CGROUP_ROOT_DEFAULT,
+  cpuIsolator,
+  ISOLATOR_ACTOR,
+  type IsolatorConfig,
+  type IsolatorReport,
+  memIsolator,
+  pidsIsolator,
+} from "#isolation";
+import { type AgentId, asId, type ClusterId, subjectsOf } from "#protocol";
+import { parseAttributes, Resources } from "#resources";
+import type { ActorPorts, Clock, Disk, Launcher, Logger } from "#runtime";
+import { buildVersion, nativeDir } from "./build.ts";
+import type { Connections } from "./connections.ts";
+import { keepRunning } from "./keep-running.ts";
+import { endContainers, removeCgroups } from "./node-end.ts";
+import { driverOf, type MachineFacts, probeMachine } from "./probe-machine.ts";
+import { shareOf } from "./machine-share.ts";
+import { systemUser } from "./users.ts";
+
+const ID_FILE = "agent-id";
+const ID_LENGTH = 12;
+const DISK_WATCH_MS = 10_000;
+/** What every task finds in its environment. */
+const TASK_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+export interface AgentProcessOptions {
+  readonly cluster: ClusterId;
+  readonly identity: Extract<Identity, { readonly role: "agent" }>;
+  readonly connections: Connections;
+  readonly logger: Logger;
+  /** Root of everything that this agent keeps; made when absent. */
+  readonly workDir: string;
+  /** As text; undefined: what the machine has. */
+  readonly resources: string | undefined;
+  readonly reserve: string;
+  readonly attributes: string;
+  readonly gcDelayMs: number;
+  readonly logFileBytes: number;
+  readonly logFileCount: number;
+  readonly pidsLimit: number;
+  /** The agent cannot go on; the process should end. */
+  onGiveUp(why: string): void;
+}
+
+export interface AgentProcess {
+  readonly agentId: AgentId;
+  readonly facts: MachineFacts;
+  /** Resolves when the leader has registered it for the first time. */
+  readonly registered: Promise<void>;
+  counts(): Iterable<readonly [string, string, number]>;
+  /** Leaves; containers go on. */
+  stop(): Promise<void>;
+  /** Leaves and ends every container, process and cgroup of this node. */
+  end(): Promise<void>;
+}
+
+/** @throws Error in one sentence: bad resources, work directory in use, not ours to write. */
+export async function startAgent(options: AgentProcessOptions): Promise<AgentProcess> {
+  const { workDir, logger, identity } = options;
+  const clock = systemClock();
+  const disk = await openFilesDisk({ root: workDir, clock });
+  const agentId = await openAgentId(workDir, identity.principal);
+  const facts = probeMachine(workDir);
+  const resources = readResources(options, facts);
+  const attributes = readAttributes(options.attributes);
+  const driver = driverOf(facts, { root: CGROUP_ROOT_DEFAULT, agentId });
+  const runtimeDir = join(workDir, "run");
+  const launcher = openLauncher({
+    programs: findLauncherPrograms(nativeDir()),
+    runtimeDir,
+    driver,
+    onMessage: (line) => logger.log("warn", `launcher: ${line}`),
+  });
+  if (facts.unenforcedBecause !== null) {
+    logger.log("warn", `limits are not enforced: ${facts.unenforcedBecause}`);
+  }
+  const bus = options.connections.bus(identity);
+  const ports: ActorPorts = {
+    bus,
+    clock,
+    random: systemRandom(),
+    logger,
+    disk,
+    launcher,
+    streams: containerLogs({
+      sandboxOf: (id) => sandboxPath(workDir, asId(id)),
+      soon: (run) => clock.soon(run),
+    }),
+  };
+  const config = agentConfig({
+    principal: identity.principal,
+    agentId,
+    hostname: hostname(),
+    resources: resources.toWire(),
+    attributes,
+    version: buildVersion(),
+    isolation: driver.mode,
+    workDir,
+    userOf: facts.isRoot ? systemUser : null,
+    environment: { PATH: TASK_PATH },
+    executorAccess: null,
+    gcDelayMs: options.gcDelayMs,
+  });
+  const isolatorConfig: IsolatorConfig = {
+    agentId,
+    machine: facts,
+    driver,
+    isolators: [
+      cpuIsolator({ isQuotaForAll: false }),
+      memIsolator,
+      pidsIsolator({ max: options.pidsLimit }),
+    ],
+    logs: { bytes: options.logFileBytes, files: options.logFileCount },
+  };
+  const subjects = subjectsOf(options.cluster);
+  let both: RunningAgent | undefined;
+  const kept = keepRunning({
+    name: "agent",
+    clock,
+    logger,
+    start() {
+      both = createAgent(ports, subjects, config, isolatorConfig);
+      return together(both);
+    },
+    onGiveUp: options.onGiveUp,
+  });
+  const watch = watchDisk(workDir, clock, (used) => both?.agent.tell("process", diskUsage(used)));
+  const leave = async (): Promise<void> => {
+    watch.stop();
+    await kept.stop();
+    await new Promise<void>((resolve) => bus.close(resolve));
+  };
+  return {
+    agentId,
+    facts,
+    registered: untilRegistered(() => both?.agent.lifecycle() === "running", clock),
+    *counts() {
+      yield* both?.agent.counters ?? [];
+      yield* both?.isolator.counters ?? [];
+    },
+    async stop() {
+      await leave();
+      launcher.close();
+      await closeDisk(disk);
+    },
+    async end() {
+      await leave();
+      await endContainers(launcher, logger);
+      await closeLauncher(launcher, clock);
+      await removeCgroups(driver, logger);
+      await closeDisk(disk);
+    },
+  };
+}
+
+const diskUsage = (used: number): DiskUsage => ({ kind: "DiskUsage", used });
+
+/** The agent, whose isolator lives and dies with it. */
+function together({ agent, isolator }: RunningAgent): RunningAgent["agent"] {
+  isolator.onEnd(({ why }) => {
+    const message = `the isolator ended: ${why}`;
+    const report: IsolatorReport = { kind: "IsolatorFailed", message };
+    agent.tell(ISOLATOR_ACTOR, report);
+  });
+  agent.onEnd(() => isolator.kill());
+  return agent;
+}
+
+const REGISTERED_POLL_MS = 20;
+
+function untilRegistered(isRunning: () => boolean, clock: Clock): Promise<void> {
+  return new Promise((resolve) => {
+    const look = (): void => {
+      if (isRunning()) return resolve();
+      clock.timer(REGISTERED_POLL_MS, look);
+    };
+    look();
+  });
+}
+
+/** One per work directory, made with it (P-4.2). */
+async function openAgentId(workDir: string, principal: string): Promise<AgentId> {
+  const path = join(workDir, ID_FILE);
+  const known = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return undefined;
+    throw error;
+  });
+  if (known !== undefined && known.trim() !== "") return asId(known.trim());
+  const agentId = asId<AgentId>(`${principal}-${systemRandom().token(ID_LENGTH)}`);
+  await writeFileDurably(path, `${agentId}\n`, { mode: 0o600 });
+  return agentId;
+}
+
+function readResources(options: AgentProcessOptions, facts: MachineFacts): Resources {
+  const text = options.resources ?? shareOf(facts, { index: 0, of: 1 });
+  const total = Resources.parse(text);
+  if (!total.ok) throw new Error(`--resources: ${total.error.message}`);
+  if (options.reserve === "") return total.value;
+  const reserved = Resources.parse(options.reserve);
+  if (!reserved.ok) throw new Error(`--reserve: ${reserved.error.message}`);
+  const plain = reserved.value.toUnreserved();
+  if (!total.value.contains(plain)) {
+    throw new Error(`--reserve: ${options.reserve} is more than there is: ${text}`);
+  }
+  return total.value.subtract(plain).add(reserved.value);
+}
+
+function readAttributes(text: string) {
+  const attributes = parseAttributes(text);
+  if (!attributes.ok) throw new Error(`--attributes: ${attributes.error.message}`);
+  return attributes.value;
+}
+
+/** Tells how full the disk is, now and then. */
+function watchDisk(path: string, clock: Clock, tell: (used: number) => void): { stop(): void } {
+  let stopped = false;
+  const look = (): void => {
+    if (stopped) return;
+    statfs(path).then(
+      ({ blocks, bavail }) => {
+        if (!stopped && blocks > 0) tell(1 - bavail / blocks);
+      },
+      // The directory went away under a running agent: its own writes will say so.
+      () => undefined,
+    );
+    timer = clock.timer(DISK_WATCH_MS, look);
+  };
+  let timer = clock.timer(0, look);
+  return {
+    stop() {
+      stopped = true;
+      timer.cancel();
+    },
+  };
+}
+
+const closeDisk = (disk: Disk): Promise<void> => new Promise((resolve) => disk.close(resolve));
+
+/** The launcher sits in a cgroup of its own; it must be gone before that can go. */
+function closeLauncher(launcher: Launcher, clock: Clock): Promise<void> {
+  launcher.close();
+  return new Promise((resolve) => clock.timer(LAUNCHER_END_MS, resolve));
+}
+
+const LAUNCHER_END_MS = 50;

@@ -1,0 +1,171 @@
+/**
+ * What `meseta master` and `meseta agent` run: one role of the cluster in a process of its own,
+ * from settings and a credential file to the signal that ends it.
+ */
+import { mkdir, readFile } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { pinoLogger, systemClock, writeFileDurably } from "#adapters";
+import type { Config } from "#config";
+import { asId, type LogLevel } from "#protocol";
+import type { Logger } from "#runtime";
+import { startAgent } from "./agent.ts";
+import { outliveParent, sayReady } from "./children.ts";
+import { brokerConnections, type Connections } from "./connections.ts";
+import { type CredentialFile, entryOf, readCredentialFile } from "./credential-file.ts";
+import { dataDirOf } from "./data-dir.ts";
+import { type MasterIdentities, startMaster } from "./master.ts";
+import { catchSignals } from "./signals.ts";
+
+const STANDARD_ERROR = 2;
+const PORT_FILE = "port";
+
+/** What was set besides the table of settings: how to speak to the person who started it. */
+export interface RoleTold {
+  tell(sentence: string): void;
+}
+
+function loggerOf(config: Config, role: string): Logger {
+  const level = config.need("log-level") as LogLevel;
+  return pinoLogger({ level, to: STANDARD_ERROR, fields: { role } });
+}
+
+interface Joined {
+  readonly file: CredentialFile;
+  connections(logDir?: string): Connections;
+}
+
+/** @throws Error in one sentence when no credential is named or it cannot be used. */
+function joinBy(config: Config): Joined {
+  const path = config.text("credential");
+  if (path === undefined) {
+    throw new Error(
+      "--credential is needed: a file from the credentials folder of the cluster's data " +
+        "directory, or made with meseta credential create",
+    );
+  }
+  const file = readCredentialFile(resolve(path));
+  const named = config.text("nats")?.split(",");
+  return {
+    file,
+    connections: (logDir) =>
+      brokerConnections(resolve(path), file, {
+        clock: systemClock(),
+        ...(named === undefined ? {} : { servers: named }),
+        ...(logDir === undefined ? {} : { logDir }),
+      }),
+  };
+}
+
+/** The identities of a master's credential file. */
+export function masterIdentities(file: CredentialFile): MasterIdentities {
+  return {
+    master: entryOf(file, "master").identity,
+    operator: entryOf(file, "operator").identity,
+    framework: entryOf(file, "framework").identity,
+  };
+}
+
+/** @returns the exit code. */
+export async function runMaster(config: Config, { tell }: RoleTold): Promise<number> {
+  outliveParent();
+  const signals = catchSignals(["SIGTERM", "SIGINT"]);
+  const { file, connections } = joinBy(config);
+  const dir = join(dataDirOf(config.text("data"), file.cluster, process.env), "master");
+  const logger = loggerOf(config, "master");
+  const gaveUp = givingUp();
+  const master = await startMaster({
+    cluster: file.cluster,
+    identities: masterIdentities(file),
+    connections: connections(join(dir, "log")),
+    logger,
+    dir,
+    host: config.need("host"),
+    ports: await portsToTry(dir, config.integer("port")),
+    insecure: config.boolean("insecure"),
+    alone: config.integer("masters") === 1,
+    ...masterTimes(config),
+    warnings: () => [],
+    onGiveUp: gaveUp.say,
+  });
+  tell(`master ${file.cluster} listens on http://${master.host}:${master.port}`);
+  await writeFileDurably(join(dir, PORT_FILE), `${master.port}\n`, { mode: 0o600 });
+  void master.ready.then(() => sayReady({ port: master.port }));
+  const why = await Promise.race([signals.first, gaveUp.said]);
+  signals.onAgain((signal) => process.exit(signal === "SIGINT" ? 130 : 143));
+  if (why.startsWith("SIG")) await master.stop();
+  return why.startsWith("SIG") ? 0 : 1;
+}
+
+/** Where no port is wanted: the one of the last time, so that contexts stay good, else any. */
+export async function portsToTry(dir: string, wanted: number): Promise<number[]> {
+  if (wanted !== 0) return [wanted];
+  const last = Number(await readFile(join(dir, PORT_FILE), "utf8").catch(() => "0"));
+  return Number.isInteger(last) && last > 0 && last < 65_536 ? [last, 0] : [0];
+}
+
+export function masterTimes(config: Config) {
+  return {
+    offerTimeoutMs: config.durationMs("offer-timeout"),
+    allocationIntervalMs: config.durationMs("allocation-interval"),
+    agentPingMs: config.durationMs("agent-ping-timeout"),
+    agentReturnMs: config.durationMs("agent-reregister-timeout"),
+  };
+}
+
+/** Settings of an agent that are not its own resources and directories. */
+export function agentLimits(config: Config) {
+  return {
+    gcDelayMs: config.durationMs("gc-delay"),
+    logFileBytes: config.bytes("log-file-size"),
+    logFileCount: config.integer("log-file-count"),
+    pidsLimit: config.integer("pids-limit"),
+  };
+}
+
+/** @returns the exit code. SIGUSR1 ends the tasks too, as it does in Mesos. */
+export async function runAgent(config: Config, { tell }: RoleTold): Promise<number> {
+  outliveParent();
+  const signals = catchSignals(["SIGTERM", "SIGINT", "SIGUSR1"]);
+  const { file, connections } = joinBy(config);
+  const { identity } = entryOf(file, "agent");
+  const named = config.text("work-dir");
+  const data = dataDirOf(config.text("data"), file.cluster, process.env);
+  const workDir = named === undefined ? join(data, identity.principal) : resolve(named);
+  await mkdir(workDir, { recursive: true, mode: 0o700 });
+  const gaveUp = givingUp();
+  const agent = await startAgent({
+    cluster: file.cluster,
+    identity,
+    connections: connections(),
+    logger: loggerOf(config, identity.principal),
+    workDir,
+    resources: config.text("resources"),
+    reserve: config.need("reserve"),
+    attributes: config.need("attributes"),
+    ...agentLimits(config),
+    onGiveUp: gaveUp.say,
+  });
+  tell(`agent ${agent.agentId} works in ${workDir}`);
+  void agent.registered.then(() => {
+    tell(`agent ${agent.agentId} is registered`);
+    sayReady({ agentId: agent.agentId, unenforced: agent.facts.unenforcedBecause ?? "" });
+  });
+  const why = await Promise.race([signals.first, gaveUp.said]);
+  if (why === "SIGUSR1") await agent.end();
+  else if (why.startsWith("SIG")) await agent.stop();
+  return why.startsWith("SIG") ? 0 : 1;
+}
+
+/** A fault that ends the process: whoever watches it starts another. */
+export function givingUp(): { readonly said: Promise<string>; say(why: string): void } {
+  let say: (why: string) => void = () => undefined;
+  const said = new Promise<string>((resolve) => {
+    say = resolve;
+  });
+  return { said, say: (why) => say(why) };
+}
+
+/** The name of a cluster from the settings. @throws Error what is wrong with it. */
+export function clusterOf(config: Config) {
+  return asId<CredentialFile["cluster"]>(config.need("cluster"));
+}

@@ -1,0 +1,353 @@
+/**
+ * The running parts of a local cluster: broker, master and agents as processes of their own, or
+ * all in this one. Both have one shape, so that `up` need not know which it has.
+ */
+import { mkdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { pinoLogger, systemClock } from "#adapters";
+import { type Config, SETTING_NAMES, SETTINGS, type Setting, type SettingName } from "#config";
+import type { LogLevel } from "#protocol";
+import { type AgentProcess, startAgent } from "./agent.ts";
+import { startBroker } from "./broker.ts";
+import { findBroker } from "./broker-binary.ts";
+import { type Child, type Ready, startChild } from "./children.ts";
+import { localConnections } from "./connections.ts";
+import { openTrust } from "./credentials.ts";
+import type { DataDir } from "./data-dir.ts";
+import { namedShareOf, shareOf } from "./machine-share.ts";
+import { startMaster } from "./master.ts";
+import { tokenPathOf } from "./master-token.ts";
+import { endLeftNode } from "./node-end.ts";
+import { probeMachine } from "./probe-machine.ts";
+import { agentLimits, clusterOf, masterTimes, portsToTry } from "./role-processes.ts";
+import {
+  agentIdentity,
+  masterProcessIdentities,
+  type UpCredentials,
+  writeUpCredentials,
+} from "./up-credentials.ts";
+
+/** How long a part has to say that it can be used. */
+const READY_MS_MAX = 60_000;
+/** An agent ends its tasks first: their grace, and the kernel's time. */
+const AGENT_END_MS = 30_000;
+const MASTER_END_MS = 10_000;
+
+export interface Parts {
+  readonly server: string;
+  readonly token: string;
+  readonly broker: string;
+  /** Why limits are not enforced; empty where they are. */
+  readonly unenforced: string;
+  /** File for frameworks of the user; none where they cannot join. */
+  readonly frameworkCredential: string | undefined;
+  /** Resolves with a sentence when the cluster cannot go on. */
+  readonly broken: Promise<string>;
+  /** Ends everything, tasks included. */
+  end(): Promise<void>;
+}
+
+export interface PartsOptions {
+  readonly config: Config;
+  readonly data: DataDir;
+  /** Node's arguments that are the command line. */
+  readonly program: readonly string[];
+  tell(sentence: string): void;
+}
+
+/** What each agent offers, as text. @throws Error what is wrong with --resources. */
+export function agentResources(config: Config, data: DataDir): (number: number) => string {
+  const of = Math.max(1, config.integer("agents"));
+  const named = config.text("resources");
+  const facts = probeMachine(data.root);
+  return (number) => {
+    const share = { index: number - 1, of };
+    return named === undefined ? shareOf(facts, share) : namedShareOf(named, share);
+  };
+}
+
+function numbersOf(config: Config): number[] {
+  return Array.from({ length: config.integer("agents") }, (_, index) => index + 1);
+}
+
+/** Broker, master and agents, each a process. */
+export async function startProcesses(options: PartsOptions): Promise<Parts> {
+  const { config, data, tell } = options;
+  const trust = await openTrust({
+    dataDir: data.root,
+    cluster: clusterOf(config),
+    nowMs: () => Date.now(),
+  });
+  let breakDown: (why: string) => void = () => undefined;
+  const broken = new Promise<string>((resolve) => {
+    breakDown = resolve;
+  });
+  const broker = await brokerOf(options, trust.broker, breakDown);
+  const children: Child[] = [];
+  let credentials: UpCredentials | undefined;
+  const end = async (): Promise<void> => {
+    await endProcesses(children, options);
+    credentials?.stop();
+    await broker.stop();
+  };
+  try {
+    credentials = await writeUpCredentials({
+      trust,
+      servers: broker.servers,
+      dir: data.credentials,
+      agents: config.integer("agents"),
+      report: tell,
+    });
+    const ready = await startChildren(options, credentials, children, breakDown);
+    const token = (await readFile(tokenPathOf(data.masterDir), "utf8")).trim();
+    return {
+      server: `http://${hostForUrl(config.need("host"))}:${ready.port}`,
+      token,
+      broker: broker.about,
+      unenforced: ready.unenforced,
+      frameworkCredential: credentials.framework,
+      broken,
+      end,
+    };
+  } catch (error) {
+    await end();
+    throw error;
+  }
+}
+
+interface UsedBroker {
+  readonly servers: readonly string[];
+  readonly about: string;
+  stop(): Promise<void>;
+}
+
+async function brokerOf(
+  { config, data, tell }: PartsOptions,
+  trust: Parameters<typeof startBroker>[0]["trust"],
+  breakDown: (why: string) => void,
+): Promise<UsedBroker> {
+  const named = config.text("nats");
+  if (named !== undefined) {
+    return { servers: named.split(","), about: named, stop: () => Promise.resolve() };
+  }
+  const binary = await findBroker({ env: process.env, progress: tell, mayProvision: true });
+  const broker = await startBroker({
+    binary,
+    dir: data.broker,
+    trust,
+    onEvent(event) {
+      if (event.kind === "died") tell(`the broker ${event.why}; another starts`);
+      if (event.kind === "back") tell("the broker is back");
+      if (event.kind === "gave-up") breakDown(`the broker was given up: ${event.why}`);
+    },
+  });
+  return {
+    servers: [broker.url],
+    about: `nats-server ${broker.version} at ${broker.url}`,
+    stop: () => broker.stop(),
+  };
+}
+
+function hostForUrl(host: string): string {
+  return host.includes(":") ? `[${host}]` : host;
+}
+
+async function startChildren(
+  options: PartsOptions,
+  credentials: UpCredentials,
+  children: Child[],
+  breakDown: (why: string) => void,
+): Promise<{ readonly port: number; readonly unenforced: string }> {
+  const { config } = options;
+  const resources = agentResources(config, options.data);
+  let port = config.integer("port");
+  const master = startPart(options, children, {
+    name: "master",
+    args: () => [...flagsOf(config, "master", { port: String(port) }, credentials.master)],
+    onGiveUp: (why) => breakDown(`the master was given up: ${why}`),
+  });
+  const agents = numbersOf(config).map((number) =>
+    startPart(options, children, {
+      name: `agent-${number}`,
+      args: () => [
+        ...flagsOf(config, "agent", { resources: resources(number) }, credentials.agent(number)),
+      ],
+      onGiveUp: (why) => options.tell(`agent-${number} was given up: ${why}`),
+    }),
+  );
+  const first = await master;
+  port = Number(first["port"]);
+  const readies = await Promise.all(agents);
+  const unenforced = readies.map((ready) => String(ready["unenforced"] ?? ""));
+  return { port, unenforced: unenforced.find((why) => why !== "") ?? "" };
+}
+
+interface Part {
+  readonly name: string;
+  args(): readonly string[];
+  onGiveUp(why: string): void;
+}
+
+/** Starts one process; resolves when it says that it can be used for the first time. */
+function startPart({ data, program, tell }: PartsOptions, children: Child[], part: Part) {
+  const logFile = join(data.logs, `${part.name}.log`);
+  return new Promise<Ready>((resolve, reject) => {
+    let isReady = false;
+    const late = setTimeout(() => {
+      reject(new Error(`${part.name} did not start within ${READY_MS_MAX} ms; see ${logFile}`));
+    }, READY_MS_MAX);
+    const child = startChild({
+      name: part.name,
+      args: () => [...program, ...part.args(), "--data", data.root],
+      env: process.env,
+      logFile,
+      onStart(pid) {
+        data.recordChild(part.name, pid).catch((error: Error) => {
+          tell(`the record of ${part.name} could not be written: ${error.message}`);
+        });
+      },
+      onReady(ready) {
+        clearTimeout(late);
+        if (isReady) tell(`${part.name} is back`);
+        isReady = true;
+        resolve(ready);
+      },
+      onDeath(why, restartInMs) {
+        if (restartInMs === undefined) {
+          clearTimeout(late);
+          const sentence = `${why}; see ${logFile}`;
+          if (isReady) part.onGiveUp(sentence);
+          reject(new Error(`${part.name} ${sentence}`));
+          return;
+        }
+        tell(`${part.name} ${why}; another starts in ${restartInMs} ms`);
+      },
+    });
+    children.push(child);
+  });
+}
+
+/** All settings that the role reads, as they were resolved here, so that nothing else counts. */
+function flagsOf(
+  config: Config,
+  role: "master" | "agent",
+  own: Partial<Record<SettingName, string>>,
+  credential: string,
+): string[] {
+  const flags = [role, "--credential", credential];
+  for (const name of SETTING_NAMES) {
+    const setting: Setting = SETTINGS[name];
+    if (!setting.for.includes(role) || OWN_OF_UP.has(name)) continue;
+    const value = own[name] ?? config.text(name);
+    if (value === undefined) continue;
+    if (setting.kind !== "boolean") flags.push(`--${name}`, value);
+    else if (value === "true") flags.push(`--${name}`);
+  }
+  return flags;
+}
+
+/** Settings that `up` gives its children in its own way. */
+const OWN_OF_UP: ReadonlySet<SettingName> = new Set<SettingName>([
+  "data",
+  "credential",
+  "principal",
+  "work-dir",
+  "cluster",
+]);
+
+/** Agents first, with their tasks, while the master can still hear how those ended. */
+async function endProcesses(children: readonly Child[], { data, tell }: PartsOptions) {
+  const agents = children.filter(({ name }) => name !== "master");
+  await Promise.all(
+    agents.map(async (child) => {
+      const well = await child.end("SIGUSR1", AGENT_END_MS);
+      if (well) return;
+      const logger = pinoLogger({ level: "warn", to: join(data.logs, `${child.name}.log`) });
+      const ended = await endLeftNode(join(data.root, child.name), logger);
+      if (ended > 0) tell(`ended ${ended} containers that ${child.name} had left`);
+    }),
+  );
+  await Promise.all(
+    children.filter((child) => child.name === "master").map((c) => c.end("SIGTERM", MASTER_END_MS)),
+  );
+}
+
+/** Master and agents within this process: no broker, nobody else can join. */
+export async function startTogether({ config, data, tell }: PartsOptions): Promise<Parts> {
+  const cluster = clusterOf(config);
+  const level = config.need("log-level") as LogLevel;
+  const logger = pinoLogger({ level, to: join(data.logs, "up.log") });
+  const connections = localConnections({
+    cluster,
+    clock: systemClock(),
+    logDir: join(data.masterDir, "log"),
+    warn: (sentence) => logger.log("warn", sentence),
+  });
+  let breakDown: (why: string) => void = () => undefined;
+  const broken = new Promise<string>((resolve) => {
+    breakDown = resolve;
+  });
+  const master = await startMaster({
+    cluster,
+    identities: masterProcessIdentities(),
+    connections,
+    logger: logger.child({ role: "master" }),
+    dir: data.masterDir,
+    host: config.need("host"),
+    ports: await portsToTry(data.masterDir, config.integer("port")),
+    insecure: config.boolean("insecure"),
+    alone: true,
+    ...masterTimes(config),
+    warnings: () => [],
+    onGiveUp: breakDown,
+  });
+  const agents: AgentProcess[] = [];
+  const end = async (): Promise<void> => {
+    await Promise.all(agents.map((agent) => agent.end()));
+    await master.stop();
+  };
+  try {
+    const resources = agentResources(config, data);
+    for (const number of numbersOf(config)) {
+      const workDir = data.agentDir(number);
+      await mkdir(workDir, { recursive: true, mode: 0o700 });
+      agents.push(
+        await startAgent({
+          cluster,
+          identity: agentIdentity(number),
+          connections,
+          logger: logger.child({ role: `agent-${number}` }),
+          workDir,
+          resources: resources(number),
+          reserve: "",
+          attributes: config.need("attributes"),
+          ...agentLimits(config),
+          onGiveUp: breakDown,
+        }),
+      );
+    }
+    await withinTime(Promise.all([master.ready, ...agents.map((one) => one.registered)]));
+  } catch (error) {
+    await end();
+    throw error;
+  }
+  tell("master and agents run in this process; frameworks of your own cannot connect");
+  return {
+    server: `http://${hostForUrl(master.host)}:${master.port}`,
+    token: master.token,
+    broker: "none: the bus is within this process",
+    unenforced: agents[0]?.facts.unenforcedBecause ?? "",
+    frameworkCredential: undefined,
+    broken,
+    end,
+  };
+}
+
+function withinTime<T>(promise: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const late = setTimeout(() => {
+      reject(new Error(`the cluster did not start within ${READY_MS_MAX} ms`));
+    }, READY_MS_MAX);
+    promise.then(resolve, reject).finally(() => clearTimeout(late));
+  });
+}
