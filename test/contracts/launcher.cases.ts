@@ -104,7 +104,7 @@ export function launcherContract(suite: LauncherSuite): void {
     { skip: suite.skip ?? false, timeout: TIMEOUT_MS },
     async (t) => {
       const test = (title: string, run: (t: Tap, rig: LauncherRig) => Promise<void>): void => {
-        void t.test(title, async (t) => {
+        void t.test(title, { timeout: TIMEOUT_MS }, async (t) => {
           const rig = await suite.make();
           t.teardown(() => suite.teardown(rig));
           await run(t, rig);

@@ -1,5 +1,9 @@
 /** Isolation: first what is computed, then real launchers, real cgroups, real processes. */
+import t from "tap";
 import { sweepLeftovers } from "./rig.ts";
+
+/** Of the whole file; an emulated machine is some fifty times slower. */
+t.setTimeout(900_000);
 
 sweepLeftovers();
 await import("./cgroups.cases.ts");
