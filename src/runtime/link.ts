@@ -21,8 +21,7 @@ import {
   type WireReason,
 } from "#protocol";
 import type { Waiter } from "./holds.ts";
-import type { LinkChange } from "./inputs.ts";
-import type { Waiting } from "./mailbox.ts";
+import type { Input, LinkChange } from "./inputs.ts";
 
 /** Most messages that wait for one peer; beyond it the session is closed (`window-exceeded`). */
 export const OUTBOX_MESSAGES_MAX = 65_536;
@@ -37,7 +36,7 @@ export interface PendingHello {
   /** How many messages it takes. */
   readonly window: number;
   /** Where the actor will find it, so that a newer Hello takes its place. */
-  readonly waiting: Waiting;
+  readonly waiting: { input: Input; readonly taken?: boolean };
 }
 
 export type Publish = (subject: string, bytes: Uint8Array) => void;

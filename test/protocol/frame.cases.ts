@@ -1,3 +1,4 @@
+/** Frames and bodies: form, limits, and every way in which bytes can be none of ours. */
 import t from "tap";
 import {
   type AnyMessage,

@@ -1,3 +1,4 @@
+/** The scan as a table of hostile bytes, and decoding compared with the library's. */
 import { Decoder } from "cbor-x";
 import fc from "fast-check";
 import t from "tap";

@@ -1,3 +1,4 @@
+/** Chunks and credits of byte streams. */
 import t from "tap";
 import {
   decodeChunk,

@@ -1,8 +1,18 @@
+/** The rules of P-1 as stories: what an actor asked for, and what left in which order. */
 import t from "tap";
-import { type AnyMessage, MASTER_PEER, type Peer } from "#protocol";
+import {
+  type AnyMessage,
+  asId,
+  decodeChunk,
+  encodeChunk,
+  encodeCredit,
+  MASTER_PEER,
+  type Peer,
+  type Principal,
+} from "#protocol";
 import { type Effect, MAILBOX_UNSOLICITED_MAX } from "#runtime";
 import { Desk } from "./story.ts";
-import { A1, A2 } from "./scripted.ts";
+import { A1, A2, SUBJECTS } from "./scripted.ts";
 
 function usage(n: number): AnyMessage {
   const body = { frameworkId: `f${n}`, executorId: "e", status: n };
@@ -373,4 +383,47 @@ t.test("stop ends an actor when its machine is through; kill ends it at once", a
     desk.said("").filter((line) => line.startsWith("agent.a2")),
     [],
   );
+});
+
+t.test("a token that is used again waits again", async (t) => {
+  const desk = new Desk();
+  desk.connect();
+  desk.frames.length = 0;
+  desk.a1.run(write("journal"), toMaster(1, "journal"));
+  desk.clock.settle();
+  desk.a1Ports.disk.open.shift()?.({ kind: "done" });
+  desk.clock.settle();
+  desk.a1.run(write("journal"), toMaster(2, "journal"));
+  desk.clock.settle();
+  t.same(desk.said("ExitedExecutor"), ["agent.a1 → master #1 ExitedExecutor f1"]);
+  desk.a1Ports.disk.open.shift()?.({ kind: "done" });
+  desk.clock.settle();
+  t.equal(desk.said("ExitedExecutor").length, 2);
+});
+
+t.test("byte streams go beside the sessions, and their credits come in", async (t) => {
+  const desk = new Desk();
+  const chunks: Uint8Array[] = [];
+  const principal = asId<Principal>("a1");
+  const subject = SUBJECTS.stream(principal, "s1", "out");
+  desk.masterPorts.bus.subscribe(subject, ({ data }) => void chunks.push(data));
+  const chunk = { offset: 0, end: 5, eof: true, bytes: Uint8Array.of(1, 2, 3, 4, 5) };
+  desk.a1.run(
+    { kind: "listen-credits", streamId: "s1", listen: true },
+    { kind: "chunk", streamId: "s1", data: encodeChunk(chunk) },
+  );
+  desk.clock.settle();
+  t.same(chunks.map(decodeChunk), [chunk]);
+  const credits = SUBJECTS.stream(principal, "s1", "in");
+  for (const data of [encodeCredit(3), Uint8Array.of(0xff)]) {
+    desk.masterPorts.bus.publish(credits, data);
+  }
+  desk.clock.settle();
+  t.same(desk.a1.seen.slice(1), ["credit"]);
+  t.equal(desk.a1.actor.counters.get("dropped", "decode-failed"), 1);
+  desk.a1.run({ kind: "listen-credits", streamId: "s1", listen: false });
+  desk.clock.settle();
+  desk.masterPorts.bus.publish(credits, encodeCredit(1));
+  desk.clock.settle();
+  t.same(desk.a1.seen.slice(1), ["credit"]);
 });

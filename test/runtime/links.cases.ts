@@ -1,3 +1,4 @@
+/** Sessions between hosts (P-3), and what hostile peers achieve: counts and nothing else. */
 import t from "tap";
 import {
   type AnyMessage,
@@ -401,6 +402,7 @@ t.test("ten thousand peers cost two timers and nothing while they are silent", a
   t.equal(desk.clock.timers, 0);
 });
 
+<<<<<<< ours
 t.test("an agent's executors stay connected when the master's epoch changes", async (t) => {
   const desk = new Desk();
   const principal = asId<Principal>("a3");
@@ -443,4 +445,19 @@ t.test("peers without a session make room for others; those with one do not", as
   desk.master.run({ kind: "close", peer: A1, reason: "no-session" });
   desk.clock.pass(1_500);
   t.equal(desk.a2.seen.at(-1), "link master come", "its next Hello finds one");
+=======
+t.test("a client that gives up before Come is not let in afterwards", async (t) => {
+  const desk = new Desk();
+  desk.master.onHello = () => undefined;
+  desk.connect();
+  const session = desk.sessionOf(A1);
+  const closed = message("Closed", { session, reason: "no-session" });
+  const data = encodeFrame(frame({ session, number: 0 }), [closed]);
+  desk.a1Ports.bus.publish(SUBJECTS.toMaster(A1), data);
+  desk.clock.settle();
+  desk.master.run({ kind: "come", peer: A1, session: asId(session) });
+  desk.clock.settle();
+  t.notOk(desk.a1.seen.some((line) => line === "link master come"));
+  t.equal(desk.master.actor.counters.get("dropped", "old-session"), 1);
+>>>>>>> theirs
 });

@@ -1,3 +1,4 @@
+/** Death, backoff, poison and giving up. */
 import t from "tap";
 import { MASTER_PEER } from "#protocol";
 import { DEATHS_MAX, supervise } from "#runtime";
