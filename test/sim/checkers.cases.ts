@@ -115,12 +115,12 @@ t.test("L1 sees an acknowledged record that changes or goes", async (t) => {
   const { said, world, checker } = watched(logChecker);
   world.log.acknowledged.set(1, new Uint8Array([1]));
   world.log.record = () => new Uint8Array([1]);
-  checker.recount?.();
+  checker.settled?.();
   t.same(said, []);
   world.log.record = () => new Uint8Array([2]);
-  checker.recount?.();
+  checker.settled?.();
   world.log.record = () => undefined;
-  checker.recount?.();
+  checker.settled?.();
   t.match(said, [/has changed/, /is gone/]);
 });
 
