@@ -402,7 +402,6 @@ t.test("ten thousand peers cost two timers and nothing while they are silent", a
   t.equal(desk.clock.timers, 0);
 });
 
-<<<<<<< ours
 t.test("an agent's executors stay connected when the master's epoch changes", async (t) => {
   const desk = new Desk();
   const principal = asId<Principal>("a3");
@@ -445,7 +444,8 @@ t.test("peers without a session make room for others; those with one do not", as
   desk.master.run({ kind: "close", peer: A1, reason: "no-session" });
   desk.clock.pass(1_500);
   t.equal(desk.a2.seen.at(-1), "link master come", "its next Hello finds one");
-=======
+});
+
 t.test("a client that gives up before Come is not let in afterwards", async (t) => {
   const desk = new Desk();
   desk.master.onHello = () => undefined;
@@ -459,5 +459,4 @@ t.test("a client that gives up before Come is not let in afterwards", async (t) 
   desk.clock.settle();
   t.notOk(desk.a1.seen.some((line) => line === "link master come"));
   t.equal(desk.master.actor.counters.get("dropped", "old-session"), 1);
->>>>>>> theirs
 });
