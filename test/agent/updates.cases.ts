@@ -97,7 +97,7 @@ t.test(
           return stories === "TASK_RUNNING,TASK_FINISHED 0 TASK_RUNNING,TASK_FAILED 4";
         },
       ),
-      { numRuns: 60 },
+      { numRuns: 25 },
     );
     t.ok(UPDATES_PER_TASK_MAX > 0);
   },
