@@ -159,22 +159,20 @@ test("cpu quota throttles and pids.max holds a fork bomb", enforced, async (t, r
   const bomb = "while :; do sleep 1000 & done 2>/dev/null";
   const plan = rig.planWith({ argv: shell(bomb) }, values);
   await launch(rig, plan);
-  let usage: ContainerUsage | undefined;
-  for (let i = 0; i < 400; i++) {
-    usage = await usageOf(rig, plan.containerId);
-    if ((usage?.pidsRefused ?? 0) > 0 && (usage?.cpuPeriodsThrottled ?? 0) > 0) break;
-    if ((usage?.pidsRefused ?? 0) > 0 && i > 100) break;
-  }
+  const counted = (containerId: string, name: string): Partial<ContainerUsage> => {
+    const file = rig.driver.usageFiles(containerId).find(({ path }) => path.endsWith(name));
+    return file === undefined ? {} : file.parse(readFileSync(file.path, "utf8"));
+  };
+  await until("forks are refused", () => {
+    return (counted(plan.containerId, "pids.events").pidsRefused ?? 0) > 0;
+  });
+  const usage = await usageOf(rig, plan.containerId);
   t.ok((usage?.pidsRefused ?? 0) > 0, "forks were refused");
   t.ok((usage?.pids ?? 99) <= 20, `pids ${usage?.pids}`);
   const busy = rig.planWith({ argv: shell("while :; do :; done") }, values);
   await launch(rig, busy);
   await until("throttled", () => {
-    const file = rig.driver
-      .usageFiles(busy.containerId)
-      .find(({ path }) => path.endsWith("cpu.stat"));
-    const text = file === undefined ? "" : readFileSync(file.path, "utf8");
-    return (file?.parse(text).cpuPeriodsThrottled ?? 0) > 2;
+    return (counted(busy.containerId, "cpu.stat").cpuPeriodsThrottled ?? 0) > 2;
   });
   await destroyAndForget(rig, busy.containerId);
   await destroyAndForget(rig, plan.containerId);
@@ -369,7 +367,7 @@ for (const kind of isVm ? [enforced] : [enforced, scripts]) {
         try {
           const words = readFileSync(`/proc/${name}/cmdline`, "utf8").split("\0");
           const stat = readFileSync(`/proc/${name}/stat`, "utf8");
-          return words.includes(file) && stat.includes(`) S ${process.pid} `);
+          return words.includes(file) && new RegExp(`\\) [A-Z] ${process.pid} `).test(stat);
         } catch (error) {
           if (error instanceof Error && "code" in error) return false;
           throw error;
