@@ -16,6 +16,7 @@ import {
   type Principal,
   type Resource,
 } from "#protocol";
+import { installExecutors } from "./executors.ts";
 import { type Around, ClusterMember } from "./members.ts";
 import type { BatchWork } from "./workloads/batch.ts";
 
@@ -60,7 +61,8 @@ function agentSettings(principal: Principal): AgentConfig {
     workDir: `/var/lib/meseta/${principal}`,
     userOf: null,
     environment: { PATH: "/usr/bin:/bin" },
-    executorAccess: null,
+    // Everything an executor needs to know stands in Mesos' own variables.
+    executorAccess: () => ({}),
   });
 }
 
@@ -83,7 +85,7 @@ function isolatorSettings(agentId: string): IsolatorConfig {
 export function agentMember(around: Around, name: string): ClusterMember {
   const principal = asId<Principal>(name);
   const settings = agentSettings(principal);
-  return new ClusterMember(around, {
+  const member = new ClusterMember(around, {
     name,
     role: "agent",
     identity: { role: "agent", principal },
@@ -101,6 +103,8 @@ export function agentMember(around: Around, name: string): ClusterMember {
       }
     },
   });
+  if (member.machine !== undefined) installExecutors(around, member.machine);
+  return member;
 }
 
 export function frameworkMember(around: Around, name: string, work: BatchWork): ClusterMember {

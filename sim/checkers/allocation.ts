@@ -2,7 +2,7 @@
  * R1: on no agent do offers and live tasks together exceed what the agent has. Counted from what
  * a master says and hears within its epoch, and from what agents report as live.
  */
-import { type AnyMessage, isTerminal, type Peer, type Resource } from "#protocol";
+import { type AnyMessage, isTerminal, type Peer, type Resource, type TaskInfo } from "#protocol";
 import type { Observation, SeenFrame } from "../observation.ts";
 import type { CheckedWorld, Checker, Violate } from "./checker.ts";
 
@@ -29,6 +29,10 @@ function amountsOf(resources: readonly Resource[]): Amounts {
 
 function add(to: Amounts, amounts: Amounts): void {
   for (const [name, milli] of amounts) to.set(name, (to.get(name) ?? 0) + milli);
+}
+
+function executorKey({ executorId }: { readonly executorId: string }): string {
+  return `executor ${executorId}`;
 }
 
 export function allocationChecker(world: CheckedWorld, violate: Violate): Checker {
@@ -87,10 +91,14 @@ export function allocationChecker(world: CheckedWorld, violate: Violate): Checke
   };
   const launch = (
     ledger: Ledger,
-    task: { taskId: string; agentId: string; resources: Resource[] },
+    task: Pick<TaskInfo, "taskId" | "agentId" | "resources" | "executor">,
   ): void => {
-    const { agentId, taskId } = task;
+    const { agentId, taskId, executor } = task;
     ledger.tasks.set(taskId, { agent: agentId, amounts: amountsOf(task.resources) });
+    if (executor === undefined) return;
+    // An executor is paid for until it has ended, whatever becomes of its tasks.
+    const amounts = amountsOf(executor.resources);
+    ledger.tasks.set(executorKey(executor), { agent: agentId, amounts });
   };
   /** The session of a framework is over, so its offers are void. */
   const voidOffers = (ledger: Ledger, subject: string): void => {
@@ -124,6 +132,8 @@ export function allocationChecker(world: CheckedWorld, violate: Violate): Checke
       case "TEARDOWN":
       case "SUPPRESS":
         return voidOffers(ledger, frame.speaker);
+      case "ExitedExecutor":
+        return void ledger.tasks.delete(executorKey(message.body));
       case "StatusUpdate":
         if (isTerminal(message.body.latestState)) ledger.tasks.delete(message.body.status.taskId);
         return;

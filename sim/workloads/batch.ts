@@ -5,6 +5,9 @@
  */
 import {
   type AgentId,
+  asId,
+  type ExecutorId,
+  type ExecutorInfo,
   type FrameworkId,
   isTerminal,
   type Offer,
@@ -21,6 +24,10 @@ import type { Chance } from "../kernel/prng.ts";
 export const TRIES_MAX = 50;
 /** Items that run at the same time, so that the work lasts. */
 const RUNNING_MAX = 40;
+/** Program of the executor that a fifth of the items run in, and what it costs. */
+export const EXECUTOR_PROGRAM = "batch-executor";
+const EXECUTOR_CPU_MILLI = 100;
+const EXECUTOR_MEM_MIB = 32;
 /** States that say nothing of the script: the item is tried again. */
 const LOST: ReadonlySet<string> = new Set([
   "TASK_LOST",
@@ -42,6 +49,8 @@ interface Item {
   /** Killed by its scheduler so long after it runs. */
   readonly killAfterMs: number | undefined;
   readonly availableAtMs: number;
+  /** true: in an executor of its own, which costs something too. */
+  readonly custom: boolean;
   tries: number;
   done: boolean;
 }
@@ -76,6 +85,7 @@ function drawItem(name: string, chance: Chance, overMs: number): Item {
   const common = {
     name,
     availableAtMs: chance.below(Math.max(1, overMs)),
+    custom: chance.chance(200_000),
     cpuMilli: chance.between(1, 20) * 100,
     memMib: chance.between(1, 16) * 32,
     tries: 0,
@@ -163,9 +173,11 @@ export class BatchWork {
     let running = [...this.#tries.values()].filter(({ over }) => !over).length;
     for (const item of this.#waiting()) {
       if (running >= RUNNING_MAX || tasks.length >= 8) break;
-      if (item.cpuMilli > cpuMilli || item.memMib * 1000 > memMilli) continue;
-      cpuMilli -= item.cpuMilli;
-      memMilli -= item.memMib * 1000;
+      const cpu = item.cpuMilli + (item.custom ? EXECUTOR_CPU_MILLI : 0);
+      const mem = (item.memMib + (item.custom ? EXECUTOR_MEM_MIB : 0)) * 1000;
+      if (cpu > cpuMilli || mem > memMilli) continue;
+      cpuMilli -= cpu;
+      memMilli -= mem;
       running += 1;
       tasks.push(this.#try(item, offer));
     }
@@ -198,13 +210,23 @@ export class BatchWork {
     const taskId = `${item.name}-${item.tries}` as TaskId;
     this.#tries.set(taskId, { item, agentId: offer.agentId, state: "asked", over: false });
     const role = offer.allocationRole;
-    return {
+    const common = {
       name: item.name,
       taskId,
       agentId: offer.agentId,
       resources: [scalar("cpus", item.cpuMilli, role), scalar("mem", item.memMib * 1000, role)],
-      command: { shell: true, value: item.script },
     };
+    if (!item.custom) return { ...common, command: { shell: true, value: item.script } };
+    const executor: ExecutorInfo = {
+      executorId: asId<ExecutorId>(taskId),
+      type: "CUSTOM",
+      command: { shell: false, value: EXECUTOR_PROGRAM, arguments: [EXECUTOR_PROGRAM] },
+      resources: [
+        scalar("cpus", EXECUTOR_CPU_MILLI, role),
+        scalar("mem", EXECUTOR_MEM_MIB * 1000, role),
+      ],
+    };
+    return { ...common, executor, data: new TextEncoder().encode(item.script) };
   }
 
   /** An ACCEPT that the leader refused has launched nothing. */
