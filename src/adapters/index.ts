@@ -1,6 +1,7 @@
 /** Door of the adapters: one file per real thing that a port stands for. */
 export * from "./cgroup-reader.ts";
 export * from "./container-logs.ts";
+export * from "./credential-file.ts";
 export * from "./durable-files.ts";
 export * from "./exclusive-lock.ts";
 export * from "./files-disk.ts";

@@ -16,7 +16,7 @@ import {
 } from "#adapters";
 import { type ClusterId, subjectsOf } from "#protocol";
 import type { Bus, Clock, Log } from "#runtime";
-import { type CredentialFile, parseCredentialFile } from "./credential-file.ts";
+import { type CredentialFile, parseCredentialFile } from "#adapters";
 
 export interface Connections {
   /** A new connection; it dials by itself and for ever. */

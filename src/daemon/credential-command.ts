@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { identityFault } from "#access";
 import type { Config } from "#config";
-import { readCredentialFile, identityOf, writeCredentialFile } from "./credential-file.ts";
+import { readCredentialFile, identityOf, writeCredentialFile } from "#adapters";
 import { openTrust } from "./credentials.ts";
 import { dataDirOf, layoutOf } from "./data-dir.ts";
 import { clusterOf } from "./role-processes.ts";

@@ -4,7 +4,6 @@ export * from "./broker-binary.ts";
 export { BrokerUnavailable } from "./broker-provision.ts";
 export * from "./broker-sources.ts";
 export { createCredential } from "./credential-command.ts";
-export * from "./credential-file.ts";
 export * from "./credentials.ts";
 export { layoutOf, readUpRecord, type UpRecord } from "./data-dir.ts";
 export * from "./machine-share.ts";

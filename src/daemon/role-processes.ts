@@ -11,7 +11,7 @@ import type { Logger } from "#runtime";
 import { startAgent } from "./agent.ts";
 import { outliveParent, sayReady } from "./children.ts";
 import { brokerConnections, type Connections } from "./connections.ts";
-import { type CredentialFile, entryOf, readCredentialFile } from "./credential-file.ts";
+import { type CredentialFile, entryOf, readCredentialFile } from "#adapters";
 import { dataDirOf } from "./data-dir.ts";
 import { type MasterIdentities, startMaster } from "./master.ts";
 import { catchSignals } from "./signals.ts";

@@ -3,7 +3,7 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Identity } from "#access";
 import { asId } from "#protocol";
-import { writeCredentialFile } from "./credential-file.ts";
+import { writeCredentialFile } from "#adapters";
 import type { Trust } from "./credentials.ts";
 
 /** Long before the end of their life, for whoever is down at the time. */

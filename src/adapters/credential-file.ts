@@ -5,8 +5,9 @@
  */
 import { readFileSync, statSync } from "node:fs";
 import { credentialName, type Identity, identityFault } from "#access";
-import { type Credential, credentialText, parseCredential, writeFileDurably } from "#adapters";
 import { asId, type ClusterId, idFault } from "#protocol";
+import { writeFileDurably } from "./durable-files.ts";
+import { type Credential, credentialText, parseCredential } from "./nkeys.ts";
 
 export interface CredentialFile {
   readonly cluster: ClusterId;

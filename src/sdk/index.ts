@@ -1,0 +1,27 @@
+/**
+ * Meseta for authors of frameworks.
+ *
+ * A framework decides what runs where: it is offered resources, launches tasks on them and hears
+ * how they fare. `connect` gives a driver; `OfferPool` puts tasks on an offer. The names are those
+ * of Apache Mesos; `examples/hello-framework` is a whole framework in forty lines.
+ *
+ * What you may rely on: updates come at least once and in order per task until acknowledged;
+ * offers are yours alone until answered; the driver comes back by itself when broker or leader
+ * were away, and then asks for the state of every task that it knows.
+ */
+export type { Driver } from "#actors/framework";
+export {
+  type AgentId,
+  type FrameworkId,
+  isTerminal,
+  type Offer,
+  type OfferId,
+  type OfferOperation,
+  type TaskId,
+  type TaskInfo,
+  type TaskState,
+  type TaskStatus,
+} from "#protocol";
+export { Resources } from "#resources";
+export { type ConnectOptions, connect, type Framework, type Handlers } from "./framework.ts";
+export { OfferPool, type TaskWish } from "./offers.ts";
