@@ -167,7 +167,7 @@ function beacon(state: LeaderState, out: Effect[]): void {
   out.push({ kind: "publish", topic: "leader", message: { kind: "Beacon", body } });
 }
 
-function leaderBehaviour(state: LeaderState): Behaviour<LeaderState> {
+export function leaderBehaviour(state: LeaderState): Behaviour<LeaderState> {
   return {
     name: "master",
     machine: leaderMachine,

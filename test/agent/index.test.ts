@@ -7,3 +7,4 @@ import "./registration.cases.ts";
 import "./logs.cases.ts";
 import "./sandbox.cases.ts";
 import "./isolator.cases.ts";
+import "./real.cases.ts";
