@@ -14,7 +14,7 @@ import {
   systemClock,
   systemRandom,
 } from "#adapters";
-import { driverOf, probeMachine } from "../../src/daemon/probe-machine.ts";
+import { driverOf, probeMachine } from "#daemon";
 import { cpuIsolator, memIsolator, noneDriver, pidsIsolator } from "#isolation";
 import { type AgentId, asId, MASTER_PEER } from "#protocol";
 import { Resources } from "#resources";
