@@ -30,6 +30,15 @@ export const TaskHistoryEntrySchema = Type.Object({
   uuid: Type.Optional(Text),
 });
 
+/** What a task uses, as its agent measured it last. */
+export const UsageSchema = Type.Object({
+  cpuMs: Type.Number(),
+  memMib: Type.Number(),
+  memPeakMib: Type.Optional(Type.Number()),
+  pids: Type.Optional(Type.Number()),
+});
+export type Usage = Static<typeof UsageSchema>;
+
 export const TaskObjectSchema = Type.Object({
   id: Text,
   name: Text,
@@ -45,6 +54,7 @@ export const TaskObjectSchema = Type.Object({
   exitCode: Type.Optional(Type.Integer()),
   limitation: Type.Optional(LimitationSchema),
   resources: AmountsSchema,
+  usage: Type.Optional(UsageSchema),
   containerId: Type.Optional(Text),
   cgroup: Type.Optional(Text),
   launchedAtMs: Moment,

@@ -120,6 +120,7 @@ export async function startAgent(options: AgentProcessOptions): Promise<AgentPro
     attributes,
     version: buildVersion(),
     isolation: driver.mode,
+    ...(driver.mode === "none" ? {} : { cgroup: `/${CGROUP_ROOT_DEFAULT}/${agentId}` }),
     workDir,
     userOf: facts.isRoot ? systemUser : null,
     environment: { PATH: TASK_PATH },

@@ -19,6 +19,7 @@ import {
   TaskInfoSchema,
   TaskStatusSchema,
 } from "./entities.ts";
+import { AgentUsageSchema } from "./messages/agent.ts";
 import { TASK_STATE_NAMES, type TaskState } from "./task-states.ts";
 
 const Wall = Type.Number();
@@ -113,6 +114,11 @@ export const OperatorEventSchema = Type.Union([
     why: oneOf(["accepted", "declined", "rescinded", "expired"] as const),
   }),
   Type.Object({ type: Type.Literal("ROLE_UPDATED"), role: RoleViewSchema }),
+  /** What containers use now, as their agent measured it; the last word on each counts. */
+  Type.Object({
+    type: Type.Literal("USAGE_UPDATED"),
+    containers: AgentUsageSchema.properties.containers,
+  }),
   Type.Object({
     type: Type.Literal("COUNTERS"),
     counters: Type.Record(Type.String(), Type.Number()),

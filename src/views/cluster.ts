@@ -9,8 +9,10 @@ import type {
   OfferObject,
   RoleObject,
   TaskObject,
+  Usage,
 } from "#api";
 import {
+  type AgentUsage,
   type AgentView,
   type EventBatch,
   type FrameworkView,
@@ -132,11 +134,23 @@ export class ClusterView {
         return void into.offers.delete(event.offerId);
       case "ROLE_UPDATED":
         return void into.roles.set(event.role.role, roleObject(event.role, id));
+      case "USAGE_UPDATED":
+        return this.#used(into, event.containers);
       case "COUNTERS":
         for (const [name, count] of Object.entries(event.counters)) {
           this.counters.set(name, count);
         }
         return;
+    }
+  }
+
+  /** Of tasks that live only: the usage of one that ended is what it used last. */
+  #used(into: Objects, containers: AgentUsage["containers"]): void {
+    for (const { frameworkId, taskId, ...measured } of containers) {
+      const key = keyOf(frameworkId, taskId);
+      const task = into.tasks.get(key);
+      if (task === undefined || isTerminal(task.state)) continue;
+      into.tasks.set(key, { ...task, usage: usageOf(measured) });
     }
   }
 
@@ -237,6 +251,19 @@ export class ClusterView {
     }
     return { total, used, offered };
   }
+}
+
+function usageOf(
+  measured: Omit<AgentUsage["containers"][number], "frameworkId" | "taskId">,
+): Usage {
+  const mib = (bytes: number): number => Math.round((bytes / 1024 ** 2) * 10) / 10;
+  const { cpuUsageMs, memBytes, memPeakBytes, pids } = measured;
+  return {
+    cpuMs: Math.round(cpuUsageMs),
+    memMib: mib(memBytes),
+    ...(memPeakBytes === undefined ? {} : { memPeakMib: mib(memPeakBytes) }),
+    ...(pids === undefined ? {} : { pids }),
+  };
 }
 
 function keyOf(frameworkId: string, taskId: string): string {

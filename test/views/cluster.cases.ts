@@ -86,6 +86,29 @@ t.test("events become objects with units, names and a history", async (t) => {
   t.match(view.leader, { masterId: "m3", epoch: 3 });
 });
 
+t.test(
+  "what a task uses is shown while it lives, and stays as it was when it has ended",
+  async (t) => {
+    const view = new ClusterView();
+    view.apply(begin(1, added("t1")));
+    const used = (memBytes: number): OperatorEvent => ({
+      type: "USAGE_UPDATED",
+      containers: [
+        {
+          containerId: asId<never>("c1"),
+          taskId: asId<TaskId>("t1"),
+          frameworkId: asId<never>("f1"),
+          cpuUsageMs: 12.4,
+          memBytes,
+          pids: 2,
+        },
+      ],
+    });
+    view.apply(batch(1, 4, used(1024 ** 2), updated("t1", "TASK_FINISHED", 1), used(0)));
+    t.match(view.allTasks(), [{ usage: { cpuMs: 12, memMib: 1, pids: 2 } }]);
+  },
+);
+
 t.test("the same update again does not lengthen the history, and an end stays", async (t) => {
   const view = new ClusterView();
   view.apply(begin(1, added("t1")));

@@ -40,6 +40,8 @@ export interface AgentIdentity {
   readonly version: string;
   /** How limits are enforced here: v2, v1, hybrid or none. */
   readonly isolation: string;
+  /** Cgroup path of this agent below every hierarchy; absent where there are none. */
+  readonly cgroup?: string;
   /** Absolute path of the folder that is the root of the agent's disk. */
   readonly workDir: string;
   /**

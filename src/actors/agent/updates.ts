@@ -41,10 +41,17 @@ export function statusOf(
     agentId: state.config.agentId,
     executorId: task.executorId,
     timestampMs: env.wallMs,
-    ...(task.manner === "refused" ? {} : { containerStatus: { containerId: task.containerId } }),
+    ...(task.manner === "refused" ? {} : { containerStatus: containerStatus(state, task) }),
     ...fields,
     state: stateFor(fields.state, aware),
   };
+}
+
+function containerStatus(state: AgentState, { containerId }: Pick<Task, "containerId">) {
+  const { cgroup } = state.config;
+  return cgroup === undefined
+    ? { containerId }
+    : { containerId, cgroup: `${cgroup}/${containerId}` };
 }
 
 export function isCapable(state: AgentState, frameworkId: FrameworkId, word: string): boolean {

@@ -5,6 +5,7 @@
  */
 import {
   type AgentId,
+  type AgentUsage,
   type AgentView,
   EVENTS_PER_BATCH_MAX,
   type FrameworkId,
@@ -102,6 +103,10 @@ export class Publisher {
 
   offerRemoved(offerId: OfferId, why: OfferEnd): void {
     this.#push({ type: "OFFER_REMOVED", offerId, why });
+  }
+
+  usage(containers: AgentUsage["containers"]): void {
+    this.#push({ type: "USAGE_UPDATED", containers });
   }
 
   counters(counters: Record<string, number>): void {

@@ -52,8 +52,9 @@ function mail(turn: Turn, mail: Mail): void {
     case "ExecutorToFramework":
       return executorMessage(turn, mail);
     case "AgentUsage":
-      // For people only: gateways take it from the agents' own views.
-      return;
+      // For people only: nothing is decided on it.
+      if (!turn.state.agentsByPeer.has(mail.from)) return refuse(turn, "no-session");
+      return turn.state.publisher.usage(mail.body.containers);
     case "SUBSCRIBE":
       return subscribe(turn, mail);
     case "TEARDOWN":

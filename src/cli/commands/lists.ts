@@ -53,6 +53,7 @@ function tasks(nowMs: number): Column<TaskObject>[] {
     { head: "EXIT", value: ({ exitCode }) => exitCode },
     { head: "AGE", value: ({ launchedAtMs }) => age(launchedAtMs, nowMs) },
     { head: "REASON", value: ({ reason }) => reason?.replace(/^REASON_/, "") },
+    { head: "MEM-USED", wide: true, value: ({ usage }) => usage?.memMib },
     { head: "CONTAINER", wide: true, value: ({ containerId }) => containerId },
     { head: "MESSAGE", wide: true, value: ({ message }) => message },
   ];
@@ -190,6 +191,7 @@ function taskLines(task: TaskObject): (readonly [string, string | number | undef
     ["framework", `${task.framework} (${task.frameworkId})`],
     ["role", task.role],
     ["resources", amounts(task.resources)],
+    ["usage", usageText(task.usage)],
     ["container", task.containerId],
     ["cgroup", task.cgroup],
     ...task.history.map(
@@ -200,6 +202,15 @@ function taskLines(task: TaskObject): (readonly [string, string | number | undef
         ] as const,
     ),
   ];
+}
+
+function usageText(usage: TaskObject["usage"]): string | undefined {
+  if (usage === undefined) return undefined;
+  const { cpuMs, memMib, memPeakMib, pids } = usage;
+  const parts = [`cpu ${(cpuMs / 1000).toFixed(1)} s`, `mem ${memMib} MiB`];
+  if (memPeakMib !== undefined) parts.push(`peak ${memPeakMib} MiB`);
+  if (pids !== undefined) parts.push(`${pids} processes`);
+  return parts.join(", ");
 }
 
 function mib(bytes: number | undefined): string {
