@@ -125,8 +125,11 @@ function checkDeterminism(options: ClusterOptions): number {
 function runOnce(options: ClusterOptions, traceFile: string | undefined): number {
   const cluster = new SimCluster(options);
   const beganMs = performance.now();
+  const before = process.cpuUsage();
   cluster.run();
-  say(summaryOf(cluster, performance.now() - beganMs));
+  const { user, system } = process.cpuUsage(before);
+  const realMs = performance.now() - beganMs;
+  say(summaryOf(cluster, { realMs, cpuMs: (user + system) / 1000 }));
   if (traceFile !== undefined) {
     writeFileSync(traceFile, `${cluster.trace.records().map(traceLine).join("\n")}\n`);
   }

@@ -5,7 +5,7 @@
 import type { Identity } from "#access";
 import { inboxOf, mayPublish, maySubscribe, permissionsOf } from "#access";
 import type { Subjects } from "#protocol";
-import type { ActorPorts } from "#runtime";
+import { type ActorPorts, type Life, type RunningActor, supervise } from "#runtime";
 import type { Member, MemberRole } from "./faults/fault.ts";
 import type { SimNode } from "./kernel/node.ts";
 import type { World } from "./kernel/world.ts";
@@ -21,8 +21,6 @@ import { streamsOf } from "./ports/streams.ts";
 
 /** How long the process manager waits before it starts a process that died again. */
 const RESTART_MS = 1_000;
-/** How long a new actor waits after an orderly end of the one before (a deposed master). */
-const AGAIN_MS = 200;
 
 /** Everything a member may need of what is around it. */
 export interface Around {
@@ -33,15 +31,12 @@ export interface Around {
   readonly observe: Observe;
 }
 
-/** How an actor's end is told to the process. */
-export type Ended = (end: { readonly kind: "ended" | "died"; readonly why: string }) => void;
-
 export interface MemberOptions {
   readonly name: string;
   readonly role: MemberRole;
   readonly identity: Identity;
-  /** Makes the actor on the ports of this life; its end is told to `ended`. */
-  boot(member: ClusterMember, ports: ActorPorts, ended: Ended): void;
+  /** Makes the actor on the ports of this process; called again after each of its ends. */
+  start(member: ClusterMember, ports: ActorPorts, life: Life): RunningActor<unknown>;
 }
 
 export class ClusterMember implements Member {
@@ -78,10 +73,7 @@ export class ClusterMember implements Member {
     if (this.node.up) return;
     this.starts += 1;
     this.#record("up", `start ${this.starts}`);
-    this.node.start(() => {
-      const ports = this.#ports();
-      this.#boot(ports);
-    });
+    this.node.start(() => this.#supervise(this.#ports()));
   }
 
   restart(): void {
@@ -108,17 +100,30 @@ export class ClusterMember implements Member {
     this.node.crash();
   }
 
-  #boot(ports: ActorPorts): void {
+  /** As the daemon does: a successor in the same process, and the process ends with the last. */
+  #supervise(ports: ActorPorts): void {
     const { life } = this.node;
-    const ended: Ended = (end) => {
-      this.#around.observe({ what: "actor-ended", node: this.node, ...end });
-      this.#record(`actor-${end.kind}`, end.why);
-      if (life !== this.node.life) return;
-      if (end.kind === "died") return this.#around.world.after(1, () => this.died(end.why));
-      // An actor that ended in order is followed by a new one in the same process.
-      this.node.timer(AGAIN_MS, () => this.#boot(ports));
-    };
-    this.#options.boot(this, ports, ended);
+    supervise<unknown>({
+      name: this.role,
+      clock: ports.clock,
+      logger: ports.logger,
+      afterEnd: true,
+      start: (next) => {
+        const actor = this.#options.start(this, ports, next);
+        actor.onEnd(({ kind, why }) => {
+          this.#around.observe({ what: "actor-ended", node: this.node, kind, why });
+          this.#record(`actor-${kind}`, why);
+        });
+        return actor;
+      },
+      onOver: ({ kind, why }) => {
+        this.#record("over", `${kind}: ${why}`);
+        // The process ends after the turn in hand.
+        this.#around.world.after(1, () => {
+          if (life === this.node.life) this.died(why);
+        });
+      },
+    });
   }
 
   /** The ways out of this life. */

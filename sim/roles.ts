@@ -5,7 +5,15 @@
 import { type AgentConfig, agentConfig, createAgent } from "#actors/agent";
 import { createFramework, type SchedulerEvent } from "#actors/framework";
 import { createMaster } from "#actors/master";
-import { cpuIsolator, type IsolatorConfig, memIsolator, pidsIsolator, v2Driver } from "#isolation";
+import {
+  cpuIsolator,
+  ISOLATOR_ACTOR,
+  type IsolatorConfig,
+  type IsolatorReport,
+  memIsolator,
+  pidsIsolator,
+  v2Driver,
+} from "#isolation";
 import {
   type AgentId,
   asId,
@@ -29,18 +37,12 @@ export function masterMember(around: Around, name: string): ClusterMember {
     name,
     role: "master",
     identity: { role: "master", masterId },
-    boot(_member, ports, ended) {
+    start(_member, ports, { poisonous }) {
       const { log } = ports;
       if (log === undefined) throw new Error("a master needs a log");
-      const actor = createMaster(
-        { ...ports, log },
-        {
-          subjects: around.subjects,
-          masterId,
-          clusterId: asId<ClusterId>("sim"),
-        },
-      );
-      actor.onEnd(ended);
+      const { subjects } = around;
+      const config = { subjects, masterId, clusterId: asId<ClusterId>("sim") };
+      return createMaster({ ...ports, log }, config, { poisonous });
     },
   });
 }
@@ -89,18 +91,16 @@ export function agentMember(around: Around, name: string): ClusterMember {
     name,
     role: "agent",
     identity: { role: "agent", principal },
-    boot(_member, ports, ended) {
-      const isolator = isolatorSettings(settings.agentId);
-      const running = createAgent(ports, around.subjects, settings, isolator);
-      let told = false;
-      for (const actor of [running.agent, running.isolator]) {
-        actor.onEnd((end) => {
-          if (told) return;
-          told = true;
-          running.kill();
-          ended(end);
-        });
-      }
+    start(_member, ports) {
+      const config = isolatorSettings(settings.agentId);
+      const { agent, isolator } = createAgent(ports, around.subjects, settings, config);
+      isolator.onEnd(({ why }) => {
+        const message = `the isolator ended: ${why}`;
+        const report: IsolatorReport = { kind: "IsolatorFailed", message };
+        agent.tell(ISOLATOR_ACTOR, report);
+      });
+      agent.onEnd(() => isolator.kill());
+      return agent;
     },
   });
   if (member.machine !== undefined) installExecutors(around, member.machine);
@@ -127,7 +127,7 @@ export function frameworkMember(around: Around, name: string, work: BatchWork): 
     name,
     role: "framework",
     identity: { role: "framework", principal, instance },
-    boot(member, ports, ended) {
+    start(member, ports) {
       const { frameworkId } = work;
       work.later = (inMs, run) => void ports.clock.timer(inMs, run);
       const config = {
@@ -143,7 +143,7 @@ export function frameworkMember(around: Around, name: string, work: BatchWork): 
         observe(event);
         work.on(event, driver);
       });
-      running.actor.onEnd(ended);
+      return running.actor;
     },
   });
 }

@@ -16,8 +16,13 @@ function merged(maps: Iterable<ReadonlyMap<string, number>>): Map<string, number
 
 const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`;
 
-/** @param realMs how long the run took, by the clock on the wall. */
-export function summaryOf(cluster: SimCluster, realMs: number): string {
+/** How long a run took: by the clock on the wall, and of the processor. */
+export interface Took {
+  readonly realMs: number;
+  readonly cpuMs: number;
+}
+
+export function summaryOf(cluster: SimCluster, { realMs, cpuMs }: Took): string {
   const { options, world, works, leaders, violations, trace, log } = cluster;
   const all = [...works.values()];
   const items = all.reduce((sum, work) => sum + work.size, 0);
@@ -31,9 +36,9 @@ export function summaryOf(cluster: SimCluster, realMs: number): string {
     `updates   ${counted(merged(all.map(({ updates }) => updates)))}`,
     `log       ${log.end} records, ${log.elections} elections of its own`,
     `faults    ${counted(cluster.swarm.counts)}`,
-    `events    ${world.events} in ${seconds(realMs)}: ` +
-      `${Math.round((world.events * 1000) / realMs)} a second, ` +
-      `${Math.round(world.nowMs / realMs)} times real time, ${trace.count} records`,
+    `events    ${world.events} in ${seconds(realMs)}, of the processor ${seconds(cpuMs)}: ` +
+      `${Math.round((world.events * 1000) / cpuMs)} a second, ` +
+      `${Math.round(world.nowMs / cpuMs)} times real time, ${trace.count} records`,
   ];
   for (const { id, message, event, atMs } of violations) {
     lines.push(`VIOLATION ${id} at ${seconds(atMs)} (event ${event}): ${message}`);
