@@ -57,6 +57,7 @@ export class Candidacy {
   #silentSinceMs: number;
   #jitterMs: number;
   #refusedAtMs: number[] = [];
+  #electionMs = Number.NEGATIVE_INFINITY;
   #answeringSinceMs: number | undefined;
 
   constructor(times: ElectionTimes, random: Random, nowMs: number) {
@@ -74,7 +75,9 @@ export class Candidacy {
   heardRecord(nowMs: number, isElection: boolean): void {
     this.#silentSinceMs = nowMs;
     this.#refusedAtMs = [];
-    if (isElection) this.#jitterMs = this.#draw();
+    if (!isElection) return;
+    this.#jitterMs = this.#draw();
+    this.#electionMs = nowMs;
   }
 
   /** The log answered a read, or did not. */
@@ -83,9 +86,14 @@ export class Candidacy {
     else this.#answeringSinceMs ??= nowMs;
   }
 
-  /** Somebody asked the leader's subject for us. Only the broker's own word is evidence. */
+  /**
+   * Somebody asked the leader's subject for us. Only the broker's own word is evidence, and none
+   * against one who was just elected: it does not listen before its predecessor is silent.
+   */
   asked(nowMs: number, outcome: AskOutcome): void {
-    if (outcome !== "no-responders") {
+    const { quietMs, goneMs } = this.#times;
+    const isTaking = nowMs - this.#electionMs < quietMs + goneMs;
+    if (outcome !== "no-responders" || isTaking) {
       this.#refusedAtMs = [];
       return;
     }

@@ -39,6 +39,18 @@ t.test("a standby campaigns when the leader's subject is refused twice in half a
   t.end();
 });
 
+t.test("one who was just elected need not answer before it speaks", (t) => {
+  const standby = new Candidacy(ELECTION_TIMES, HALF, 0);
+  standby.logAnswered(0, true);
+  standby.heardRecord(1000, true);
+  for (const atMs of [1100, 1300, 1500, 2900]) standby.asked(atMs, "no-responders");
+  t.equal(standby.reason(3000, true), undefined);
+  standby.asked(3150, "no-responders");
+  standby.asked(3350, "no-responders");
+  t.equal(standby.reason(3351, true), "leader-gone");
+  t.end();
+});
+
 t.test("a standby campaigns when the log is silent for three seconds and jitter", (t) => {
   const standby = new Candidacy(ELECTION_TIMES, HALF, 0);
   standby.logAnswered(0, true);
@@ -205,7 +217,8 @@ class Master {
 
   /** Whether a request to the leader's subject reaches it. */
   listens(): boolean {
-    return this.#lead !== undefined && !this.#world.isCut(this.index);
+    const waits = this.#now() < (this.#lead?.speakFromMs ?? 0);
+    return this.#lead !== undefined && !waits && !this.#world.isCut(this.index);
   }
 
   #ask(): void {
@@ -235,7 +248,10 @@ class Master {
       if (fed.kind !== "fed") throw new Error(fed.why);
       if (fed.records.length > 0) {
         this.#heardMs = this.#now();
-        this.#candidacy.heardRecord(this.#now(), false);
+        const elects = fed.records.some(({ operations }) => {
+          return operations.some(({ kind }) => kind === "LeaderElected");
+        });
+        this.#candidacy.heardRecord(this.#now(), elects);
       }
       const isEmpty = this.#follower.head.position === 0;
       if (this.#candidacy.reason(this.#now(), !isEmpty) !== undefined) this.#campaign(isEmpty);

@@ -7,7 +7,7 @@ import { type AgentId, type FrameworkId, holdsResources } from "#protocol";
 import { rescindOffersOf } from "./offers.ts";
 import type { AgentRecord } from "./records.ts";
 import { note, propose, refuse, say, type Turn } from "./state.ts";
-import { forgetTask, forgetUnreachable } from "./tasks.ts";
+import { forgetTask, forgetUnreachable, setHolds } from "./tasks.ts";
 import { masterStatus, tell } from "./tell.ts";
 
 /** Its session is over: no loss, but nothing of it can be offered until it registers again. */
@@ -119,7 +119,7 @@ function loseTasks(turn: Turn, agent: AgentRecord, how: "unreachable" | "gone"):
   for (const task of [...agent.tasks]) {
     if (!holdsResources(task.state)) continue;
     concerned.add(task.frameworkId);
-    task.holds = false;
+    setHolds(turn, task, false);
     task.state = how === "gone" ? "TASK_GONE_BY_OPERATOR" : "TASK_UNREACHABLE";
     task.unreachableAtMs = env.wallMs;
     const reason = how === "gone" ? "REASON_AGENT_REMOVED_BY_OPERATOR" : "REASON_AGENT_REMOVED";

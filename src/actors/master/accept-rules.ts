@@ -281,15 +281,17 @@ function leastFault(executor: ExecutorInfo, role: string): string | undefined {
 
 /** Ranges and sets are things, not amounts: no two tasks can have the same port. */
 function overlapFault(tasks: readonly TaskInfo[]): string | undefined {
+  const lists = tasks.flatMap(({ resources, executor }) => [resources, executor?.resources ?? []]);
+  if (lists.every((list) => list.every(({ type }) => type === "SCALAR"))) return undefined;
   let sum = Resources.EMPTY;
   const counted = new Set<string>();
   for (const { resources, executor } of tasks) {
-    const lists = [resources];
+    const own = [resources];
     if (executor !== undefined && !counted.has(executor.executorId)) {
       counted.add(executor.executorId);
-      lists.push(executor.resources);
+      own.push(executor.resources);
     }
-    for (const list of lists) {
+    for (const list of own) {
       const things = Resources.fromWire(list).filter(({ type }) => type !== "SCALAR");
       const before = sum.amounts();
       sum = sum.add(things);

@@ -224,11 +224,16 @@ function record(
   info: TaskInfo,
 ): TaskRecord {
   const { executor } = info;
-  const inform: TaskInfo = { ...info, resources: inRole(info.resources, role) };
+  const resources = allocated(info.resources, role);
+  const inform: TaskInfo = { ...info, resources: resources.toWire() };
   if (executor !== undefined) {
     inform.executor = { ...executor, resources: inRole(executor.resources, role) };
   }
-  const task = addTask(turn, framework, agent, inform, role, "TASK_STAGING");
+  const task = addTask(turn, framework, agent, inform, {
+    role,
+    state: "TASK_STAGING",
+    resources,
+  });
   addExecutor(agent, task);
   turn.state.publisher.taskAdded(task);
   turn.state.publisher.agentChanged(agent);

@@ -14,8 +14,17 @@ import {
 } from "#protocol";
 import { Resources } from "#resources";
 import type { AgentRecord, FrameworkRecord, TaskRecord } from "./records.ts";
+import { Sums } from "./sums.ts";
 import { note, type Registration, refuse, say, type Turn } from "./state.ts";
-import { addExecutor, addTask, forgetTask, keepStatus, moveTask, sayKill } from "./tasks.ts";
+import {
+  addExecutor,
+  addTask,
+  forgetTask,
+  keepStatus,
+  moveTask,
+  sayKill,
+  setHolds,
+} from "./tasks.ts";
 import { masterStatus, tell } from "./tell.ts";
 
 /** The log knows the agent as it is now: it is registered from here on. */
@@ -140,7 +149,8 @@ export function makeFramework(
     suppressedRoles: new Set(),
     tasks: new Map(),
     offers: new Set(),
-    offered: Resources.EMPTY,
+    offered: new Sums(),
+    used: new Sums(),
     answers: new Map(),
     answersForgotten: 0,
     owed: new Map(),
@@ -166,21 +176,31 @@ function takeTask(
     note(turn, "error", "a task is on two agents", { taskId: info.taskId, agentId: agent.agentId });
     return undefined;
   }
-  const role = roleOf(info, framework);
-  const task = known ?? addTask(turn, framework, agent, info, role, state);
+  const task = known ?? newTask(turn, framework, agent, reported);
   task.containerId = containerId;
   if (known === undefined) turn.state.publisher.taskAdded(task);
   else {
     // The allocator counts the agent anew below: what the move frees is not freed twice.
-    known.holds = false;
+    setHolds(turn, known, false);
     moveTask(turn, known, state);
   }
-  task.holds = holdsResources(task.state);
+  setHolds(turn, task, holdsResources(task.state));
   if (known === undefined && status !== undefined) keepStatus(task, status);
   if (isTerminal(task.state)) return task;
   if (wasAway) announce(turn, task);
   if (task.kill !== undefined) sayKill(turn, agent, task);
   return task;
+}
+
+function newTask(
+  turn: Turn,
+  framework: FrameworkRecord,
+  agent: AgentRecord,
+  { info, state }: ReportedTask,
+): TaskRecord {
+  const role = roleOf(info, framework);
+  const resources = Resources.fromWire(info.resources).unallocate().allocate(role);
+  return addTask(turn, framework, agent, info, { role, state, resources });
 }
 
 /** Role of a task as its resources say it, or as the framework's only one. */
@@ -205,7 +225,7 @@ function missing(turn: Turn, task: TaskRecord): void {
       reason: "REASON_AGENT_DISCONNECTED",
       message: "the agent registered again without it",
     });
-    task.holds = false;
+    setHolds(turn, task, false);
     task.state = status.state;
     turn.state.publisher.taskUpdated(task, status);
     tell(turn, task.frameworkId, status);
@@ -222,7 +242,7 @@ function countTasks({ state }: Turn, agent: AgentRecord): void {
     used.set(frameworkId, (used.get(frameworkId) ?? Resources.EMPTY).add(resources));
   };
   for (const task of agent.tasks) {
-    if (task.holds) add(task.frameworkId, task.resources.unallocate().allocate(task.role));
+    if (task.holds) add(task.frameworkId, task.resources);
   }
   for (const { frameworkId, resources } of agent.executors.values()) add(frameworkId, resources);
   allocator.removeAgent(agentId);

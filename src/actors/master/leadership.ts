@@ -82,7 +82,8 @@ function heard({ state, env }: Turn, records: readonly LogRecord[]): void {
   const elects = records.some(({ operations }) =>
     operations.some(({ kind }) => kind === "LeaderElected"),
   );
-  candidacy?.heardRecord(env.nowMs, elects);
+  // An election of the past says nothing of who takes over now.
+  candidacy?.heardRecord(env.nowMs, elects && state.caughtUp);
 }
 
 /** The log is not what it must be: this master does not act on it any more (P-7.5). */

@@ -79,10 +79,10 @@ function make(
     madeAtWallMs: env.wallMs,
   };
   state.offers.set(offerId, offer);
-  for (const holder of [framework, agent]) {
-    holder.offers.add(offerId);
-    holder.offered = holder.offered.add(resources);
-  }
+  agent.offers.add(offerId);
+  agent.offered = agent.offered.add(resources);
+  framework.offers.add(offerId);
+  framework.offered.add(resources);
   state.publisher.offerAdded(offer);
   state.publisher.agentChanged(agent);
   state.publisher.frameworkChanged(framework);
@@ -117,13 +117,16 @@ export function endOffer({ state }: Turn, offer: OfferRecord, end: OfferEnd): vo
   }
   const agent = state.agents.get(offer.agentId);
   const framework = state.frameworks.get(offer.frameworkId);
-  for (const holder of [agent, framework]) {
-    if (holder === undefined) continue;
-    holder.offers.delete(offerId);
-    holder.offered = holder.offered.subtract(resources);
+  if (agent !== undefined) {
+    agent.offers.delete(offerId);
+    agent.offered = agent.offered.subtract(resources);
+    state.publisher.agentChanged(agent);
   }
-  if (agent !== undefined) state.publisher.agentChanged(agent);
-  if (framework !== undefined) state.publisher.frameworkChanged(framework);
+  if (framework !== undefined) {
+    framework.offers.delete(offerId);
+    framework.offered.subtract(resources);
+    state.publisher.frameworkChanged(framework);
+  }
   state.publisher.offerRemoved(offerId, end);
 }
 

@@ -12,11 +12,13 @@ import {
   type FrameworkView,
   type OfferId,
   type OperatorEvent,
+  type Resource,
+  type RoleView,
   type TaskId,
   type TaskStatus,
   type TaskView,
 } from "#protocol";
-import type { RoleShare } from "#allocator";
+import type { Allocator, RoleShare } from "#allocator";
 import { Resources } from "#resources";
 import type { AgentRecord, FrameworkRecord, OfferEnd, OfferRecord, TaskRecord } from "./records.ts";
 
@@ -33,6 +35,7 @@ export interface Sources {
   readonly agents: ReadonlyMap<AgentId, AgentRecord>;
   readonly frameworks: ReadonlyMap<FrameworkId, FrameworkRecord>;
   readonly offers: ReadonlyMap<OfferId, OfferRecord>;
+  readonly allocator: Pick<Allocator, "hasAgent" | "total" | "free">;
 }
 
 /** Consecutive events, ready to be published. */
@@ -132,7 +135,7 @@ export class Publisher {
       this.#snapshotAgain = true;
       return;
     }
-    this.#flushEntities();
+    this.#flushEntities(sources);
     this.#roles.clear();
     this.#snapshot = snapshotOf(leader, sources);
   }
@@ -147,7 +150,7 @@ export class Publisher {
     if (!this.#enabled) return [];
     if (nowMs - this.#entitiesMs >= ENTITIES_INTERVAL_MS) {
       this.#entitiesMs = nowMs;
-      this.#flushEntities();
+      this.#flushEntities(sources);
     }
     const batches = this.#cut(this.#events);
     this.#events = [];
@@ -193,8 +196,9 @@ export class Publisher {
     if (this.#enabled) this.#events.push(event);
   }
 
-  #flushEntities(): void {
-    for (const [agent, type] of this.#agents) this.#push({ type, agent: agentView(agent) });
+  #flushEntities(sources: Sources): void {
+    for (const [agent, type] of this.#agents)
+      this.#push({ type, agent: agentView(agent, sources) });
     this.#agents.clear();
     for (const [framework, type] of this.#frameworks) {
       this.#push({ type, framework: frameworkView(framework) });
@@ -206,7 +210,7 @@ export class Publisher {
 function* snapshotOf(leader: string, sources: Sources): Generator<OperatorEvent, void> {
   yield { type: "RESET", leader };
   for (const agent of sources.agents.values()) {
-    yield { type: "AGENT_ADDED", agent: agentView(agent) };
+    yield { type: "AGENT_ADDED", agent: agentView(agent, sources) };
   }
   for (const framework of sources.frameworks.values()) {
     yield { type: "FRAMEWORK_ADDED", framework: frameworkView(framework) };
@@ -231,31 +235,28 @@ function bytesOf(event: OperatorEvent): number {
   return 2 * EVENT_BYTES_ESTIMATE + commands + (data?.length ?? 0);
 }
 
-function agentView(agent: AgentRecord): AgentView {
-  const { info, principal, condition, registeredAtMs, reregisteredAtMs } = agent;
+function agentView(agent: AgentRecord, { allocator }: Sources): AgentView {
+  const { agentId, info, principal, condition, registeredAtMs, reregisteredAtMs } = agent;
+  // What is neither free nor offered is used; an agent that is away uses nothing.
+  const used = allocator.hasAgent(agentId)
+    ? allocator
+        .total(agentId)
+        .subtract(allocator.free(agentId))
+        .subtract(agent.offered.unallocate())
+    : Resources.EMPTY;
   return {
     info,
     principal,
     condition: condition === "absent" ? "disconnected" : condition,
     registeredAtMs,
     ...(reregisteredAtMs === undefined ? {} : { reregisteredAtMs }),
-    used: usedOn(agent).toWire(),
+    used: used.unallocate().toWire(),
     offered: agent.offered.unallocate().toWire(),
   };
 }
 
-/** What tasks and executors hold of an agent, without allocation roles. */
-export function usedOn(agent: AgentRecord): Resources {
-  let used = Resources.EMPTY;
-  for (const task of agent.tasks) if (task.holds) used = used.add(task.resources);
-  for (const { resources } of agent.executors.values()) used = used.add(resources);
-  return used.unallocate();
-}
-
 function frameworkView(framework: FrameworkRecord): FrameworkView {
   const { frameworkId, info, principal, connected, suppressedRoles, subscribedAtMs } = framework;
-  let used = Resources.EMPTY;
-  for (const task of framework.tasks.values()) if (task.holds) used = used.add(task.resources);
   return {
     frameworkId,
     info,
@@ -264,8 +265,8 @@ function frameworkView(framework: FrameworkRecord): FrameworkView {
     active: connected,
     suppressedRoles: [...suppressedRoles],
     subscribedAtMs,
-    used: used.unallocate().toWire(),
-    offered: framework.offered.unallocate().toWire(),
+    used: framework.used.toWire(),
+    offered: framework.offered.toWire(),
   };
 }
 
@@ -289,23 +290,29 @@ function offerView(offer: OfferRecord) {
   return { offerId, frameworkId, agentId, role, resources: free, madeAtMs: madeAtWallMs };
 }
 
-function roleEvent(share: RoleShare, frameworks: Sources["frameworks"]) {
+function roleEvent(share: RoleShare, frameworks: Sources["frameworks"]): RoleView {
   const ids = share.frameworks.map(({ frameworkId }) => frameworkId);
-  const used = Resources.fromWire(
-    [...share.allocated].map(([name, milli]) => ({ name, type: "SCALAR", scalar: { milli } })),
-  );
-  let offered = Resources.EMPTY;
+  const offered = new Map<string, number>();
   for (const id of ids) {
-    const framework = frameworks.get(id);
-    if (framework !== undefined) offered = offered.add(framework.offered);
+    for (const { name, scalar } of frameworks.get(id)?.offered.toWire() ?? []) {
+      offered.set(name, (offered.get(name) ?? 0) + (scalar?.milli ?? 0));
+    }
   }
-  const there = offered.unallocate();
+  const used = [...share.allocated].map(([name, milli]): readonly [string, number] => {
+    return [name, Math.max(0, milli - (offered.get(name) ?? 0))];
+  });
   return {
     role: share.role,
     weight: share.weight,
     share: share.share,
     frameworks: ids,
-    used: used.subtract(there).toWire(),
-    offered: there.toWire(),
+    used: wireOf(used),
+    offered: wireOf(offered),
   };
+}
+
+function wireOf(amounts: Iterable<readonly [name: string, milli: number]>): Resource[] {
+  return [...amounts]
+    .filter(([, milli]) => milli > 0)
+    .map(([name, milli]) => ({ name, type: "SCALAR", scalar: { milli } }));
 }

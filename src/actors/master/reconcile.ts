@@ -62,7 +62,7 @@ export function reconcileOne(
   const { state } = turn;
   const task = framework.tasks.get(taskId);
   if (task !== undefined) return tellKnown(turn, task);
-  const anyAbsent = [...state.agents.values()].some(({ condition }) => condition === "absent");
+  const anyAbsent = agentId === undefined && isAnyAbsent(turn);
   const agent = agentId === undefined ? "unnamed" : conditionOf(turn, agentId);
   const answer = reconciled({ known: undefined, agent, anyAbsent });
   if (answer === undefined) return;
@@ -72,6 +72,11 @@ export function reconcileOne(
   });
   const sinceMs = agentId === undefined ? undefined : state.registry.agents.get(agentId)?.sinceMs;
   tell(turn, framework.frameworkId, withUnreachable(status, sinceMs));
+}
+
+function isAnyAbsent({ state }: Turn): boolean {
+  for (const { condition } of state.agents.values()) if (condition === "absent") return true;
+  return false;
 }
 
 function conditionOf({ state }: Turn, agentId: AgentId): AgentCondition | "unknown" {

@@ -24,6 +24,7 @@ import type {
   TaskStatus,
 } from "#protocol";
 import type { Resources } from "#resources";
+import type { Sums } from "./sums.ts";
 
 /** How the master sees an agent in its own epoch. */
 export type AgentCondition =
@@ -109,8 +110,8 @@ export interface FrameworkRecord {
   suppressedRoles: Set<string>;
   readonly tasks: Map<TaskId, TaskRecord>;
   readonly offers: Set<OfferId>;
-  /** Sum of the resources of its offers. */
-  offered: Resources;
+  readonly offered: Sums;
+  readonly used: Sums;
   /** First answers by the number of the call; undefined while it is being decided. */
   readonly answers: Map<MessageId, BodyOf<"ANSWER">>;
   /** Calls up to this number were answered and forgotten. */

@@ -27,14 +27,16 @@ export function executorOf(info: TaskInfo): ExecutorId {
   return info.executor?.executorId ?? (info.taskId as string as ExecutorId);
 }
 
-/** A record of a task that runs, or will, on `agent`; not yet counted by the allocator. */
+/**
+ * A record of a task that runs, or will, on `agent`; not yet counted by the allocator. Its
+ * resources are those of its info, allocated to the role.
+ */
 export function addTask(
   turn: Turn,
   framework: FrameworkRecord,
   agent: AgentRecord,
   info: TaskInfo,
-  role: string,
-  state: TaskState,
+  { role, state, resources }: Pick<TaskRecord, "role" | "state" | "resources">,
 ): TaskRecord {
   const task: TaskRecord = {
     taskId: info.taskId,
@@ -43,10 +45,10 @@ export function addTask(
     executorId: executorOf(info),
     info,
     role,
-    resources: Resources.fromWire(info.resources).unallocate().allocate(role),
+    resources,
     state,
     statusUpdateState: undefined,
-    holds: holdsResources(state),
+    holds: false,
     unacknowledged: undefined,
     kill: undefined,
     statuses: [],
@@ -56,7 +58,18 @@ export function addTask(
   };
   framework.tasks.set(task.taskId, task);
   agent.tasks.add(task);
+  setHolds(turn, task, holdsResources(state));
   return task;
+}
+
+/** Whether the task counts; keeps its framework's sum. What the allocator counts is its own. */
+export function setHolds({ state }: Turn, task: TaskRecord, holds: boolean): void {
+  if (task.holds === holds) return;
+  task.holds = holds;
+  const framework = state.frameworks.get(task.frameworkId);
+  if (framework === undefined) return;
+  if (holds) framework.used.add(task.resources);
+  else framework.used.subtract(task.resources);
 }
 
 /** The executor that a task brings, counted once per agent until it exits. */
@@ -106,7 +119,7 @@ export function moveTask(turn: Turn, task: TaskRecord, to: TaskState): void {
   }
   task.state = to;
   if (!task.holds || holdsResources(to)) return;
-  task.holds = false;
+  setHolds(turn, task, false);
   const agent = state.agents.get(task.agentId);
   if (agent === undefined) return;
   recover(turn, task.frameworkId, agent, task.resources);
@@ -126,10 +139,14 @@ function releaseIdleExecutor(turn: Turn, agent: AgentRecord, task: TaskRecord): 
 
 /** Keeps one entry per run of equal states, the last of each, without its data. */
 export function keepStatus(task: TaskRecord, status: TaskStatus): void {
-  const { data: _, ...kept } = status;
+  const kept = status.data === undefined ? status : withoutData(status);
   if (task.statuses.at(-1)?.state === status.state) task.statuses.pop();
   task.statuses.push(kept);
   if (task.statuses.length > STATUSES_PER_TASK_MAX) task.statuses.splice(1, 1);
+}
+
+function withoutData({ data: _, ...kept }: TaskStatus): TaskStatus {
+  return kept;
 }
 
 /** Nothing of the task is kept any more. */

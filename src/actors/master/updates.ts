@@ -18,6 +18,11 @@ export function registeredAgent(turn: Turn, from: MailOf<"StatusUpdate">["from"]
   return undefined;
 }
 
+/** The status with the agent that says it; the agent's own word where it gives it. */
+function signed(status: TaskStatus, { agentId }: AgentRecord): TaskStatus {
+  return status.agentId === agentId ? status : { ...status, agentId };
+}
+
 export function statusUpdate(turn: Turn, { from, body }: MailOf<"StatusUpdate">): void {
   const { state } = turn;
   const agent = registeredAgent(turn, from);
@@ -25,7 +30,7 @@ export function statusUpdate(turn: Turn, { from, body }: MailOf<"StatusUpdate">)
   const { frameworkId, latestState } = body;
   const { uuid, taskId } = body.status;
   if (uuid === undefined) return refuse(turn, "invalid", "updates");
-  const status: TaskStatus = { ...body.status, agentId: agent.agentId };
+  const status = signed(body.status, agent);
   const framework = state.frameworks.get(frameworkId);
   if (framework === undefined) {
     // Nobody will ever acknowledge it, so the leader does: the agent's queue must end.
