@@ -123,3 +123,28 @@ t.test("an agent that is stopped lets its tasks run on", async (t) => {
   node.until(() => node.story("a").length === 2, "is told");
   t.same(node.story("a"), ["TASK_RUNNING", "TASK_FAILED 5"]);
 });
+
+t.test("parts are bounded by their bytes too", async (t) => {
+  const node = aNode();
+  for (let index = 0; index < 8; index++) {
+    const command = {
+      shell: false,
+      value: "sleep",
+      arguments: ["sleep", "900", "x".repeat(60_000)],
+    };
+    node.runTask(task(`t${index}`, "", { command }));
+  }
+  node.until(() => node.leader.updates.length === 8, "all run");
+  node.restartLeader(6);
+  node.until(() => node.leader.registered === 2, "registers again");
+  const last = node.leader.registrations.filter(({ parts }) => parts > 1);
+  t.same(
+    last.map(({ part, tasks }) => [part, tasks.length]),
+    [
+      [0, 2],
+      [1, 2],
+      [2, 2],
+      [3, 2],
+    ],
+  );
+});

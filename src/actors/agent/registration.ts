@@ -6,6 +6,7 @@
 import {
   type AgentInfo,
   type Beacon,
+  encodePlain,
   MASTER_PEER,
   REGISTER_TASKS_MAX,
   type RegisterAgent,
@@ -17,6 +18,8 @@ import { writeMeta } from "./meta.ts";
 import { type AgentState, count } from "./state.ts";
 import { pump, resendAll } from "./updates.ts";
 
+/** Bytes of tasks in one part: a frame less what else stands in it. */
+export const REGISTER_PART_BYTES_MAX = 160 * 1024;
 /** How long the answer to Register may take before Hello is said again. */
 export const REGISTERED_WAIT_MS = 15_000;
 /** Silence is judged this often. */
@@ -117,24 +120,50 @@ function lose(out: Effect[], why: string): void {
 
 /** Everything this agent has, in parts. What is not in it will never run (P-3.2). */
 function register(state: AgentState, out: Effect[]): void {
-  const tasks = [...state.model.tasks.values()];
-  const parts = Math.max(1, Math.ceil(tasks.length / REGISTER_TASKS_MAX));
+  const lists = partsOf(state, out);
   const { meta, bootId } = state;
   const after = [state.journal.after, state.metaToken].filter((token) => typeof token === "string");
-  for (let part = 0; part < parts; part++) {
-    const these = tasks.slice(part * REGISTER_TASKS_MAX, (part + 1) * REGISTER_TASKS_MAX);
+  for (const [part, tasks] of lists.entries()) {
     const body: RegisterAgent = {
       agent: agentInfo(state),
       bootId,
       incarnation: meta.incarnation,
       part,
-      parts,
-      tasks: these.map(recordOf),
-      frameworks: frameworksOf(state, these),
+      parts: lists.length,
+      tasks,
+      frameworks: frameworksOf(state, tasks),
     };
     const message = { kind: "RegisterAgent", body } as const;
     out.push({ kind: "send", to: MASTER_PEER, message, after });
   }
+}
+
+/** A part holds so many tasks, and so many bytes, as one message can. */
+function partsOf(state: AgentState, out: Effect[]): TaskRecord[][] {
+  const parts: TaskRecord[][] = [[]];
+  let bytes = 0;
+  for (const task of state.model.tasks.values()) {
+    let record = recordOf(task);
+    let size = encodePlain(record).length;
+    if (size > REGISTER_PART_BYTES_MAX) {
+      // The leader needs to know of it; its data is the executor's and its status comes anyway.
+      const { status: _status, ...rest } = record;
+      const { data: _data, ...info } = record.info;
+      record = { ...rest, info };
+      size = encodePlain(record).length;
+      count(out, "register-shortened", "task");
+    }
+    const last = parts.at(-1) ?? [];
+    const full = last.length >= REGISTER_TASKS_MAX || bytes + size > REGISTER_PART_BYTES_MAX;
+    if (full && last.length > 0) {
+      parts.push([record]);
+      bytes = size;
+    } else {
+      last.push(record);
+      bytes += size;
+    }
+  }
+  return parts;
 }
 
 function recordOf(task: Task): TaskRecord {
@@ -151,7 +180,10 @@ function recordOf(task: Task): TaskRecord {
   };
 }
 
-function frameworksOf(state: AgentState, tasks: readonly Task[]): RegisterAgent["frameworks"] {
+function frameworksOf(
+  state: AgentState,
+  tasks: readonly TaskRecord[],
+): RegisterAgent["frameworks"] {
   const ids = new Set(tasks.map(({ frameworkId }) => frameworkId));
   return [...ids].flatMap((frameworkId) => {
     const framework = state.model.frameworks.get(frameworkId);
