@@ -29,6 +29,22 @@ t.test("an agent is told that it is registered when the log has admitted it", as
   t.equal(stage.state.agents.get(agentId("a1"))?.condition, "registered");
 });
 
+t.test("an agent that registers again before the log has answered is admitted once", async (t) => {
+  const stage = leading();
+  stage.moods.push("late");
+  register(stage, "a1");
+  stage.closed(agentOf("a1"));
+  register(stage, "a1");
+  stage.settleLog();
+  stage.elapse(1000);
+  t.match(stage.take(), [
+    "agent.a1 ← Come",
+    "log ← AgentAdmitted a1",
+    "agent.a1 ← Come",
+    /agent.a1 ← AgentRegistered/,
+  ]);
+});
+
 t.test("agents are called a few at a time, the next when one has registered", async (t) => {
   const stage = leading({ comingMax: 2 });
   for (const name of ["a1", "a2", "a3"]) stage.hello(agentOf(name), name);

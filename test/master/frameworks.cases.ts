@@ -30,6 +30,22 @@ t.test("a subscription asked twice is answered with the same id", async (t) => {
   t.same(stage.take(), ["framework.f.i1 ← Come", `framework.f.i1 ← SUBSCRIBED ${F} count 2`]);
 });
 
+t.test("a framework that asks again before the log has answered is admitted once", async (t) => {
+  const stage = new Stage().lead();
+  stage.moods.push("late");
+  const peer = subscribe(stage, "f");
+  stage.closed(peer);
+  subscribe(stage, "f");
+  stage.settleLog();
+  stage.elapse(1000);
+  t.same(stage.take(), [
+    `${peer} ← Come`,
+    `log ← FrameworkAdmitted ${F}`,
+    `${peer} ← Come`,
+    `${peer} ← SUBSCRIBED ${F} count 1`,
+  ]);
+});
+
 t.test("a new instance fails over by id, and the old one is displaced for good", async (t) => {
   const stage = new Stage().lead();
   register(stage, "a1");

@@ -27,10 +27,7 @@ export function sweepAgents(turn: Turn): void {
   if (!mayJudge(turn)) return;
   for (const agent of state.agents.values()) {
     if (agent.leaving || !isOverdue(turn, agent)) continue;
-    if (!takeRemoval(turn)) {
-      refuse(turn, "busy", "removals-queued");
-      return;
-    }
+    if (!takeRemoval(turn)) return queueRemovals(turn);
     const { agentId, condition } = agent;
     if (state.proposedAgents.has(agentId)) continue;
     const operation = { kind: "AgentMarkedUnreachable", agentId, atMs: env.wallMs } as const;
@@ -74,11 +71,22 @@ function takeRemoval({ state, env }: Turn): boolean {
   if (env.nowMs - removals.sinceMs >= REMOVALS_WINDOW_MS) {
     removals.sinceMs = env.nowMs;
     removals.count = 0;
+    removals.said = false;
   }
   const most = Math.max(agentRemovalsMin, Math.floor(state.agents.size * agentRemovalsShare));
   if (removals.count >= most) return false;
   removals.count += 1;
   return true;
+}
+
+/** Many agents at once are more likely a fault of the net than of all of them: said once. */
+function queueRemovals(turn: Turn): void {
+  const { removals, agents } = turn.state;
+  refuse(turn, "busy", "removals-queued");
+  if (removals.said) return;
+  removals.said = true;
+  const { count } = removals;
+  note(turn, "warn", "removals of silent agents wait", { removed: count, agents: agents.size });
 }
 
 /** The log has said it: the agent is unreachable, or gone for good. */

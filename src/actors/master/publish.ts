@@ -230,9 +230,11 @@ function bytesOf(event: OperatorEvent): number {
     return EVENT_BYTES_ESTIMATE + (event.status.data?.length ?? 0);
   }
   if (event.type !== "TASK_ADDED") return EVENT_BYTES_ESTIMATE;
-  const { command, data, executor } = event.task.info;
+  const { info, statuses } = event.task;
+  const { command, data, executor } = info;
   const commands = JSON.stringify([command ?? null, executor ?? null]).length;
-  return 2 * EVENT_BYTES_ESTIMATE + commands + (data?.length ?? 0);
+  const said = statuses.reduce((sum, { message }) => sum + 256 + (message?.length ?? 0), 0);
+  return 2 * EVENT_BYTES_ESTIMATE + commands + said + (data?.length ?? 0);
 }
 
 function agentView(agent: AgentRecord, { allocator }: Sources): AgentView {

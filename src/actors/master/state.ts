@@ -148,7 +148,7 @@ export class MasterState {
   /** After standing still, silence is counted from here (P-6.1). */
   judgeFromMs = 0;
   /** Agents removed in the minute that began then. */
-  removals = { sinceMs: 0, count: 0 };
+  removals = { sinceMs: 0, count: 0, said: false };
   /** Something changed that may make new offers possible. */
   allocationWanted = false;
   readonly publisher: Publisher;
