@@ -37,12 +37,12 @@ t.test("an agent that registers again before the log has answered is admitted on
   register(stage, "a1");
   stage.settleLog();
   stage.elapse(1000);
-  t.match(stage.take(), [
-    "agent.a1 ← Come",
-    "log ← AgentAdmitted a1",
-    "agent.a1 ← Come",
-    /agent.a1 ← AgentRegistered/,
-  ]);
+  const lines = stage.take();
+  t.same(
+    lines.filter((line) => line.startsWith("log ←")),
+    ["log ← AgentAdmitted a1"],
+  );
+  t.match(lines.at(-1), /agent.a1 ← AgentRegistered/);
 });
 
 t.test("agents are called a few at a time, the next when one has registered", async (t) => {
