@@ -5,13 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import t from "tap";
 import { openSandbox, SANDBOX_READ_BYTES_MAX } from "#adapters";
-import {
-  memoryWithin,
-  parseCgroupPath,
-  parseMemTotal,
-  probeMachine,
-  whyUnenforced,
-} from "../../src/daemon/probe-machine.ts";
+import { memoryWithin, parseCgroupPath, parseMemTotal, probeMachine, whyUnenforced } from "#daemon";
 
 t.test("a sandbox gives byte ranges of its own files and nothing else", async (t) => {
   const base = mkdtempSync(join(tmpdir(), "meseta-test-"));

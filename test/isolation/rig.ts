@@ -12,9 +12,10 @@ import {
   openLauncher,
   shellLauncherPrograms,
 } from "#adapters";
-import { driverOf, probeMachine } from "../../src/daemon/probe-machine.ts";
+import { driverOf, probeMachine } from "#daemon";
 import { type CgroupDriver, type CgroupValues, noneDriver } from "#isolation";
 import type { LaunchPlan, Launcher } from "#runtime";
+import { until as untilWithin, within } from "../support/until.ts";
 import { ask, type KnownCommands, type LauncherRig, recover } from "../contracts/launcher.cases.ts";
 
 const NATIVE_DIR = join(process.cwd(), "dist", "native");
@@ -102,25 +103,13 @@ export async function makeRig(kind: RigKind): Promise<RealRig> {
   return rig;
 }
 
-export async function settle<T>(promise: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`nothing within ${SETTLE_MS} ms`)), SETTLE_MS);
-  });
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    clearTimeout(timer);
-  }
+export function settle<T>(promise: Promise<T>): Promise<T> {
+  return within(promise, "an answer of the launcher", SETTLE_MS);
 }
 
-/** Polls a condition with a bound; for what nobody announces. */
-export async function until(what: string, holds: () => boolean): Promise<void> {
-  const end = performance.now() + SETTLE_MS;
-  while (!holds()) {
-    if (performance.now() > end) throw new Error(`not within ${SETTLE_MS} ms: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
+/** Polls a condition with a bound that fits an emulated machine too; for what nobody announces. */
+export function until(what: string, holds: () => boolean): Promise<void> {
+  return untilWithin(holds, what, SETTLE_MS);
 }
 
 /** Destroys whatever is left, then removes directory and cgroups. */

@@ -15,3 +15,20 @@ export async function until(
     await new Promise((resolve) => setTimeout(resolve, POLL_INTERVAL_MS));
   }
 }
+
+/** The result of `promise`. @throws Error naming `what` when it has not come within `limitMs`. */
+export async function within<T>(
+  promise: Promise<T>,
+  what: string,
+  limitMs: number = UNTIL_MS_MAX,
+): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`${what}: not within ${limitMs} ms`)), limitMs);
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

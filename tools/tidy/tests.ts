@@ -27,7 +27,9 @@ function waits({ path, tokens }: Source): Finding[] {
   return tokens.flatMap((token, at) => {
     const timers = token.kind === "string" && token.text === "node:timers/promises";
     const atomics = token.text === "wait" && tokens[at - 2]?.text === "Atomics";
-    const called = CLOCK_NAMES.has(token.text) && tokens[at + 1]?.text === "(";
+    // `t.setTimeout(…)` bounds a test; it does not wait.
+    const ofTest = tokens[at - 1]?.text === "." && tokens[at - 2]?.text === "t";
+    const called = CLOCK_NAMES.has(token.text) && tokens[at + 1]?.text === "(" && !ofTest;
     if (!timers && !atomics && !(token.kind === "name" && called)) return [];
     const text = `wait for a condition with a bound (${WAITING_FILE}), never for time to pass`;
     return [{ rule: "test-waits", path, line: token.line, text }];
