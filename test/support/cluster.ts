@@ -4,7 +4,7 @@
  * machine, so that a test can say what is left of it.
  */
 import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process";
-import { chmod, mkdtemp, readFile, rm } from "node:fs/promises";
+import { chmod, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -151,6 +151,11 @@ export class Bench {
     const { exit, stdout, stderr } = await this.meseta([...args, "-o", "json"]);
     if (exit !== 0) throw new Error(`meseta ${args.join(" ")} ended with ${exit}: ${stderr}`);
     return JSON.parse(stdout);
+  }
+
+  /** Makes a file that everybody may read, such as a gate that tasks wait for. */
+  touch(path: string): Promise<void> {
+    return writeFile(path, "", { mode: 0o644 });
   }
 
   /** Ends whatever was started here and still runs, then the folder. */

@@ -178,14 +178,18 @@ function takeTask(
   }
   const task = known ?? newTask(turn, framework, agent, reported);
   task.containerId = containerId;
-  if (known === undefined) turn.state.publisher.taskAdded(task);
-  else {
+  if (known === undefined) {
+    // Before anybody is told of it: its container and how it began stand in its status.
+    if (status !== undefined) keepStatus(task, status);
+    // A reconciliation repeats what the framework was told, not what it will be told.
+    task.statusUpdateState = reported.statusUpdateState;
+    turn.state.publisher.taskAdded(task);
+  } else {
     // The allocator counts the agent anew below: what the move frees is not freed twice.
     setHolds(turn, known, false);
     moveTask(turn, known, state);
   }
   setHolds(turn, task, holdsResources(task.state));
-  if (known === undefined && status !== undefined) keepStatus(task, status);
   if (isTerminal(task.state)) return task;
   if (wasAway) announce(turn, task);
   if (task.kill !== undefined) sayKill(turn, agent, task);

@@ -1,0 +1,7 @@
+/** Whole clusters: real processes, a real broker, real cgroups, as a person starts them. */
+import t from "tap";
+
+/** Of the whole file. */
+t.setTimeout(300_000);
+
+await import("./crash.cases.ts");
