@@ -29,6 +29,7 @@ import {
   type TaskId,
   type TaskStatus,
 } from "#protocol";
+import type { Bus } from "#runtime";
 
 const DAY_MS = 24 * 3_600_000;
 const STANDARD_ERROR = 2;
@@ -126,6 +127,7 @@ export function connect(options: ConnectOptions, handlers: Handlers): Framework 
   return {
     ...driver,
     async close() {
+      await lastWords(bus);
       await new Promise<void>((done) => actor.stop(done));
       await closeBus();
     },
@@ -136,6 +138,12 @@ export function connect(options: ConnectOptions, handlers: Handlers): Framework 
       await closeBus();
     },
   };
+}
+
+/** What was said in this turn, acknowledgements too, leaves before the driver does. */
+async function lastWords(bus: Bus): Promise<void> {
+  for (let turn = 0; turn < 2; turn += 1) await new Promise((done) => setImmediate(done));
+  await new Promise((done) => bus.flush(done));
 }
 
 function configOf(
