@@ -7,6 +7,7 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import type { Identity } from "#access";
 import {
+  type AgentConfig,
   agentConfig,
   createAgent,
   type DiskUsage,
@@ -24,6 +25,8 @@ import {
 } from "#adapters";
 import {
   CGROUP_ROOT_DEFAULT,
+  type CgroupDriver,
+  type CgroupMode,
   cpuIsolator,
   ISOLATOR_ACTOR,
   type IsolatorConfig,
@@ -86,8 +89,6 @@ export async function startAgent(options: AgentProcessOptions): Promise<AgentPro
   const disk = await openFilesDisk({ root: workDir, clock });
   const agentId = await openAgentId(workDir, identity.principal);
   const facts = probeMachine(workDir);
-  const resources = readResources(options, facts);
-  const attributes = readAttributes(options.attributes);
   const driver = driverOf(facts, { root: CGROUP_ROOT_DEFAULT, agentId });
   const runtimeDir = join(workDir, "run");
   const launcher = openLauncher({
@@ -112,32 +113,8 @@ export async function startAgent(options: AgentProcessOptions): Promise<AgentPro
       soon: (run) => clock.soon(run),
     }),
   };
-  const config = agentConfig({
-    principal: identity.principal,
-    agentId,
-    hostname: hostname(),
-    resources: resources.toWire(),
-    attributes,
-    version: buildVersion(),
-    isolation: driver.mode,
-    ...(driver.mode === "none" ? {} : { cgroup: `/${CGROUP_ROOT_DEFAULT}/${agentId}` }),
-    workDir,
-    userOf: facts.isRoot ? systemUser : null,
-    environment: { PATH: TASK_PATH },
-    executorAccess: null,
-    gcDelayMs: options.gcDelayMs,
-  });
-  const isolatorConfig: IsolatorConfig = {
-    agentId,
-    machine: facts,
-    driver,
-    isolators: [
-      cpuIsolator({ isQuotaForAll: false }),
-      memIsolator,
-      pidsIsolator({ max: options.pidsLimit }),
-    ],
-    logs: { bytes: options.logFileBytes, files: options.logFileCount },
-  };
+  const config = configOf(options, { agentId, facts, mode: driver.mode });
+  const isolatorConfig = isolatorConfigOf(options, { agentId, facts, driver });
   const subjects = subjectsOf(options.cluster);
   let both: RunningAgent | undefined;
   const kept = keepRunning({
@@ -176,6 +153,50 @@ export async function startAgent(options: AgentProcessOptions): Promise<AgentPro
       await removeCgroups(driver, logger);
       await closeDisk(disk);
     },
+  };
+}
+
+interface Node {
+  readonly agentId: AgentId;
+  readonly facts: MachineFacts;
+}
+
+/** @throws Error in one sentence for resources and attributes that cannot be read. */
+function configOf(
+  options: AgentProcessOptions,
+  { agentId, facts, mode }: Node & { readonly mode: CgroupMode },
+): AgentConfig {
+  return agentConfig({
+    principal: options.identity.principal,
+    agentId,
+    hostname: hostname(),
+    resources: readResources(options, facts).toWire(),
+    attributes: readAttributes(options.attributes),
+    version: buildVersion(),
+    isolation: mode,
+    ...(mode === "none" ? {} : { cgroup: `/${CGROUP_ROOT_DEFAULT}/${agentId}` }),
+    workDir: options.workDir,
+    userOf: facts.isRoot ? systemUser : null,
+    environment: { PATH: TASK_PATH },
+    executorAccess: null,
+    gcDelayMs: options.gcDelayMs,
+  });
+}
+
+function isolatorConfigOf(
+  options: AgentProcessOptions,
+  { agentId, facts, driver }: Node & { readonly driver: CgroupDriver },
+): IsolatorConfig {
+  return {
+    agentId,
+    machine: facts,
+    driver,
+    isolators: [
+      cpuIsolator({ isQuotaForAll: false }),
+      memIsolator,
+      pidsIsolator({ max: options.pidsLimit }),
+    ],
+    logs: { bytes: options.logFileBytes, files: options.logFileCount },
   };
 }
 

@@ -1,0 +1,2 @@
+/** Entry of the command line's tests. */
+import "./refusals.cases.ts";
