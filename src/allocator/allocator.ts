@@ -22,12 +22,12 @@ import { runCycle, type Surroundings } from "./cycle.ts";
 import { abilitiesOf } from "./eligibility.ts";
 import { explain } from "./explain.ts";
 import { Filters } from "./filters.ts";
-import { type Framework, newFramework, Roles, type Subscription } from "./roles.ts";
+import { type Framework, newFramework, Roles, type Sorters, type Subscription } from "./roles.ts";
 import { chargeOf, Totals } from "./shares.ts";
 import { sharesOf } from "./view.ts";
 
 /**
- * A flat weighted dominant-resource-fairness allocator.
+ * An allocator by hierarchical weighted dominant resource fairness.
  * @throws RangeError where an option is out of its bounds.
  */
 export function createAllocator(options: AllocatorOptions): Allocator {
@@ -35,10 +35,10 @@ export function createAllocator(options: AllocatorOptions): Allocator {
   if (!Number.isFinite(allocationIntervalMs) || allocationIntervalMs <= 0) {
     throw new RangeError(`allocationIntervalMs: ${allocationIntervalMs} is not above 0`);
   }
-  return new FlatAllocator(options);
+  return new HierarchicalAllocator(options);
 }
 
-class FlatAllocator implements Allocator {
+class HierarchicalAllocator implements Allocator {
   readonly #totals: Totals;
   readonly #agents: Agents;
   readonly #roles: Roles;
@@ -55,7 +55,7 @@ class FlatAllocator implements Allocator {
   constructor(options: AllocatorOptions) {
     this.#totals = new Totals(new ResourceNames(), options.fairnessExcluded ?? []);
     this.#agents = new Agents(this.#totals);
-    this.#roles = new Roles(this.#totals);
+    this.#roles = new Roles(this.#totals, sortersOf(options));
     this.#filters = new Filters(options.allocationIntervalMs);
     this.#around = {
       agents: this.#agents,
@@ -142,6 +142,8 @@ class FlatAllocator implements Allocator {
     const framework = this.#framework(frameworkId);
     framework.spec = spec;
     framework.abilities = abilitiesOf(spec);
+    // First come, then go: what is shared above both is not taken down in between.
+    const served = this.#subscribeAll(framework);
     for (const subscription of [...framework.subscriptions.values()]) {
       if (spec.roles.includes(subscription.role.name)) continue;
       this.#touch(this.#filters.dropClient(subscription));
@@ -149,7 +151,7 @@ class FlatAllocator implements Allocator {
       this.#roles.refresh(subscription);
       this.#roles.leaveIfIdle(subscription);
     }
-    if (this.#subscribeAll(framework) && framework.active) this.requestAllocation();
+    if (served && framework.active) this.requestAllocation();
   }
 
   removeFramework(frameworkId: FrameworkId): void {
@@ -415,6 +417,13 @@ class FlatAllocator implements Allocator {
   #touch(agentIds: Iterable<AgentId>): void {
     for (const agentId of agentIds) this.#dirty.add(agentId);
   }
+}
+
+function sortersOf({ roleSorter, frameworkSorter, random }: AllocatorOptions): Sorters {
+  return {
+    roles: roleSorter === "random" ? { random } : {},
+    frameworks: frameworkSorter === "random" ? { random } : {},
+  };
 }
 
 /** Resources by allocation role; what names none counts to the default role. */

@@ -12,13 +12,20 @@ import type {
 } from "#protocol";
 import type { Quantities, Resources } from "#resources";
 
+/** By fairness, or drawn anew for each agent with chances by weight. */
+export type Sorter = "drf" | "random";
+
 export type AllocatorOptions = {
   /** An offer must contain one of these sets; an empty list sets no minimum. */
   readonly minAllocatable: readonly Quantities[];
   /** How often the caller runs the batch; a filter outlives at least one batch. */
   readonly allocationIntervalMs: number;
-  /** Uniform in [0, 1): draws the order of agents in each run. */
+  /** Uniform in [0, 1): draws the order of agents in each run, and of random sorters. */
   readonly random: () => number;
+  /** How roles come into order; `drf` where not given. */
+  readonly roleSorter?: Sorter;
+  /** The same for the frameworks of a role. */
+  readonly frameworkSorter?: Sorter;
   /** Names that do not count towards shares. */
   readonly fairnessExcluded?: readonly string[];
   /** Hide agents with gpus from frameworks without GPU_RESOURCES; true where not given. */

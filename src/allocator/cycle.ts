@@ -52,13 +52,17 @@ function serveAgent(around: Surroundings, slot: Slot, offers: OfferCandidate[]):
   const { agents, roles } = around;
   // Shared resources stay free when they are offered, but not twice in one run.
   let sharedOut = Resources.EMPTY;
-  for (const { owner: role } of roles.order.sort()) {
+  const roleWalk = roles.order.walk();
+  for (let at = roleWalk.next(); at !== undefined; at = roleWalk.next()) {
+    const role = at.owner;
     if (agents.free(slot).isEmpty) return;
     if (!mayServe(agents, slot, role)) {
       around.count("reservation");
       continue;
     }
-    for (const { owner: subscription } of role.frameworks.sort()) {
+    const walk = role.frameworks.walk();
+    for (let client = walk.next(); client !== undefined; client = walk.next()) {
+      const subscription = client.owner;
       const offered = offerable(around, slot, subscription, sharedOut);
       if (typeof offered === "string") {
         if (offered === "reservation") break;

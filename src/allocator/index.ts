@@ -15,6 +15,7 @@ export type {
   RoleShare,
   Shares,
   Shortage,
+  Sorter,
 } from "./contract.ts";
 export { createAllocator } from "./allocator.ts";
 export { FILTERS_PER_CLIENT_MAX, REFUSE_MS_MAX } from "./filters.ts";

@@ -1,45 +1,115 @@
 /**
- * Clients in the order in which they are served: lowest dominant share ÷ weight, then fewest
- * allocations so far, then name (mesos.md §11.2, one level of it). The order is repaired where
- * clients moved and rebuilt only when the totals of the cluster changed. Roles stand in one such
- * order, the frameworks of each role in another.
+ * Clients in the order in which they are served: a tree by the components of their names, and on
+ * each level lowest dominant share ÷ weight first, then fewest allocations so far, then name
+ * (mesos.md §11.2). What a client holds counts for every node above it. The order is repaired where
+ * nodes moved and rebuilt only when the totals of the cluster changed. Roles stand in one such
+ * tree; the frameworks of each role stand in another that has one level.
  */
 import { compareText, dominantShare } from "#resources";
+import { ListWalk, weightedShuffle } from "./random-order.ts";
 import { type Charge, Holding, type Totals } from "./shares.ts";
 
-export type Client<Owner> = {
-  readonly name: string;
-  readonly owner: Owner;
+/** Above this part of moved nodes a whole sort of a level is cheaper than single repairs. */
+const REPAIRED_PART_MAX = 0.125;
+
+/** The component of a client that also has clients below it: such a leaf has weight 1. */
+const VIRTUAL_LEAF = ".";
+
+class OrderNode<Owner> {
+  component: string;
+  parent: Branch<Owner> | undefined;
   readonly holding: Holding;
   weight: number;
-  active: boolean;
-  /** Grows with each allocation, never falls. */
-  allocations: number;
-  /** The keys under which the client stands in the sorted list. */
-  placedShare: number;
-  placedAllocations: number;
-};
+  /** Grows with each allocation here or below, never falls. */
+  allocations = 0;
+  /** Whether it stands in its parent's sorted list, and under which keys. */
+  placed = false;
+  placedShare = 0;
+  placedAllocations = 0;
+  /** Noted for repair. */
+  moved = false;
 
-/** Above this part of moved clients a whole sort is cheaper than single repairs. */
-const REPAIRED_PART_MAX = 0.125;
+  constructor(component: string, parent: Branch<Owner> | undefined, of: NodeParts) {
+    this.component = component;
+    this.parent = parent;
+    this.holding = of.holding;
+    this.weight = of.weight;
+  }
+}
+
+type NodeParts = { readonly holding: Holding; readonly weight: number };
+
+/** A leaf: somebody who can be served. */
+export class Client<Owner> extends OrderNode<Owner> {
+  readonly name: string;
+  readonly owner: Owner;
+  active = false;
+
+  constructor(
+    name: string,
+    owner: Owner,
+    place: NodeParts & { component: string; parent: Branch<Owner> },
+  ) {
+    super(place.component, place.parent, place);
+    this.name = name;
+    this.owner = owner;
+  }
+}
+
+/** An inner node: clients stand below it. */
+class Branch<Owner> extends OrderNode<Owner> {
+  readonly path: string;
+  readonly children = new Map<string, Place<Owner>>();
+  /** The children under which something is active. */
+  sorted: Place<Owner>[] = [];
+  repairs: Place<Owner>[] = [];
+  seenVersion = -1;
+
+  constructor(path: string, component: string, parent: Branch<Owner> | undefined, of: NodeParts) {
+    super(component, parent, of);
+    this.path = path;
+  }
+}
+
+type Place<Owner> = Client<Owner> | Branch<Owner>;
+
+/** Gives the active clients one by one; what is booked meanwhile does not change this walk. */
+export interface Walk<Owner> {
+  next(): Client<Owner> | undefined;
+}
+
+export type OrderOptions = {
+  /** Whether names are paths; else all clients stand on one level. */
+  readonly tree?: boolean;
+  /** The weight of a path when a node for it is made; 1 where not given. */
+  readonly weightOf?: (path: string) => number;
+  /** Draws the order by weight instead of sorting it by share; a fresh draw for each walk. */
+  readonly random?: () => number;
+};
 
 export class FairOrder<Owner> {
   readonly #totals: Totals;
+  readonly #options: OrderOptions;
   readonly #clients = new Map<string, Client<Owner>>();
-  #sorted: Client<Owner>[] = [];
-  readonly #moved = new Set<Client<Owner>>();
-  #seenVersion = -1;
+  readonly #branches = new Map<string, Branch<Owner>>();
+  readonly #root: Branch<Owner>;
 
-  constructor(totals: Totals) {
+  constructor(totals: Totals, options: OrderOptions = {}) {
     this.#totals = totals;
+    this.#options = options;
+    this.#root = new Branch<Owner>("", "", undefined, {
+      holding: new Holding(totals.names),
+      weight: 1,
+    });
   }
 
   get size(): number {
     return this.#clients.size;
   }
 
-  get activeCount(): number {
-    return this.#sorted.length;
+  /** Whether somebody can be served. */
+  get isActive(): boolean {
+    return this.#root.sorted.length > 0;
   }
 
   get(name: string): Client<Owner> | undefined {
@@ -51,25 +121,24 @@ export class FairOrder<Owner> {
   }
 
   /** A new client, not active yet. */
-  add(name: string, owner: Owner, weight = 1): Client<Owner> {
+  add(name: string, owner: Owner): Client<Owner> {
     if (this.#clients.has(name)) throw new Error(`client ${name} is there already`);
-    const client: Client<Owner> = {
-      name,
-      owner,
-      holding: new Holding(this.#totals.names),
-      weight,
-      active: false,
-      allocations: 0,
-      placedShare: 0,
-      placedAllocations: 0,
-    };
+    const client = new Client(name, owner, this.#placeFor(name));
+    client.parent?.children.set(client.component, client);
     this.#clients.set(name, client);
     return client;
   }
 
+  /** What it holds is taken from all above it; their allocation counts stay. */
   remove(client: Client<Owner>): void {
     this.deactivate(client);
     this.#clients.delete(client.name);
+    for (const node of this.#above(client)) {
+      node.holding.giveAll(client.holding);
+      this.#move(node);
+    }
+    client.parent?.children.delete(client.component);
+    this.#prune(client.parent);
   }
 
   activate(client: Client<Owner>): void {
@@ -81,106 +150,287 @@ export class FairOrder<Owner> {
   /** Not served any more; what it holds and its allocation count stay. */
   deactivate(client: Client<Owner>): void {
     if (!client.active) return;
-    this.#sorted.splice(this.#indexOf(client), 1);
-    this.#moved.delete(client);
     client.active = false;
+    this.#unplace(client);
   }
 
-  setWeight(client: Client<Owner>, weight: number): void {
-    client.weight = weight;
-    this.#move(client);
+  /** Takes effect at once, on inner nodes too: Mesos forgets those (mesos.md §11.2). */
+  setWeight(path: string, weight: number): void {
+    const node = this.#branches.get(path) ?? this.#clients.get(path);
+    if (node === undefined) return;
+    node.weight = weight;
+    this.#move(node);
   }
 
   /** One allocation more. */
   allocated(client: Client<Owner>, charge: Charge): void {
-    client.holding.take(charge);
-    client.allocations += 1;
-    this.#move(client);
+    for (let node: Place<Owner> = client; ; node = node.parent) {
+      node.holding.take(charge);
+      node.allocations += 1;
+      this.#move(node);
+      if (node.parent === undefined || node.parent === this.#root) return;
+    }
   }
 
   unallocated(client: Client<Owner>, charge: Charge): void {
-    client.holding.give(charge);
-    this.#move(client);
+    for (let node: Place<Owner> = client; ; node = node.parent) {
+      node.holding.give(charge);
+      this.#move(node);
+      if (node.parent === undefined || node.parent === this.#root) return;
+    }
   }
 
   /** What a client holds was converted: no allocation more. */
   updated(client: Client<Owner>, gone: Charge, come: Charge): void {
-    client.holding.give(gone);
-    client.holding.take(come);
-    this.#move(client);
+    for (let node: Place<Owner> = client; ; node = node.parent) {
+      node.holding.give(gone);
+      node.holding.take(come);
+      this.#move(node);
+      if (node.parent === undefined || node.parent === this.#root) return;
+    }
   }
 
   /** The dominant share, before the weight divides it. */
-  shareOf(client: Client<Owner>): number {
-    return dominantShare(client.holding.vector, this.#totals.vector, this.#totals.excluded);
+  shareOf({ holding }: Client<Owner>): number {
+    return dominantShare(holding.vector, this.#totals.vector, this.#totals.excluded);
   }
 
   weightedShareOf(client: Client<Owner>): number {
     return this.shareOf(client) / client.weight;
   }
 
-  /**
-   * The active clients, first served first. The list stays as it is, whatever is booked meanwhile,
-   * until the next call: a run reads it once per agent.
-   */
+  /** The active clients, first served first. */
   sort(): readonly Client<Owner>[] {
-    if (this.#seenVersion !== this.#totals.version) this.#resort();
-    else if (this.#moved.size > this.#sorted.length * REPAIRED_PART_MAX + 1) this.#resort();
-    else for (const client of this.#moved) this.#repair(client);
-    this.#moved.clear();
-    return this.#sorted;
+    const list: Client<Owner>[] = [];
+    const walk = this.walk();
+    for (let client = walk.next(); client !== undefined; client = walk.next()) list.push(client);
+    return list;
   }
 
-  #move(client: Client<Owner>): void {
-    if (client.active) this.#moved.add(client);
+  /**
+   * The active clients one by one, for a run to read once per agent. What is booked during the
+   * walk moves nodes in later walks only: a level is repaired when the walk enters it, and all that
+   * can be booked until then lies on levels that the walk has entered before.
+   */
+  walk(): Walk<Owner> {
+    const { random } = this.#options;
+    if (random !== undefined) return new ListWalk(this.#drawn(random));
+    this.#repair(this.#root);
+    return new TreeWalk(this.#root, (branch) => this.#repair(branch));
   }
 
-  #resort(): void {
-    this.#seenVersion = this.#totals.version;
-    for (const client of this.#sorted) this.#setKeys(client);
-    this.#sorted.sort(compareClients);
+  #drawn(random: () => number): Client<Owner>[] {
+    const clients: Client<Owner>[] = [];
+    const weights: number[] = [];
+    const enter = (branch: Branch<Owner>, part: number): void => {
+      let sum = 0;
+      for (const node of branch.sorted) sum += node.weight;
+      for (const node of branch.sorted) {
+        const relative = (part * node.weight) / sum;
+        if (node instanceof Branch) enter(node, relative);
+        else {
+          clients.push(node);
+          weights.push(relative);
+        }
+      }
+    };
+    enter(this.#root, 1);
+    return weightedShuffle(clients, weights, random);
   }
 
-  #repair(client: Client<Owner>): void {
-    this.#sorted.splice(this.#indexOf(client), 1);
-    this.#place(client);
-  }
+  // ---- the tree
 
-  #place(client: Client<Owner>): void {
-    this.#setKeys(client);
-    this.#sorted.splice(this.#search(client), 0, client);
-  }
-
-  #setKeys(client: Client<Owner>): void {
-    client.placedShare = this.weightedShareOf(client);
-    client.placedAllocations = client.allocations;
-  }
-
-  #indexOf(client: Client<Owner>): number {
-    const index = this.#search(client);
-    if (this.#sorted[index] !== client) throw new Error(`client ${client.name} is out of order`);
-    return index;
-  }
-
-  /** The first index whose client does not stand before this one, by the keys both are under. */
-  #search(client: Client<Owner>): number {
-    let low = 0;
-    let high = this.#sorted.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      const other = this.#sorted[middle];
-      if (other !== undefined && compareClients(other, client) < 0) low = middle + 1;
-      else high = middle;
+  /** Where a client of this name stands; makes the inner nodes on the way. */
+  #placeFor(name: string): NodeParts & { component: string; parent: Branch<Owner> } {
+    const holding = new Holding(this.#totals.names);
+    const weight = this.#weightOf(name);
+    if (this.#options.tree !== true) {
+      return { component: name, parent: this.#root, holding, weight };
     }
-    return low;
+    const branch = this.#branches.get(name);
+    if (branch !== undefined) {
+      return { component: VIRTUAL_LEAF, parent: branch, holding, weight: 1 };
+    }
+    const slash = name.lastIndexOf("/");
+    const parent = slash > 0 ? this.#branchAt(name.slice(0, slash)) : this.#root;
+    return { component: name.slice(slash + 1), parent, holding, weight };
+  }
+
+  #branchAt(path: string): Branch<Owner> {
+    const known = this.#branches.get(path);
+    if (known !== undefined) return known;
+    const slash = path.lastIndexOf("/");
+    const parent = slash > 0 ? this.#branchAt(path.slice(0, slash)) : this.#root;
+    const component = path.slice(slash + 1);
+    const holding = new Holding(this.#totals.names);
+    const branch = new Branch(path, component, parent, { holding, weight: this.#weightOf(path) });
+    this.#branches.set(path, branch);
+    const leaf = this.#clients.get(path);
+    if (leaf !== undefined) this.#sink(leaf, branch);
+    parent.children.set(component, branch);
+    if (leaf?.active) this.#place(leaf);
+    return branch;
+  }
+
+  /** A client that gets others below it becomes the virtual leaf of its own node. */
+  #sink(leaf: Client<Owner>, branch: Branch<Owner>): void {
+    if (leaf.placed) this.#unplace(leaf);
+    branch.holding.takeAll(leaf.holding);
+    branch.allocations = leaf.allocations;
+    leaf.parent = branch;
+    leaf.component = VIRTUAL_LEAF;
+    leaf.weight = 1;
+    branch.children.set(VIRTUAL_LEAF, leaf);
+  }
+
+  /** Drops inner nodes without children; one that has only its virtual leaf collapses into it. */
+  #prune(from: Branch<Owner> | undefined): void {
+    let branch = from;
+    while (branch !== undefined && branch !== this.#root) {
+      const { parent } = branch;
+      const leaf = branch.children.get(VIRTUAL_LEAF);
+      if (branch.children.size > 1 || (branch.children.size === 1 && leaf === undefined)) return;
+      this.#branches.delete(branch.path);
+      parent?.children.delete(branch.component);
+      if (leaf instanceof Client) {
+        if (leaf.placed) this.#unplace(leaf);
+        leaf.parent = parent;
+        leaf.component = branch.component;
+        leaf.weight = branch.weight;
+        leaf.allocations = branch.allocations;
+        parent?.children.set(leaf.component, leaf);
+        if (leaf.active) this.#place(leaf);
+        return;
+      }
+      branch = parent;
+    }
+  }
+
+  #weightOf(path: string): number {
+    return this.#options.weightOf?.(path) ?? 1;
+  }
+
+  *#above(client: Client<Owner>): Iterable<Branch<Owner>> {
+    for (let node = client.parent; node !== undefined && node !== this.#root; node = node.parent) {
+      yield node;
+    }
+  }
+
+  // ---- the sorted lists
+
+  #place(node: Place<Owner>): void {
+    const { parent } = node;
+    if (parent === undefined || node.placed) return;
+    this.#insert(parent, node);
+    node.placed = true;
+    if (parent.sorted.length === 1) this.#place(parent);
+  }
+
+  #unplace(node: Place<Owner>): void {
+    const { parent } = node;
+    if (parent === undefined || !node.placed) return;
+    parent.sorted.splice(indexOf(parent.sorted, node), 1);
+    node.placed = false;
+    // A note in its level's list of repairs, if there is one, is passed over there.
+    node.moved = false;
+    if (parent.sorted.length === 0) this.#unplace(parent);
+  }
+
+  #move(node: Place<Owner>): void {
+    if (!node.placed || node.moved) return;
+    node.moved = true;
+    node.parent?.repairs.push(node);
+  }
+
+  #repair(branch: Branch<Owner>): void {
+    const { repairs, sorted } = branch;
+    const stale = branch.seenVersion !== this.#totals.version;
+    if (repairs.length === 0 && !stale) return;
+    if (stale || repairs.length > sorted.length * REPAIRED_PART_MAX + 1) {
+      branch.seenVersion = this.#totals.version;
+      for (const node of sorted) this.#setKeys(node);
+      sorted.sort(comparePlaces);
+      for (const node of repairs) node.moved = false;
+    } else {
+      for (const node of repairs) {
+        node.moved = false;
+        if (!node.placed || node.parent !== branch) continue;
+        sorted.splice(indexOf(sorted, node), 1);
+        this.#insert(branch, node);
+      }
+    }
+    branch.repairs = [];
+  }
+
+  #insert(branch: Branch<Owner>, node: Place<Owner>): void {
+    this.#setKeys(node);
+    branch.sorted.splice(search(branch.sorted, node), 0, node);
+  }
+
+  #setKeys(node: Place<Owner>): void {
+    const { vector, excluded } = this.#totals;
+    node.placedShare = dominantShare(node.holding.vector, vector, excluded) / node.weight;
+    node.placedAllocations = node.allocations;
   }
 }
 
-/** By code units of the name, which for the characters of roles and ids is byte order. */
-function compareClients<Owner>(left: Client<Owner>, right: Client<Owner>): number {
+/** Before each other: what stands below a node is walked when its turn comes. */
+class TreeWalk<Owner> implements Walk<Owner> {
+  readonly #enter: (branch: Branch<Owner>) => void;
+  #branch: Branch<Owner>;
+  #at = 0;
+  #above: { branch: Branch<Owner>; at: number }[] | undefined;
+
+  constructor(root: Branch<Owner>, enter: (branch: Branch<Owner>) => void) {
+    this.#branch = root;
+    this.#enter = enter;
+  }
+
+  next(): Client<Owner> | undefined {
+    for (;;) {
+      const node = this.#branch.sorted[this.#at];
+      if (node === undefined) {
+        const up = this.#above?.pop();
+        if (up === undefined) return undefined;
+        this.#branch = up.branch;
+        this.#at = up.at;
+        continue;
+      }
+      this.#at += 1;
+      if (node instanceof Client) return node;
+      this.#above ??= [];
+      this.#above.push({ branch: this.#branch, at: this.#at });
+      this.#enter(node);
+      this.#branch = node;
+      this.#at = 0;
+    }
+  }
+}
+
+function indexOf<Owner>(sorted: readonly Place<Owner>[], node: Place<Owner>): number {
+  const index = search(sorted, node);
+  if (sorted[index] !== node) throw new Error(`client ${node.component} is out of order`);
+  return index;
+}
+
+/** The first index whose node does not stand before this one, by the keys both are under. */
+function search<Owner>(sorted: readonly Place<Owner>[], node: Place<Owner>): number {
+  let low = 0;
+  let high = sorted.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    const other = sorted[middle];
+    if (other !== undefined && comparePlaces(other, node) < 0) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/** By code units of the component, which for the characters of roles and ids is byte order. */
+function comparePlaces<Owner>(left: Place<Owner>, right: Place<Owner>): number {
   return (
     left.placedShare - right.placedShare ||
     left.placedAllocations - right.placedAllocations ||
-    compareText(left.name, right.name)
+    compareText(left.component, right.component)
   );
 }

@@ -1,12 +1,12 @@
 /**
- * The roles in which frameworks stand: weights, the order among roles, the order of the frameworks
- * in each, and what both are charged with. Flat: a role with a path is a client like any other.
+ * The roles in which frameworks stand: weights, the tree of roles in its order, the order of the
+ * frameworks in each role, and what both are charged with.
  */
 import type { FrameworkId } from "#protocol";
 import type { Quantities } from "#resources";
 import type { FrameworkSpec } from "./contract.ts";
 import { type Abilities, abilitiesOf } from "./eligibility.ts";
-import { type Client, FairOrder } from "./order.ts";
+import { type Client, FairOrder, type OrderOptions } from "./order.ts";
 import type { Charge, Totals } from "./shares.ts";
 
 export type Framework = {
@@ -39,21 +39,27 @@ export class Role {
   readonly client: Client<Role>;
   readonly frameworks: FairOrder<Subscription>;
 
-  constructor(name: string, order: FairOrder<Role>, of: { totals: Totals; weight: number }) {
+  constructor(name: string, order: FairOrder<Role>, frameworks: FairOrder<Subscription>) {
     this.name = name;
-    this.frameworks = new FairOrder(of.totals);
-    this.client = order.add(name, this, of.weight);
+    this.frameworks = frameworks;
+    this.client = order.add(name, this);
   }
 }
 
+/** How roles, and frameworks in a role, come into their order. */
+export type Sorters = { readonly roles: OrderOptions; readonly frameworks: OrderOptions };
+
 export class Roles {
   readonly #totals: Totals;
+  readonly #sorters: Sorters;
   readonly #weights = new Map<string, number>();
   readonly order: FairOrder<Role>;
 
-  constructor(totals: Totals) {
+  constructor(totals: Totals, sorters: Sorters) {
     this.#totals = totals;
-    this.order = new FairOrder(totals);
+    this.#sorters = sorters;
+    const weightOf = (path: string): number => this.weightOf(path);
+    this.order = new FairOrder(totals, { ...sorters.roles, tree: true, weightOf });
   }
 
   find(name: string): Role | undefined {
@@ -70,8 +76,7 @@ export class Roles {
     }
     if (weight === 1) this.#weights.delete(name);
     else this.#weights.set(name, weight);
-    const client = this.order.get(name);
-    if (client !== undefined) this.order.setWeight(client, weight);
+    this.order.setWeight(name, weight);
   }
 
   subscribe(framework: Framework, name: string): Subscription {
@@ -152,12 +157,12 @@ export class Roles {
   #ensure(name: string): Role {
     const known = this.order.get(name);
     if (known !== undefined) return known.owner;
-    return new Role(name, this.order, { totals: this.#totals, weight: this.weightOf(name) });
+    return new Role(name, this.order, new FairOrder(this.#totals, this.#sorters.frameworks));
   }
 
   /** A role none of whose frameworks is served costs the runs nothing. */
   #refreshRole(role: Role): void {
-    if (role.frameworks.activeCount > 0) this.order.activate(role.client);
+    if (role.frameworks.isActive) this.order.activate(role.client);
     else this.order.deactivate(role.client);
   }
 

@@ -2,7 +2,7 @@
  * What clients hold as vectors, kept incrementally, and the totals of the cluster that shares are
  * parts of. Shared resources count once per client and agent, however many copies it holds.
  */
-import type { AgentId } from "#protocol";
+import { type AgentId, asId } from "#protocol";
 import {
   addInto,
   type ReadonlyVector,
@@ -44,6 +44,9 @@ export type Charge = {
   readonly shared: Resources;
 };
 
+/** Where no agent matters: a piece without shared resources. */
+const NOWHERE = asId<AgentId>("nowhere");
+
 export function chargeOf(names: ResourceNames, agentId: AgentId, resources: Resources): Charge {
   if (!resources.traits.shared) {
     return { agentId, plain: names.vectorOf(resources.amounts()), shared: Resources.EMPTY };
@@ -70,6 +73,27 @@ export class Holding {
   give({ agentId, plain, shared }: Charge): void {
     subtractFrom(this.vector, plain);
     if (!shared.isEmpty) this.#change(agentId, (before) => before.subtract(shared));
+  }
+
+  /** All that another client holds. */
+  takeAll(other: Holding): void {
+    for (const charge of other.#charges()) this.take(charge);
+  }
+
+  giveAll(other: Holding): void {
+    for (const charge of other.#charges()) this.give(charge);
+  }
+
+  /** As pieces: what is not shared in one, and what is shared per agent. */
+  #charges(): Charge[] {
+    const plain = [...this.vector];
+    const charges: Charge[] = [];
+    for (const [agentId, shared] of this.#shared ?? []) {
+      subtractFrom(plain, this.#names.vectorOf(shared.quantities()));
+      charges.push({ agentId, plain: [], shared });
+    }
+    charges.push({ agentId: NOWHERE, plain, shared: Resources.EMPTY });
+    return charges;
   }
 
   get isEmpty(): boolean {

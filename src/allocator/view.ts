@@ -21,7 +21,7 @@ function roleShare(totals: Totals, roles: Roles, client: Client<Role>): RoleShar
   const inactive = [...frameworks.clients()].filter((each) => !each.active);
   return {
     role: client.name,
-    weight: client.weight,
+    weight: roles.weightOf(client.name),
     share: roles.order.shareOf(client),
     weightedShare: roles.order.weightedShareOf(client),
     allocated: quantitiesOf(totals, client),

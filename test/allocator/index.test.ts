@@ -3,4 +3,5 @@ import "./allocate.cases.ts";
 import "./drf.cases.ts";
 import "./explain.cases.ts";
 import "./filters.cases.ts";
+import "./hierarchy.cases.ts";
 import "./properties.cases.ts";

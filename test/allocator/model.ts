@@ -27,6 +27,9 @@ export class Model {
   readonly #intervalMs: number;
   readonly #random: () => number;
   #batches = 0;
+  #nodes = new Set<string>();
+  /** Those of them that have others below. */
+  #inner = new Set<string>();
 
   constructor(intervalMs: number, random: () => number) {
     this.#intervalMs = intervalMs;
@@ -43,7 +46,9 @@ export class Model {
     const there = agent.held.find((each) => each.framework === framework && each.role === role);
     if (there) there.resources = there.resources.add(resources);
     else agent.held.push({ framework, role, resources });
-    this.#bump(this.#roleCounts, role);
+    this.#restructure();
+    for (const node of [...ancestors(role), this.#leafOf(role)]) this.#bump(this.#roleCounts, node);
+    if (this.#nodes.has(`${role}/.`)) this.#bump(this.#roleCounts, role);
     if (this.frameworks.some(({ id }) => id === framework)) {
       this.#bump(this.#frameworkCounts, `${framework} ${role}`);
     }
@@ -74,22 +79,69 @@ export class Model {
 
   /** Counts of clients that are gone begin anew. */
   forget(): void {
-    const holds = (role: string, framework?: string): boolean =>
-      this.agents.some(({ held }) =>
-        held.some((h) => h.role === role && (framework === undefined || h.framework === framework)),
-      );
-    for (const role of [...this.#roleCounts.keys()]) {
-      if (!holds(role) && !this.frameworks.some(({ roles }) => roles.includes(role))) {
-        this.#roleCounts.delete(role);
-      }
-    }
+    this.#restructure();
     for (const key of [...this.#frameworkCounts.keys()]) {
       const [id = "", role = ""] = key.split(" ");
       const framework = this.frameworks.find((each) => each.id === id);
-      if (!framework || (!framework.roles.includes(role) && !holds(role, id))) {
+      if (!framework || (!framework.roles.includes(role) && !this.#holds(role, id))) {
         this.#frameworkCounts.delete(key);
       }
     }
+  }
+
+  #holds(role: string, framework?: string): boolean {
+    return this.agents.some(({ held }) =>
+      held.some((h) => h.role === role && (framework === undefined || h.framework === framework)),
+    );
+  }
+
+  /**
+   * The nodes of the role tree: roles that somebody is or holds something in, all above them, and
+   * `x/.` for a role x that has others below it. A role that becomes such a node hands its count to
+   * both; one that ceases to be keeps the larger count.
+   */
+  #restructure(): void {
+    const subscribed = this.frameworks.flatMap(({ roles }) => roles);
+    const holding = this.agents.flatMap(({ held }) => held.map(({ role }) => role));
+    const roles = new Set([...subscribed, ...holding]);
+    const inner = new Set([...roles].flatMap((role) => ancestors(role)));
+    const nodes = new Set([...inner, ...[...roles].filter((role) => !inner.has(role))]);
+    for (const role of roles) if (inner.has(role)) nodes.add(`${role}/.`);
+    for (const role of inner) {
+      const leaf = `${role}/.`;
+      if (!roles.has(role) || this.#nodes.has(leaf) || !this.#nodes.has(role)) continue;
+      if (this.#inner.has(role)) continue;
+      this.#roleCounts.set(leaf, this.#roleCounts.get(role) ?? 0);
+    }
+    for (const node of this.#roleCounts.keys()) if (!nodes.has(node)) this.#roleCounts.delete(node);
+    this.#nodes = nodes;
+    this.#inner = inner;
+  }
+
+  #leafOf(role: string): string {
+    return this.#nodes.has(`${role}/.`) ? `${role}/.` : role;
+  }
+
+  /** The roles to serve in the order of a walk: level by level, what is above before what is below. */
+  #treeOrder(path: string, roles: ReadonlySet<string>): string[] {
+    this.#restructure();
+    const prefix = path === "" ? "" : `${path}/`;
+    const children = [...this.#nodes].filter(
+      (node) =>
+        node.startsWith(prefix) && node !== path && !node.slice(prefix.length).includes("/"),
+    );
+    const order = this.#sort(children, (node) => {
+      const role = node.endsWith("/.") ? path : node;
+      const own = node.endsWith("/.") || !this.#inner.has(node);
+      const part = this.#share((h) => h.role === role || (!own && h.role.startsWith(`${role}/`)));
+      const weight = node.endsWith("/.") ? 1 : (this.weights.get(node) ?? 1);
+      return { share: part / weight, count: this.#roleCounts.get(node) ?? 0 };
+    });
+    return order.flatMap((node) => {
+      if (node.endsWith("/.")) return roles.has(path) ? [path] : [];
+      if (this.#inner.has(node)) return this.#treeOrder(node, roles);
+      return roles.has(node) ? [node] : [];
+    });
   }
 
   allocate(nowMs: number, only?: readonly string[]): string[] {
@@ -119,10 +171,7 @@ export class Model {
     const roles = [...new Set(this.frameworks.flatMap((f) => f.roles))].filter(
       (role) => subscribed(role).length > 0,
     );
-    const roleOrder = this.#sort(roles, (role) => ({
-      share: this.#share((h) => h.role === role) / (this.weights.get(role) ?? 1),
-      count: this.#roleCounts.get(role) ?? 0,
-    }));
+    const roleOrder = this.#treeOrder("", new Set(roles));
     // The order of each role's frameworks is read when the role's turn comes.
     for (const role of roleOrder) {
       const ids = subscribed(role).map(({ id }) => id);
@@ -171,6 +220,12 @@ export class Model {
   #bump(counts: Map<string, number>, key: string): void {
     counts.set(key, (counts.get(key) ?? 0) + 1);
   }
+}
+
+/** `a/b/c` ⇒ `a/b`, `a`. */
+function ancestors(role: string): string[] {
+  const parts = role.split("/");
+  return parts.slice(1).map((_, i) => parts.slice(0, parts.length - 1 - i).join("/"));
 }
 
 /** The same text for equal bags, whatever order their objects came in. */

@@ -6,7 +6,7 @@ import t from "tap";
 import { agentId, agentSpec, frameworkId, frameworkSpec, Harness, seeded } from "./harness.ts";
 import { Model, sortedText } from "./model.ts";
 
-const ROLES = ["*", "r1", "r2", "r1/s"];
+const ROLES = ["*", "r1", "r2", "r1/s", "r1/s/t", "r1/u", "r2/v/w"];
 const TOTALS = [
   "cpus:1;mem:64",
   "cpus:2;mem:512;ports:[1-20]",
