@@ -32,6 +32,7 @@ try {
   if (wrong !== undefined) {
     const told = tellOf(wrong);
     say(told, /^jsonl?$/.test(String(program.opts()["output"])));
-    process.exitCode = told.exit;
+    // What a failed start has opened (connections, the launcher) must not keep the process.
+    process.exit(told.exit);
   }
 }

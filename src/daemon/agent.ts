@@ -90,6 +90,8 @@ export async function startAgent(options: AgentProcessOptions): Promise<AgentPro
   const agentId = await openAgentId(workDir, identity.principal);
   const facts = probeMachine(workDir);
   const driver = driverOf(facts, { root: CGROUP_ROOT_DEFAULT, agentId });
+  const config = configOf(options, { agentId, facts, mode: driver.mode });
+  const isolatorConfig = isolatorConfigOf(options, { agentId, facts, driver });
   const runtimeDir = join(workDir, "run");
   const launcher = openLauncher({
     programs: findLauncherPrograms(nativeDir()),
@@ -113,8 +115,6 @@ export async function startAgent(options: AgentProcessOptions): Promise<AgentPro
       soon: (run) => clock.soon(run),
     }),
   };
-  const config = configOf(options, { agentId, facts, mode: driver.mode });
-  const isolatorConfig = isolatorConfigOf(options, { agentId, facts, driver });
   const subjects = subjectsOf(options.cluster);
   let both: RunningAgent | undefined;
   const kept = keepRunning({

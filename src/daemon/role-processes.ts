@@ -122,10 +122,13 @@ export function agentLimits(config: Config) {
   };
 }
 
-/** @returns the exit code. SIGUSR1 ends the tasks too, as it does in Mesos. */
+/**
+ * SIGUSR2 ends the tasks too, as SIGUSR1 does in Mesos; that one is Node's own, for its debugger.
+ * @returns the exit code.
+ */
 export async function runAgent(config: Config, { tell }: RoleTold): Promise<number> {
   outliveParent();
-  const signals = catchSignals(["SIGTERM", "SIGINT", "SIGUSR1"]);
+  const signals = catchSignals(["SIGTERM", "SIGINT", "SIGUSR2"]);
   const { file, connections } = joinBy(config);
   const { identity } = entryOf(file, "agent");
   const named = config.text("work-dir");
@@ -151,7 +154,7 @@ export async function runAgent(config: Config, { tell }: RoleTold): Promise<numb
     sayReady({ agentId: agent.agentId, unenforced: agent.facts.unenforcedBecause ?? "" });
   });
   const why = await Promise.race([signals.first, gaveUp.said]);
-  if (why === "SIGUSR1") await agent.end();
+  if (why === "SIGUSR2") await agent.end();
   else if (why.startsWith("SIG")) await agent.stop();
   return why.startsWith("SIG") ? 0 : 1;
 }

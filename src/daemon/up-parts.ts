@@ -2,6 +2,7 @@
  * The running parts of a local cluster: broker, master and agents as processes of their own, or
  * all in this one. Both have one shape, so that `up` need not know which it has.
  */
+import { readFileSync } from "node:fs";
 import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { pinoLogger, systemClock } from "#adapters";
@@ -175,9 +176,8 @@ async function startChildren(
       onGiveUp: (why) => options.tell(`agent-${number} was given up: ${why}`),
     }),
   );
-  const first = await master;
-  port = Number(first["port"]);
-  const readies = await Promise.all(agents);
+  const [first, ...readies] = await Promise.all([master, ...agents]);
+  port = Number(first?.["port"]);
   const unenforced = readies.map((ready) => String(ready["unenforced"] ?? ""));
   return { port, unenforced: unenforced.find((why) => why !== "") ?? "" };
 }
@@ -213,18 +213,24 @@ function startPart({ data, program, tell }: PartsOptions, children: Child[], par
         resolve(ready);
       },
       onDeath(why, restartInMs) {
-        if (restartInMs === undefined) {
+        if (!isReady) {
+          // What it cannot do at its first start it will not be able to do a moment later.
           clearTimeout(late);
-          const sentence = `${why}; see ${logFile}`;
-          if (isReady) part.onGiveUp(sentence);
-          reject(new Error(`${part.name} ${sentence}`));
-          return;
+          return reject(new Error(`${part.name} did not start: ${lastWords(logFile) ?? why}`));
         }
+        if (restartInMs === undefined) return part.onGiveUp(`${why}; see ${logFile}`);
         tell(`${part.name} ${why}; another starts in ${restartInMs} ms`);
       },
     });
     children.push(child);
   });
+}
+
+/** What a process said of its own end, without what the logger wrote. */
+function lastWords(logFile: string): string | undefined {
+  const lines = readFileSync(logFile, "utf8").split("\n");
+  const said = lines.findLast((line) => line.startsWith("meseta: "));
+  return said?.slice("meseta: ".length);
 }
 
 /** All settings that the role reads, as they were resolved here, so that nothing else counts. */
@@ -260,7 +266,7 @@ async function endProcesses(children: readonly Child[], { data, tell }: PartsOpt
   const agents = children.filter(({ name }) => name !== "master");
   await Promise.all(
     agents.map(async (child) => {
-      const well = await child.end("SIGUSR1", AGENT_END_MS);
+      const well = await child.end("SIGUSR2", AGENT_END_MS);
       if (well) return;
       const logger = pinoLogger({ level: "warn", to: join(data.logs, `${child.name}.log`) });
       const ended = await endLeftNode(join(data.root, child.name), logger);

@@ -267,6 +267,7 @@ function written(
   if (token === state.metaToken) {
     state.metaToken = null;
     state.metaFailures = 0;
+    if (env.lifecycle === "stopping") return stopWhenIdle(state, env, out);
     return metaWritten(state, out);
   }
   if (state.journal.written(token)) stopWhenIdle(state, env, out);
