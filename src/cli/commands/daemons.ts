@@ -41,10 +41,13 @@ function dropContext(name: string, dataDir: string): void {
   if (readContexts().contexts[name]?.data === dataDir) removeContext(name);
 }
 
-/** What goes wrong at a start is a sentence for the person, not a trace. */
+/**
+ * Runs a process of the cluster to its end. What goes wrong at a start is a sentence for the
+ * person, not a trace; what is over ends, whatever still dials a broker that is gone.
+ */
 async function startOrSay(start: () => Promise<number>): Promise<void> {
   try {
-    process.exitCode = await start();
+    process.exit(await start());
   } catch (error) {
     if (!(error instanceof Error) || error.name !== "Error") throw error;
     throw new CliError(EXIT.failed, error.message);
