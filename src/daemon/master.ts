@@ -27,6 +27,8 @@ import { startRunHost } from "./run-host.ts";
 
 /** Agents are given this many missed heartbeats (Mesos: max_agent_ping_timeouts). */
 const PINGS_MISSED_MAX = 5;
+/** Few clients need not be spread over a second, and find their leader again at once. */
+const SMALL_CLUSTER_TIMES = { beaconIntervalMs: 250, helloWindowMs: 100 };
 const STREAM_ID_LENGTH = 20;
 
 export interface MasterIdentities {
@@ -158,7 +160,7 @@ function configOf(options: MasterProcessOptions): MasterConfig {
     masterId: options.identities.master.masterId,
     masterIdLocked: true,
     clusterId: options.cluster,
-    ...(options.alone ? { election: SINGLE_MASTER_TIMES } : {}),
+    ...(options.alone ? { election: SINGLE_MASTER_TIMES, ...SMALL_CLUSTER_TIMES } : {}),
     heartbeatIntervalMs: options.agentPingMs,
     agentSilenceMs: PINGS_MISSED_MAX * options.agentPingMs,
     frameworkSilenceMs: PINGS_MISSED_MAX * options.agentPingMs,
