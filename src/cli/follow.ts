@@ -6,6 +6,7 @@ import type { RunObject, TaskObject } from "#api";
 import { isTerminal, type TaskStatus } from "#protocol";
 import { exitOfSignal } from "./exit.ts";
 import { note } from "./output.ts";
+import { Patience } from "./patience.ts";
 import type { Server } from "./server.ts";
 import { clean } from "./table.ts";
 
@@ -60,29 +61,45 @@ async function taskEnds(
     open.delete(taskId);
     ended.push({ taskId, status });
   };
+  const patience = new Patience();
   let after: string | undefined;
   while (open.size > 0) {
     const query = { topics: "task,cluster", after };
-    for await (const { id, event, data } of server.stream("events", { query }, signal)) {
-      after = id ?? after;
-      if (event === "snapshot") {
-        for (const task of (JSON.parse(data) as { tasks: TaskObject[] }).tasks) {
-          const last = task.history.at(-1);
-          if (last !== undefined) saw(task.id, statusOf(task));
-        }
-      } else if (event === "TASK_UPDATED") {
-        const said = JSON.parse(data) as { taskId: string; status: TaskStatus };
-        saw(said.taskId, said.status);
-      } else if (event === "TASK_ADDED") {
-        const { task } = JSON.parse(data) as {
-          task: { info: { taskId: string }; statuses: TaskStatus[] };
-        };
-        for (const status of task.statuses) saw(task.info.taskId, status);
+    try {
+      for await (const { id, event, data } of server.stream("events", { query }, signal)) {
+        patience.heard();
+        after = id ?? after;
+        for (const { taskId, status } of statusesIn(event, data)) saw(taskId, status);
+        if (open.size === 0) break;
       }
-      if (open.size === 0) break;
+    } catch (error) {
+      await patience.after(error, signal);
     }
   }
   return ended;
+}
+
+/** What an event of the stream says of tasks. */
+function statusesIn(event: string, data: string): Ended[] {
+  switch (event) {
+    case "snapshot": {
+      const { tasks } = JSON.parse(data) as { tasks: TaskObject[] };
+      const told = tasks.filter(({ history }) => history.length > 0);
+      return told.map((task) => ({ taskId: task.id, status: statusOf(task) }));
+    }
+    case "TASK_UPDATED": {
+      const { taskId, status } = JSON.parse(data) as Ended;
+      return [{ taskId, status }];
+    }
+    case "TASK_ADDED": {
+      const { task } = JSON.parse(data) as {
+        task: { info: { taskId: string }; statuses: TaskStatus[] };
+      };
+      return task.statuses.map((status) => ({ taskId: task.info.taskId, status }));
+    }
+    default:
+      return [];
+  }
 }
 
 /** A task of the snapshot as the last status it had. */
@@ -190,17 +207,29 @@ export async function copyLog(
 ): Promise<void> {
   const target = file === "stdout" ? process.stdout : process.stderr;
   const write = prefix === "" ? (bytes: Buffer) => void target.write(bytes) : liner(target, prefix);
-  const events = server.stream(
-    "taskLogs",
-    { path: { task }, query: { file, offset, follow } },
-    signal ?? new AbortController().signal,
-  );
-  for await (const { event, data } of events) {
-    if (event === "chunk") write(Buffer.from(data, "base64"));
-    if (event === "fault") {
-      throw new Error((JSON.parse(data) as { message: string }).message);
+  const end = signal ?? new AbortController().signal;
+  const patience = new Patience();
+  let at = offset;
+  for (;;) {
+    const query = { file, offset: at, follow };
+    try {
+      for await (const { id, event, data } of server.stream(
+        "taskLogs",
+        { path: { task }, query },
+        end,
+      )) {
+        patience.heard();
+        at = id === undefined ? at : Number(id);
+        if (event === "chunk") write(Buffer.from(data, "base64"));
+        if (event === "fault") {
+          throw new Error((JSON.parse(data) as { message: string }).message);
+        }
+        if (event === "end") return;
+      }
+      throw new TypeError("the stream ended early");
+    } catch (error) {
+      await patience.after(error, end);
     }
-    if (event === "end") return;
   }
 }
 

@@ -1,0 +1,2 @@
+/** Entry of the tests of a master's HTTP doors. */
+import "./doors.cases.ts";
