@@ -3,8 +3,10 @@
  * free of it and who holds the rest, and keeps free + held = total. Knows no order and no role.
  */
 import type { AgentId, Attribute, FrameworkId } from "#protocol";
-import { type ReadonlyVector, Resources } from "#resources";
+import { addInto, type ReadonlyVector, Resources, subtractFrom, type Vector } from "#resources";
 import type { AgentSpec, Domain } from "./contract.ts";
+import { countedVector } from "./quota.ts";
+import type { RoleTree } from "./role-tree.ts";
 import type { Totals } from "./shares.ts";
 
 export type Slot = number;
@@ -14,6 +16,7 @@ type ReservedParts = { readonly roles: ReadonlySet<string>; readonly unreserved:
 
 export class Agents {
   readonly #totals: Totals;
+  readonly #tree: RoleTree;
   readonly #slots = new Map<AgentId, Slot>();
   readonly #vacant: Slot[] = [];
   readonly #ids: AgentId[] = [];
@@ -30,8 +33,37 @@ export class Agents {
   readonly #capabilities: ReadonlySet<string>[] = [];
   readonly #domain: (Domain | undefined)[] = [];
 
-  constructor(totals: Totals) {
+  /** What is counted for quota of all that is free; kept only while guarantees ask for it. */
+  readonly #headroom: Vector = [];
+  readonly #counted: ReadonlyVector[] = [];
+  #countsHeadroom = false;
+
+  constructor(totals: Totals, tree: RoleTree) {
     this.#totals = totals;
+    this.#tree = tree;
+  }
+
+  /** Free, unreserved, non-revocable scalars of all agents together, offered or not. */
+  get headroom(): ReadonlyVector {
+    return this.#headroom;
+  }
+
+  /** Begins or ends to keep the headroom. */
+  countHeadroom(wanted: boolean): void {
+    if (wanted === this.#countsHeadroom) return;
+    this.#countsHeadroom = wanted;
+    this.#headroom.fill(0);
+    for (const slot of this.slots()) {
+      this.#counted[slot] = [];
+      if (wanted) this.#recountHeadroom(slot);
+    }
+  }
+
+  #recountHeadroom(slot: Slot): void {
+    subtractFrom(this.#headroom, this.#counted[slot] ?? []);
+    const counted = countedVector(this.#totals.names, this.free(slot));
+    addInto(this.#headroom, counted);
+    this.#counted[slot] = counted;
   }
 
   get size(): number {
@@ -67,6 +99,7 @@ export class Agents {
     this.#free[slot] = Resources.EMPTY;
     this.#reserved[slot] = undefined;
     this.#held[slot] = new Map();
+    this.#counted[slot] = [];
     this.#over[slot] = false;
     this.#absent[slot] = undefined;
     this.#attributes[slot] = spec.attributes;
@@ -195,6 +228,13 @@ export class Agents {
   setTotal(slot: Slot, total: Resources): void {
     const vector = this.#totals.names.vectorOf(total.quantities());
     this.#totals.change(this.#totalVector[slot] ?? [], vector);
+    const before = this.#total[slot];
+    for (const [role, part] of total.reservations()) {
+      this.#tree.reserve(role, this.#totals.names.vectorOf(part.quantities()));
+    }
+    for (const [role, part] of before?.reservations() ?? []) {
+      this.#tree.unreserve(role, this.#totals.names.vectorOf(part.quantities()));
+    }
     this.#total[slot] = total;
     this.#totalVector[slot] = vector;
     this.#recount(slot);
@@ -209,6 +249,7 @@ export class Agents {
   #setFree(slot: Slot, free: Resources): void {
     this.#free[slot] = free;
     this.#reserved[slot] = undefined;
+    if (this.#countsHeadroom) this.#recountHeadroom(slot);
   }
 
   /** Free from scratch: total − held, never below zero, and one copy of each shared resource. */

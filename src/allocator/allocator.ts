@@ -4,7 +4,14 @@
  * `eligibility.ts`, `cycle.ts`) and never reads a clock.
  */
 import type { AgentId, FrameworkId, PlacementReason } from "#protocol";
-import { DEFAULT_ROLE, equalAttributes, ResourceNames, type Resources } from "#resources";
+import {
+  DEFAULT_ROLE,
+  equalAttributes,
+  formatScalar,
+  Quantities,
+  ResourceNames,
+  type Resources,
+} from "#resources";
 import { Agents, type Slot } from "./agents.ts";
 import type {
   AgentSpec,
@@ -23,6 +30,7 @@ import { abilitiesOf } from "./eligibility.ts";
 import { explain } from "./explain.ts";
 import { Filters } from "./filters.ts";
 import { type Framework, newFramework, Roles, type Sorters, type Subscription } from "./roles.ts";
+import { type Quota, RoleTree } from "./role-tree.ts";
 import { chargeOf, Totals } from "./shares.ts";
 import { sharesOf } from "./view.ts";
 
@@ -54,8 +62,9 @@ class HierarchicalAllocator implements Allocator {
 
   constructor(options: AllocatorOptions) {
     this.#totals = new Totals(new ResourceNames(), options.fairnessExcluded ?? []);
-    this.#agents = new Agents(this.#totals);
-    this.#roles = new Roles(this.#totals, sortersOf(options));
+    const tree = new RoleTree(this.#totals.names);
+    this.#agents = new Agents(this.#totals, tree);
+    this.#roles = new Roles(this.#totals, tree, sortersOf(options));
     this.#filters = new Filters(options.allocationIntervalMs);
     this.#around = {
       agents: this.#agents,
@@ -207,6 +216,33 @@ class HierarchicalAllocator implements Allocator {
 
   weightOf(role: string): number {
     return this.#roles.weightOf(role);
+  }
+
+  setQuota(role: string, quota: Quota | undefined): void {
+    const set = quota?.guarantee.isEmpty && quota.limit.isEmpty ? undefined : quota;
+    for (const [name, milli] of set?.guarantee ?? []) {
+      const limitMilli = set?.limit.get(name) ?? Number.POSITIVE_INFINITY;
+      if (milli > limitMilli) {
+        const [guarantee, limit] = [formatScalar(milli), formatScalar(limitMilli)];
+        throw new RangeError(
+          `quota of role ${role}: guarantee ${name} ${guarantee} is above its limit ${limit}`,
+        );
+      }
+    }
+    const { tree } = this.#roles;
+    tree.setQuota(role, set);
+    this.#agents.countHeadroom(tree.hasGuarantees);
+    this.requestAllocation();
+  }
+
+  quotaOf(role: string): Quota | undefined {
+    return this.#roles.tree.find(role)?.quota;
+  }
+
+  consumedBy(role: string): Quantities {
+    const { tree } = this.#roles;
+    const node = tree.find(role);
+    return node === undefined ? Quantities.EMPTY : tree.consumed(node);
   }
 
   // ---- resources

@@ -11,6 +11,7 @@ import type {
   PlacementReason,
 } from "#protocol";
 import type { Quantities, Resources } from "#resources";
+import type { Quota } from "./role-tree.ts";
 
 /** By fairness, or drawn anew for each agent with chances by weight. */
 export type Sorter = "drf" | "random";
@@ -171,6 +172,17 @@ export interface Allocator {
   /** Above 0; default 1. Takes effect at once, also for roles that do not exist yet. */
   setWeight(role: string, weight: number): void;
   weightOf(role: string): number;
+
+  /**
+   * Guarantees are met before fairness counts and stay free while they are not; limits are never
+   * exceeded by offers. Both count unreserved, non-revocable scalars held by the role and all roles
+   * below it, and what is reserved for them. Touches all agents, takes nothing back from anybody.
+   * @throws RangeError where a guarantee is above its limit.
+   */
+  setQuota(role: string, quota: Quota | undefined): void;
+  quotaOf(role: string): Quota | undefined;
+  /** What quota is compared with: reservations, held or not, and unreserved use, offers included. */
+  consumedBy(role: string): Quantities;
 
   /**
    * Resources come back: a declined or rescinded offer, leftovers, an ended task. With a filter the

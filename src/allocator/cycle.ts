@@ -1,7 +1,7 @@
 /**
- * One run over some agents (mesos.md §11.4, stage 2 without quota): agents in random order, for
- * each the roles by fairness, in each role the frameworks by fairness; who is eligible first gets
- * all that is free. Reads orders and agents, books through `Booking`, counts what it passes over.
+ * One run over some agents (mesos.md §11.4): agents in random order, for each the roles by
+ * fairness, in each role the frameworks by fairness; who is eligible first gets all that is free
+ * and that quota lets pass. Guarantees come in a stage of their own before. Reads orders and agents, books through `Booking`, counts what it passes over.
  */
 import type { PlacementReason } from "#protocol";
 import { ancestorsOf, type Quantities, Resources } from "#resources";
@@ -15,6 +15,7 @@ import {
   stripped,
 } from "./eligibility.ts";
 import type { Filters } from "./filters.ts";
+import { bounded, boundsOf, owed } from "./quota.ts";
 import { minimumOf, type Role, type Roles, type Subscription } from "./roles.ts";
 
 export type Surroundings = {
@@ -42,20 +43,43 @@ export function shuffle<T>(list: T[], random: () => number): T[] {
   return list;
 }
 
+/**
+ * Both stages, each over all candidates in an order of its own: first what roles are owed, then
+ * what fairness says. Without guarantees that are not met there is no first stage.
+ */
 export function runCycle(around: Surroundings, candidates: Slot[]): OfferCandidate[] {
-  const offers: OfferCandidate[] = [];
-  for (const slot of shuffle(candidates, around.random)) serveAgent(around, slot, offers);
-  return offers;
+  const run: Run = { around, offers: [], sharedOut: new Map() };
+  const { tree } = around.roles;
+  if (tree.hasGuarantees && tree.requiredHeadroom.some((milli) => milli > 0)) {
+    for (const slot of shuffle(candidates, around.random)) serveAgent(run, slot, owedOf);
+  }
+  for (const slot of shuffle(candidates, around.random)) serveAgent(run, slot, offerable);
+  return run.offers;
 }
 
-function serveAgent(around: Surroundings, slot: Slot, offers: OfferCandidate[]): void {
+type Run = {
+  readonly around: Surroundings;
+  readonly offers: OfferCandidate[];
+  /** Shared resources stay free when they are offered, but are not offered twice in one run. */
+  readonly sharedOut: Map<Slot, Resources>;
+};
+
+/** What a subscription would be offered now of an agent, or the reason why nothing. */
+type Judge = (
+  around: Surroundings,
+  slot: Slot,
+  subscription: Subscription,
+  sharedOut: Resources,
+) => Resources | PlacementReason;
+
+function serveAgent(run: Run, slot: Slot, judge: Judge): void {
+  const { around, offers, sharedOut } = run;
   const { agents, roles } = around;
-  // Shared resources stay free when they are offered, but not twice in one run.
-  let sharedOut = Resources.EMPTY;
   const roleWalk = roles.order.walk();
   for (let at = roleWalk.next(); at !== undefined; at = roleWalk.next()) {
     const role = at.owner;
     if (agents.free(slot).isEmpty) return;
+    if (judge === owedOf && roles.tree.entitlement(role.node) === undefined) continue;
     if (!mayServe(agents, slot, role)) {
       around.count("reservation");
       continue;
@@ -63,13 +87,14 @@ function serveAgent(around: Surroundings, slot: Slot, offers: OfferCandidate[]):
     const walk = role.frameworks.walk();
     for (let client = walk.next(); client !== undefined; client = walk.next()) {
       const subscription = client.owner;
-      const offered = offerable(around, slot, subscription, sharedOut);
+      const shared = sharedOut.get(slot) ?? Resources.EMPTY;
+      const offered = judge(around, slot, subscription, shared);
       if (typeof offered === "string") {
         if (offered === "reservation") break;
         around.count(offered);
         continue;
       }
-      if (offered.traits.shared) sharedOut = sharedOut.add(offered.shared());
+      if (offered.traits.shared) sharedOut.set(slot, shared.add(offered.shared()));
       offers.push(around.book(slot, subscription, offered));
     }
   }
@@ -82,15 +107,55 @@ function mayServe(agents: Agents, slot: Slot, role: Role): boolean {
   return reserved.has(role.name) || ancestorsOf(role.name).some((each) => reserved.has(each));
 }
 
-/** What the subscription would be offered of the agent now, or the reason why nothing. */
+/** The second stage: all that the role may have, within limits and above the headroom. */
 export function offerable(
   around: Surroundings,
   slot: Slot,
   subscription: Subscription,
   sharedOut: Resources,
 ): Resources | PlacementReason {
-  const { agents, filters } = around;
-  const { framework, role } = subscription;
+  const open = openTo(around, slot, subscription, sharedOut);
+  if (typeof open === "string") return open;
+  const { tree } = around.roles;
+  if (!tree.hasGuarantees && !tree.hasLimits) return acceptable(around, slot, subscription, open);
+  const bounds = boundsOf(tree, subscription.role.node, around.agents.headroom);
+  const offered = bounded(tree.names, open, bounds);
+  const judged = acceptable(around, slot, subscription, offered);
+  // Too little only because quota took the rest away.
+  if (offered === open || typeof judged !== "string" || judged === "filtered") return judged;
+  return meetsMinimum(minimumOf(subscription, around.minAllocatable), open.quantities())
+    ? "quota"
+    : judged;
+}
+
+/** The first stage: what the role is owed, and what may go with it. */
+function owedOf(
+  around: Surroundings,
+  slot: Slot,
+  subscription: Subscription,
+  sharedOut: Resources,
+): Resources | PlacementReason {
+  const { tree } = around.roles;
+  const { node } = subscription.role;
+  const entitlement = tree.entitlement(node);
+  if (entitlement === undefined) return "reservation";
+  const open = openTo(around, slot, subscription, sharedOut);
+  if (typeof open === "string") return open;
+  const minimum = minimumOf(subscription, around.minAllocatable);
+  if (!meetsMinimum(minimum, open.quantities())) return tooSmall(minimum, open.quantities());
+  const offered = owed(tree, open, { node, entitlement, headroom: around.agents.headroom });
+  if (offered === undefined) return "quota";
+  return acceptable(around, slot, subscription, offered);
+}
+
+/** What the subscription may see of the free part: reservations, capabilities, regions. */
+function openTo(
+  around: Surroundings,
+  slot: Slot,
+  { framework, role }: Subscription,
+  sharedOut: Resources,
+): Resources | PlacementReason {
+  const { agents } = around;
   const open = allocatable(agents, slot, role.name).subtract(sharedOut);
   if (open.isEmpty) return "reservation";
   const hidden = hiddenReason(around.rules, framework.abilities, role.name, {
@@ -98,9 +163,17 @@ export function offerable(
     capabilities: agents.capabilities(slot),
     domain: agents.domain(slot),
   });
-  if (hidden !== undefined) return hidden;
-  const offered = stripped(framework.abilities, open);
-  const minimum = minimumOf(subscription, around.minAllocatable);
+  return hidden ?? stripped(framework.abilities, open);
+}
+
+/** The offer, unless it is too small or was refused. */
+function acceptable(
+  { agents, filters, minAllocatable }: Surroundings,
+  slot: Slot,
+  subscription: Subscription,
+  offered: Resources,
+): Resources | PlacementReason {
+  const minimum = minimumOf(subscription, minAllocatable);
   const quantities = offered.quantities();
   if (offered.isEmpty || !meetsMinimum(minimum, quantities)) return tooSmall(minimum, quantities);
   const filter = filters.match(subscription, agents.idOf(slot), offered);

@@ -17,5 +17,6 @@ export type {
   Shortage,
   Sorter,
 } from "./contract.ts";
+export type { Quota } from "./role-tree.ts";
 export { createAllocator } from "./allocator.ts";
 export { FILTERS_PER_CLIENT_MAX, REFUSE_MS_MAX } from "./filters.ts";

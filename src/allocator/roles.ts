@@ -7,6 +7,7 @@ import type { Quantities } from "#resources";
 import type { FrameworkSpec } from "./contract.ts";
 import { type Abilities, abilitiesOf } from "./eligibility.ts";
 import { type Client, FairOrder, type OrderOptions } from "./order.ts";
+import type { RoleNode, RoleTree } from "./role-tree.ts";
 import type { Charge, Totals } from "./shares.ts";
 
 export type Framework = {
@@ -37,10 +38,13 @@ export class Subscription {
 export class Role {
   readonly name: string;
   readonly client: Client<Role>;
+  readonly node: RoleNode;
   readonly frameworks: FairOrder<Subscription>;
 
-  constructor(name: string, order: FairOrder<Role>, frameworks: FairOrder<Subscription>) {
+  constructor(node: RoleNode, order: FairOrder<Role>, frameworks: FairOrder<Subscription>) {
+    const name = node.path;
     this.name = name;
+    this.node = node;
     this.frameworks = frameworks;
     this.client = order.add(name, this);
   }
@@ -52,11 +56,12 @@ export type Sorters = { readonly roles: OrderOptions; readonly frameworks: Order
 export class Roles {
   readonly #totals: Totals;
   readonly #sorters: Sorters;
-  readonly #weights = new Map<string, number>();
+  readonly tree: RoleTree;
   readonly order: FairOrder<Role>;
 
-  constructor(totals: Totals, sorters: Sorters) {
+  constructor(totals: Totals, tree: RoleTree, sorters: Sorters) {
     this.#totals = totals;
+    this.tree = tree;
     this.#sorters = sorters;
     const weightOf = (path: string): number => this.weightOf(path);
     this.order = new FairOrder(totals, { ...sorters.roles, tree: true, weightOf });
@@ -67,15 +72,14 @@ export class Roles {
   }
 
   weightOf(name: string): number {
-    return this.#weights.get(name) ?? 1;
+    return this.tree.find(name)?.weight ?? 1;
   }
 
   setWeight(name: string, weight: number): void {
     if (!Number.isFinite(weight) || weight <= 0) {
       throw new RangeError(`weight of role ${name}: ${weight} is not a finite number above 0`);
     }
-    if (weight === 1) this.#weights.delete(name);
-    else this.#weights.set(name, weight);
+    this.tree.setWeight(name, weight);
     this.order.setWeight(name, weight);
   }
 
@@ -92,6 +96,7 @@ export class Roles {
   charge(name: string, framework: Framework | undefined, charge: Charge): void {
     const role = this.#ensure(name);
     this.order.allocated(role.client, charge);
+    this.tree.use(role.node, charge.counted);
     if (framework !== undefined) this.chargeFramework(name, framework, charge);
   }
 
@@ -104,6 +109,7 @@ export class Roles {
   release(name: string, framework: Framework | undefined, charge: Charge): void {
     const role = this.#ensure(name);
     this.order.unallocated(role.client, charge);
+    this.tree.release(role.node, charge.counted);
     const subscription = framework?.subscriptions.get(name);
     if (subscription !== undefined) {
       role.frameworks.unallocated(subscription.client, charge);
@@ -119,6 +125,8 @@ export class Roles {
   ): void {
     const role = this.#ensure(name);
     this.order.updated(role.client, change.gone, change.come);
+    this.tree.release(role.node, change.gone.counted);
+    this.tree.use(role.node, change.come.counted);
     const subscription = framework?.subscriptions.get(name);
     if (subscription === undefined) return;
     role.frameworks.updated(subscription.client, change.gone, change.come);
@@ -157,7 +165,9 @@ export class Roles {
   #ensure(name: string): Role {
     const known = this.order.get(name);
     if (known !== undefined) return known.owner;
-    return new Role(name, this.order, new FairOrder(this.#totals, this.#sorters.frameworks));
+    const node = this.tree.ensure(name);
+    node.pinned = true;
+    return new Role(node, this.order, new FairOrder(this.#totals, this.#sorters.frameworks));
   }
 
   /** A role none of whose frameworks is served costs the runs nothing. */
@@ -168,7 +178,10 @@ export class Roles {
 
   #dropIfIdle(role: Role): void {
     if (this.order.get(role.name) !== role.client) return;
-    if (role.frameworks.size === 0 && role.client.holding.isEmpty) this.order.remove(role.client);
+    if (role.frameworks.size > 0 || !role.client.holding.isEmpty) return;
+    this.order.remove(role.client);
+    role.node.pinned = false;
+    this.tree.prune(role.node);
   }
 }
 

@@ -11,6 +11,7 @@ import {
   subtractFrom,
   type Vector,
 } from "#resources";
+import { countedVector } from "./quota.ts";
 
 /** The scalars of all agents together, reserved and revocable ones included. */
 export class Totals {
@@ -42,17 +43,21 @@ export type Charge = {
    */
   readonly plain: ReadonlyVector;
   readonly shared: Resources;
+  /** What of it is held to quota. */
+  readonly counted: ReadonlyVector;
 };
 
 /** Where no agent matters: a piece without shared resources. */
 const NOWHERE = asId<AgentId>("nowhere");
 
 export function chargeOf(names: ResourceNames, agentId: AgentId, resources: Resources): Charge {
+  const counted = countedVector(names, resources);
   if (!resources.traits.shared) {
-    return { agentId, plain: names.vectorOf(resources.amounts()), shared: Resources.EMPTY };
+    const plain = names.vectorOf(resources.amounts());
+    return { agentId, plain, shared: Resources.EMPTY, counted };
   }
   const plain = names.vectorOf(resources.nonShared().amounts());
-  return { agentId, plain, shared: resources.shared().unallocate() };
+  return { agentId, plain, shared: resources.shared().unallocate(), counted };
 }
 
 /** What one client holds. */
@@ -90,9 +95,9 @@ export class Holding {
     const charges: Charge[] = [];
     for (const [agentId, shared] of this.#shared ?? []) {
       subtractFrom(plain, this.#names.vectorOf(shared.quantities()));
-      charges.push({ agentId, plain: [], shared });
+      charges.push({ agentId, plain: [], shared, counted: [] });
     }
-    charges.push({ agentId: NOWHERE, plain, shared: Resources.EMPTY });
+    charges.push({ agentId: NOWHERE, plain, shared: Resources.EMPTY, counted: [] });
     return charges;
   }
 

@@ -7,7 +7,7 @@ import {
   type OfferCandidate,
 } from "#allocator";
 import { AGENT_CAPABILITIES, asId, type AgentId, type FrameworkId } from "#protocol";
-import { Quantities, Resources } from "#resources";
+import { Limits, Quantities, Resources } from "#resources";
 
 export const agentId = (name: string): AgentId => asId<AgentId>(name);
 export const frameworkId = (name: string): FrameworkId => asId<FrameworkId>(name);
@@ -70,6 +70,15 @@ export class Harness {
   framework(name: string, role: string, more: Partial<FrameworkSpec> = {}): OfferCandidate[] {
     this.allocator.addFramework(frameworkId(name), frameworkSpec([role], more), true);
     return this.event();
+  }
+
+  /** `text` is guarantee and limit alike. */
+  quota(role: string, text: string): void {
+    this.allocator.setQuota(role, { guarantee: Quantities.parse(text), limit: Limits.parse(text) });
+  }
+
+  limit(role: string, text: string): void {
+    this.allocator.setQuota(role, { guarantee: Quantities.EMPTY, limit: Limits.parse(text) });
   }
 
   /** The run that a touch leads to. */

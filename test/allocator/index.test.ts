@@ -5,3 +5,5 @@ import "./explain.cases.ts";
 import "./filters.cases.ts";
 import "./hierarchy.cases.ts";
 import "./properties.cases.ts";
+import "./quota.cases.ts";
+import "./quota-tree.cases.ts";

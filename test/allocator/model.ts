@@ -2,7 +2,8 @@
  * A slow, clear model of the flat allocator: everything is recomputed from lists each time. It
  * shares no code with the allocator but the algebra of resources.
  */
-import { Quantities, type Resources } from "#resources";
+import { Limits, Quantities, type Resources } from "#resources";
+import { isCounted, ModelQuota } from "./model-quota.ts";
 
 type Held = { framework: string; role: string; resources: Resources };
 type ModelAgent = { id: string; total: Resources; active: boolean; held: Held[] };
@@ -20,6 +21,7 @@ type ModelFilter = {
 export class Model {
   readonly agents: ModelAgent[] = [];
   readonly frameworks: ModelFramework[] = [];
+  readonly quota = new ModelQuota(this.agents, (agent) => this.free(agent));
   readonly weights = new Map<string, number>();
   filters: ModelFilter[] = [];
   readonly #roleCounts = new Map<string, number>();
@@ -36,7 +38,7 @@ export class Model {
     this.#random = random;
   }
 
-  free({ total, held }: ModelAgent): Resources {
+  free({ total, held }: Pick<ModelAgent, "total"> & { held: readonly Pick<Held, "resources">[] }) {
     let free = total;
     for (const { resources } of held) free = free.subtract(resources.unallocate());
     return free;
@@ -152,11 +154,16 @@ export class Model {
       .map((id) => this.agents.find((agent) => agent.id === id))
       .filter((agent) => agent !== undefined)
       .filter((agent) => agent.active && !this.free(agent).isEmpty);
-    for (let i = candidates.length - 1; i > 0; i--) {
-      const j = Math.floor(this.#random() * (i + 1));
-      [candidates[i], candidates[j]] = [candidates[j] as ModelAgent, candidates[i] as ModelAgent];
-    }
-    const offers = candidates.flatMap((agent) => this.#serve(agent));
+    const shuffled = (): ModelAgent[] => {
+      for (let i = candidates.length - 1; i > 0; i--) {
+        const j = Math.floor(this.#random() * (i + 1));
+        [candidates[i], candidates[j]] = [candidates[j] as ModelAgent, candidates[i] as ModelAgent];
+      }
+      return candidates;
+    };
+    const owing = [...this.quota.required().values()].some((milli) => milli > 0);
+    const first = owing ? shuffled().flatMap((agent) => this.#serve(agent, "owed")) : [];
+    const offers = [...first, ...shuffled().flatMap((agent) => this.#serve(agent, "fair"))];
     if (only === undefined) {
       this.#batches += 1;
       this.filters = this.filters.filter((f) => f.expiryMs > nowMs);
@@ -164,7 +171,7 @@ export class Model {
     return offers;
   }
 
-  #serve(agent: ModelAgent): string[] {
+  #serve(agent: ModelAgent, stage: "owed" | "fair"): string[] {
     const offers: string[] = [];
     const subscribed = (role: string): ModelFramework[] =>
       this.frameworks.filter((f) => f.active && f.roles.includes(role) && !f.suppressed.has(role));
@@ -180,7 +187,8 @@ export class Model {
         count: this.#frameworkCounts.get(`${id} ${role}`) ?? 0,
       }));
       for (const framework of frameworkOrder) {
-        const offered = this.free(agent).allocatableTo(role);
+        const open = this.free(agent).allocatableTo(role);
+        const offered = stage === "fair" ? this.#fairPart(open, role) : this.#owedPart(open, role);
         if (offered.get("cpus") < 10 && offered.get("mem") < 32_000) continue;
         const filtered = this.filters.some(
           (f) =>
@@ -195,6 +203,40 @@ export class Model {
       }
     }
     return offers;
+  }
+
+  /** What is owed, as much more as may be, and all that quota does not count. */
+  #owedPart(open: Resources, role: string): Resources {
+    const counted = open.filter(isCounted);
+    const room = this.quota.room(role);
+    const owed = [...this.quota.owed(role)].map(([name, milli]): [string, number] => {
+      return [name, Math.min(milli, room.get(name) ?? 0)];
+    });
+    const given = counted.shrink(Quantities.of(owed));
+    if (given.isEmpty) return given;
+    const left = [...room].map(([name, milli]): [string, number] => [
+      name,
+      milli - given.get(name),
+    ]);
+    const surplus = this.quota.surplus();
+    let more = counted
+      .subtract(given)
+      .shrink(Limits.of(left.filter(([, milli]) => milli !== Infinity)));
+    if (surplus !== undefined) more = more.shrink(Limits.of(surplus));
+    const rest = open.subtract(counted);
+    const own = rest.filter(({ reservations }) =>
+      reservations === undefined ? true : reservations.at(-1)?.role === role,
+    );
+    return own.add(given).add(more);
+  }
+
+  #fairPart(open: Resources, role: string): Resources {
+    const counted = open.filter(isCounted);
+    const room = [...this.quota.room(role)].filter(([, milli]) => milli !== Infinity);
+    const surplus = this.quota.surplus();
+    let part = counted.shrink(Limits.of(room));
+    if (surplus !== undefined) part = part.shrink(Limits.of(surplus));
+    return open.subtract(counted).add(part);
   }
 
   #sort(names: string[], keys: (name: string) => { share: number; count: number }): string[] {

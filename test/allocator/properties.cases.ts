@@ -1,12 +1,22 @@
 /** Laws of the allocator over generated histories, and its agreement with the slow model. */
 import type { OfferCandidate } from "#allocator";
-import { Resources } from "#resources";
+import { Limits, Quantities, Resources } from "#resources";
 import fc from "fast-check";
 import t from "tap";
 import { agentId, agentSpec, frameworkId, frameworkSpec, Harness, seeded } from "./harness.ts";
 import { Model, sortedText } from "./model.ts";
 
 const ROLES = ["*", "r1", "r2", "r1/s", "r1/s/t", "r1/u", "r2/v/w"];
+/** Guarantee and limit; an empty pair removes the quota. */
+const QUOTAS = [
+  ["", ""],
+  ["cpus:1;mem:64", "cpus:1;mem:64"],
+  ["cpus:2", "cpus:3;mem:256"],
+  ["mem:300;cpus:0.5", ""],
+  ["", "cpus:0;mem:40"],
+  ["", "cpus:1.5"],
+  ["cpus:4;mem:512;disk:50", "cpus:6"],
+] as const;
 const TOTALS = [
   "cpus:1;mem:64",
   "cpus:2;mem:512;ports:[1-20]",
@@ -24,6 +34,7 @@ type Step =
   | { do: "removeFramework" | "flipFramework"; n: number }
   | { do: "suppress" | "revive"; n: number; role: number }
   | { do: "weight"; role: number; weight: number }
+  | { do: "quota"; role: number; quota: number }
   | { do: "recover"; offer: number; part: number; refuseMs?: number }
   | { do: "batch" | "event" };
 
@@ -68,6 +79,10 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   {
     weight: 1,
     arbitrary: fc.record({ do: is("weight"), role, weight: fc.constantFrom(0.5, 1, 2, 3) }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({ do: is("quota"), role, quota: fc.nat(QUOTAS.length - 1) }),
   },
   {
     weight: 6,
@@ -125,6 +140,8 @@ class Pair {
       case "weight":
         model.weights.set(ROLES[each.role] ?? "", each.weight);
         return h.allocator.setWeight(ROLES[each.role] ?? "", each.weight);
+      case "quota":
+        return this.#quota(ROLES[each.role] ?? "", QUOTAS[each.quota] ?? ["", ""]);
       case "batch":
       case "event":
         return this.#run(each.do);
@@ -234,8 +251,42 @@ class Pair {
     );
   }
 
+  #quota(name: string, [guarantee, limit]: readonly [string, string]): void {
+    const quota = { guarantee: Quantities.parse(guarantee), limit: Limits.parse(limit) };
+    this.h.allocator.setQuota(name, quota);
+    if (quota.guarantee.isEmpty && quota.limit.isEmpty) this.model.quota.quotas.delete(name);
+    else this.model.quota.quotas.set(name, quota);
+  }
+
+  /** What roles consume of what they are limited in. */
+  #limited(): Map<string, number> {
+    const consumed = new Map<string, number>();
+    for (const [path, { limit }] of this.model.quota.quotas) {
+      for (const [name] of limit) {
+        const milli = this.h.allocator.consumedBy(path).get(name);
+        if (milli !== this.model.quota.consumed(path, name))
+          throw new Error(`${path} ${name} ${milli}`);
+        consumed.set(`${path} ${name}`, milli);
+      }
+    }
+    return consumed;
+  }
+
+  /** No offer takes a role past its limit; one that is past it already gets nothing more. */
+  #checkLimits(before: ReadonlyMap<string, number>): void {
+    const after = this.#limited();
+    for (const [path, { limit }] of this.model.quota.quotas) {
+      for (const [name, milli] of limit) {
+        const most = Math.max(milli, before.get(`${path} ${name}`) ?? 0);
+        const now = after.get(`${path} ${name}`) ?? 0;
+        if (now > most) throw new Error(`${path} has ${name} ${now} of ${milli}`);
+      }
+    }
+  }
+
   #run(kind: "batch" | "event"): void {
     const { allocator } = this.h;
+    const before = this.#limited();
     let only: readonly string[] | undefined;
     if (kind === "batch") this.h.nowMs += 1000;
     else only = allocator.dirtyAgents(this.h.nowMs);
@@ -248,6 +299,7 @@ class Pair {
       throw new Error(`allocator:\n${shown.join("\n")}\nmodel:\n${expected.join("\n")}`);
     }
     this.outstanding.push(...offers);
+    this.#checkLimits(before);
   }
 
   /** Free + held = total wherever no total shrank, and free is what the model says everywhere. */

@@ -1,0 +1,111 @@
+/**
+ * What quota leaves of an offer (mesos.md §11.4): how much of the unreserved part is owed to a role,
+ * how much more it may get. Only unreserved, non-revocable scalars are held to quota; reservations,
+ * revocable resources, ranges and sets pass. Computes; remembers nothing.
+ */
+import {
+  at,
+  DEFAULT_ROLE,
+  isRevocable,
+  Limits,
+  type ReadonlyVector,
+  type Resource,
+  type ResourceNames,
+  reservationRole,
+  type Resources,
+  subtractFrom,
+  type Vector,
+} from "#resources";
+import type { RoleNode, RoleTree } from "./role-tree.ts";
+
+/** What quota counts of a bag: its unreserved, non-revocable scalars. */
+export function isCounted(resource: Resource): boolean {
+  return (
+    resource.type === "SCALAR" &&
+    reservationRole(resource.reservations) === DEFAULT_ROLE &&
+    !isRevocable(resource)
+  );
+}
+
+export function countedVector(names: ResourceNames, resources: Resources): ReadonlyVector {
+  return names.vectorOf(resources.filter(isCounted).quantities());
+}
+
+/** Free beyond what guarantees need; undefined: they need nothing. */
+function surplusOf(tree: RoleTree, headroom: ReadonlyVector): Vector | undefined {
+  const required = tree.requiredHeadroom;
+  if (!tree.hasGuarantees || required.every((milli) => milli <= 0)) return undefined;
+  return Array.from({ length: tree.names.size }, (_, i) =>
+    Math.max(0, at(headroom, i) - at(required, i)),
+  );
+}
+
+/** All that bounds an offer of the second stage; undefined: nothing does. */
+export function boundsOf(
+  tree: RoleTree,
+  node: RoleNode,
+  headroom: ReadonlyVector,
+): Vector | undefined {
+  const surplus = surplusOf(tree, headroom);
+  const room = tree.hasLimits ? tree.room(node) : undefined;
+  if (surplus === undefined || room === undefined) return surplus ?? room;
+  return surplus.map((milli, i) => Math.min(milli, room[i] ?? Number.POSITIVE_INFINITY));
+}
+
+/** The second stage: what is counted, cut down to the bounds, and all that is not counted. */
+export function bounded(
+  names: ResourceNames,
+  open: Resources,
+  bounds: ReadonlyVector | undefined,
+): Resources {
+  if (bounds === undefined) return open;
+  const counted = open.filter(isCounted);
+  if (fits(names.vectorOf(counted.quantities()), bounds)) return open;
+  const rest = open.filter((resource) => !isCounted(resource));
+  return rest.add(counted.shrink(limitsOf(names, bounds)));
+}
+
+/**
+ * The first stage: of what is counted as much as is owed and then as much more as limits and
+ * headroom let pass; with it all that is not counted, of reservations only those for the role
+ * itself. Undefined where nothing of it is owed.
+ */
+export function owed(
+  tree: RoleTree,
+  open: Resources,
+  to: { readonly node: RoleNode; readonly entitlement: Vector; readonly headroom: ReadonlyVector },
+): Resources | undefined {
+  const { names } = tree;
+  const { node, entitlement } = to;
+  const room = tree.hasLimits ? tree.room(node) : undefined;
+  const due = entitlement.map((milli, i) => Math.min(milli, room?.[i] ?? milli));
+  const counted = open.filter(isCounted);
+  const given = counted.shrink(names.quantitiesOf(due));
+  if (given.isEmpty) return undefined;
+  const left = [...(room ?? [])];
+  if (room !== undefined) subtractFrom(left, names.vectorOf(given.quantities()));
+  let more = bounded(names, counted.subtract(given), room === undefined ? undefined : left);
+  more = bounded(names, more, surplusOf(tree, to.headroom));
+  const rest = open.filter((resource) => {
+    const reserved = reservationRole(resource.reservations);
+    return !isCounted(resource) && (reserved === DEFAULT_ROLE || reserved === node.path);
+  });
+  const offered = rest.add(given).add(more);
+  return offered.equals(open) ? open : offered;
+}
+
+/** Amounts and bounds by name: whether all is within. */
+function fits(amounts: ReadonlyVector, bounds: ReadonlyVector): boolean {
+  for (let i = 0; i < amounts.length; i++) {
+    if (at(amounts, i) > (bounds[i] ?? Number.POSITIVE_INFINITY)) return false;
+  }
+  return true;
+}
+
+function limitsOf(names: ResourceNames, bounds: ReadonlyVector): Limits {
+  const pairs: [string, number][] = [];
+  for (const [i, milli] of bounds.entries()) {
+    if (milli !== Number.POSITIVE_INFINITY) pairs.push([names.nameOf(i), milli]);
+  }
+  return Limits.of(pairs);
+}
