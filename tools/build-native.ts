@@ -1,5 +1,5 @@
 /**
- * Builds the C launcher and shim into `dist/native` and puts the shell scripts beside them.
+ * Builds the C launcher, which is its shims too, into `dist/native` and puts the shell scripts beside them.
  * Without a compiler it says so in one sentence and succeeds: the scripts serve the same contract.
  */
 import { spawnSync } from "node:child_process";
@@ -19,10 +19,8 @@ const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
 const sources = join(root, "src", "isolation", "native");
 const target = join(root, "dist", "native");
 
-const PROGRAMS = {
-  launcher: ["launcher.c", "work.c", "contract.c"],
-  shim: ["shim.c", "contract.c"],
-} as const;
+/** One program: the launcher's workers stay as shims. */
+const PROGRAMS = { launcher: ["launcher.c", "work.c", "shim.c", "contract.c"] } as const;
 const FLAGS = ["-std=gnu11", "-Os", "-s", "-Wall", "-Wextra", "-ffunction-sections"];
 const LINK = ["-Wl,--gc-sections"];
 
@@ -73,7 +71,7 @@ function main(): number {
     );
     return 0;
   }
-  for (const program of ["launcher", "shim"] as const) {
+  for (const program of ["launcher"] as const) {
     const message = compile(compiler, program);
     if (message === null) continue;
     process.stderr.write(`${compiler} could not build ${program}:\n${message}`);

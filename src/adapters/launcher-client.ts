@@ -36,6 +36,7 @@ import {
   isMissing,
   isProcessAlive,
   lostExit,
+  parseExit,
   readBootId,
   readContainers,
   readExit,
@@ -46,6 +47,8 @@ import { type LauncherPrograms, startLauncherProcess } from "./launcher-process.
 import {
   type Answer,
   endFields,
+  EXIT_ID,
+  EXIT_PROMISE,
   type Field,
   launchFields,
   type Operation,
@@ -72,6 +75,14 @@ interface Lane {
   readonly waiting: (() => void)[];
 }
 
+/** Somebody will say that the container has ended: the launcher, or its FIFO. */
+interface Watch {
+  readonly by: "launcher" | "fifo";
+  readonly close: () => void;
+  /** What waits for the end to be told. */
+  readonly ended: (() => void)[];
+}
+
 interface Open {
   readonly run: (answer: Answer) => void;
   readonly fail: (failure: LauncherFailure) => void;
@@ -91,7 +102,9 @@ export function openLauncher(options: LauncherOptions): Launcher {
 
   const open = new Map<number, Open>();
   const lanes = new Map<string, Lane>();
-  const watches = new Map<string, { readonly close: () => void; readonly ended: (() => void)[] }>();
+  const watches = new Map<string, Watch>();
+  /** Grace of the plans launched here, until the container is forgotten. */
+  const graces = new Map<string, number>();
   /** Exits that were told or stood in the answer of `recover`; until the container is forgotten. */
   const told = new Set<string>();
   const launches: (() => void)[] = [];
@@ -114,12 +127,14 @@ export function openLauncher(options: LauncherOptions): Launcher {
         for (const send of unsent.splice(0)) send();
       },
       answer(answer) {
+        if (answer.id === EXIT_ID) return exitSaid(answer.text);
         const request = open.get(answer.id);
         open.delete(answer.id);
         request?.run(answer);
       },
       ended(message, retryInMs) {
         isReady = false;
+        watchAlone();
         if (retryInMs === null) state = "gaveUp";
         else restarts += 1;
         failAll(failure("launcherGone", message));
@@ -209,40 +224,62 @@ export function openLauncher(options: LauncherOptions): Launcher {
     else launches.push(begin);
   }
 
+  /** The launcher has promised to say it; a promise that ends with the launcher. */
+  function awaitExit(containerId: string): void {
+    if (watches.has(containerId) || told.has(containerId) || state === "closed") return;
+    watches.set(containerId, { by: "launcher", close: () => undefined, ended: [] });
+  }
+
+  function exitSaid(text: string): void {
+    const line = text.indexOf("\n");
+    const containerId = text.slice(0, line);
+    if (watches.get(containerId)?.by !== "launcher") return;
+    hasExited(containerId, parseExit(text.slice(line + 1), containerId));
+  }
+
+  function watchAlone(): void {
+    for (const [containerId, { by, ended }] of [...watches]) {
+      if (by !== "launcher") continue;
+      watches.delete(containerId);
+      watch(containerId, ended);
+    }
+  }
+
   /** End of file on the FIFO means that the shim has ended; then the status is read. */
-  function watch(containerId: string): void {
+  function watch(containerId: string, ended: (() => void)[] = []): void {
     if (watches.has(containerId) || told.has(containerId) || state === "closed") return;
     const directory = join(runtimeDir, containerId);
     const flags = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW;
+    const over = (): void => hasExited(containerId, readExit(directory, containerId));
     let descriptor: number;
     try {
       descriptor = openSync(join(directory, "alive"), flags);
     } catch (error) {
       if (!isMissing(error)) throw error;
-      return later(() => tellExit(containerId)); // forgotten by another hand
+      watches.set(containerId, { by: "fifo", close: () => undefined, ended });
+      return later(over); // forgotten by another hand
     }
     // A FIFO whose writer left before the open never tells its end to a poll: ask it once.
     if (hasEnded(descriptor)) {
       closeSync(descriptor);
-      return later(() => tellExit(containerId));
+      watches.set(containerId, { by: "fifo", close: () => undefined, ended });
+      return later(over);
     }
     const socket = new Socket({ fd: descriptor, readable: true, writable: false });
-    const ended: (() => void)[] = [];
-    watches.set(containerId, { close: () => socket.destroy(), ended });
+    watches.set(containerId, { by: "fifo", close: () => socket.destroy(), ended });
     socket.on("error", (error) => options.onMessage(`${containerId}: alive: ${error.message}`));
-    socket.on("close", () => {
-      watches.delete(containerId);
-      tellExit(containerId);
-      for (const run of ended) run();
-    });
+    socket.on("close", over);
     socket.resume();
   }
 
-  function tellExit(containerId: string): void {
-    if (state === "closed" || told.has(containerId)) return;
-    told.add(containerId);
-    const directory = join(runtimeDir, containerId);
-    onExit(readExit(directory, containerId) ?? lostExit(containerId, Date.now()));
+  function hasExited(containerId: string, exit: ContainerExit | null): void {
+    const ended = watches.get(containerId)?.ended ?? [];
+    watches.delete(containerId);
+    if (state !== "closed" && !told.has(containerId)) {
+      told.add(containerId);
+      onExit(exit ?? lostExit(containerId, Date.now()));
+    }
+    for (const run of ended) run();
   }
 
   /** The exit is told before the destroy is answered. */
@@ -277,8 +314,10 @@ export function openLauncher(options: LauncherOptions): Launcher {
             free();
             release();
             if (!answer.ok) return done(answer);
+            graces.set(plan.containerId, plan.graceMs);
             done({ ok: true, pids: pidsOf(answer.text) });
-            watch(plan.containerId);
+            if (answer.text.endsWith(EXIT_PROMISE)) awaitExit(plan.containerId);
+            else watch(plan.containerId);
           }),
         ),
       );
@@ -319,7 +358,10 @@ export function openLauncher(options: LauncherOptions): Launcher {
       holdLane(containerId, (release) =>
         ask("forget", [["C", containerId]], (answer) => {
           release();
-          if (answer.ok) told.delete(containerId);
+          if (answer.ok) {
+            told.delete(containerId);
+            graces.delete(containerId);
+          }
           done(answer.ok ? { ok: true } : answer);
         }),
       );
@@ -376,8 +418,10 @@ export function openLauncher(options: LauncherOptions): Launcher {
 
   function destroyFields(containerId: string, graceMs: number | null): Field[] | null {
     const directory = join(runtimeDir, containerId);
+    const fields: Field[] = [["C", containerId]];
+    const grace = graces.get(containerId);
+    if (grace !== undefined) return [...fields, ["G", String(graceMs ?? grace)]];
     if (existsSync(directory)) {
-      const fields: Field[] = [["C", containerId]];
       const planned = /^G (\d+)$/m.exec(readText(join(directory, "launch")) ?? "")?.[1];
       fields.push(["G", String(graceMs ?? planned ?? 0)]);
       return fields;

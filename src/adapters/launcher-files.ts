@@ -19,6 +19,7 @@ const Pid = TypeCompiler.Compile(
 );
 
 const StatusShape = Type.Object({
+  container: Type.Optional(Type.String()),
   code: Type.Union([Type.Integer(), Type.Null()]),
   signal: Type.Union([Type.Integer(), Type.Null()]),
   at: Type.Number(),
@@ -65,8 +66,16 @@ export function readPids(directory: string): PidFacts | null {
 }
 
 export function readExit(directory: string, containerId: string): ContainerExit | null {
-  const value = parseJson(readText(join(directory, "status")));
-  return Status.Check(value) ? exitOf(containerId, value) : null;
+  return parseExit(readText(join(directory, "status")), containerId);
+}
+
+/** The exit that a text of `status` tells; null where it is empty or none. */
+export function parseExit(text: string | null, containerId: string): ContainerExit | null {
+  const value = parseJson(text);
+  if (!Status.Check(value)) return null;
+  // In a directory that is used again a power cut may bring back what its last container left.
+  const { container = containerId } = value;
+  return container === containerId ? exitOf(containerId, value) : null;
 }
 
 function exitOf(containerId: string, status: Static<typeof StatusShape>): ContainerExit {
@@ -133,7 +142,9 @@ const namesOfDirectories = (path: string): string[] => {
 };
 
 export function readContainers(runtimeDir: string): ContainerFacts[] {
-  return namesOfDirectories(runtimeDir).map((name) => readContainer(runtimeDir, name));
+  // Names that begin with a dot are directories that the launcher keeps to use again.
+  const names = namesOfDirectories(runtimeDir).filter((name) => !name.startsWith("."));
+  return names.map((name) => readContainer(runtimeDir, name));
 }
 
 /** Every container's cgroup below the agent's own directories. */

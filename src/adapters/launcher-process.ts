@@ -27,11 +27,10 @@ const HEALTHY_MS = 10_000;
 const SOCKET_PATH_MAX = 100;
 
 /** Which program serves: the compiled one, or the shell scripts that need no compiler. */
-export interface LauncherPrograms {
-  readonly kind: "native" | "shell";
-  readonly launcher: string;
-  readonly shim: string;
-}
+export type LauncherPrograms =
+  /** Its workers go on as the shims. */
+  | { readonly kind: "native"; readonly launcher: string }
+  | { readonly kind: "shell"; readonly launcher: string; readonly shim: string };
 
 export interface LauncherProcessOptions {
   readonly programs: LauncherPrograms;
@@ -60,8 +59,8 @@ export interface LauncherProcess {
 
 /** The compiled programs below `dist/native` if they are there, else the scripts beside them. */
 export function findLauncherPrograms(nativeDir: string): LauncherPrograms {
-  const built = { launcher: join(nativeDir, "launcher"), shim: join(nativeDir, "shim") };
-  if (existsSync(built.launcher) && existsSync(built.shim)) return { kind: "native", ...built };
+  const launcher = join(nativeDir, "launcher");
+  if (existsSync(launcher)) return { kind: "native", launcher };
   return shellLauncherPrograms(nativeDir);
 }
 
@@ -89,11 +88,10 @@ export function startLauncherProcess(
 
   function start(): void {
     startedAt = performance.now();
-    const args = [runtimeDir, programs.shim, ...cgroupPaths];
     const [command, argv] =
       programs.kind === "native"
-        ? [programs.launcher, args]
-        : ["/bin/sh", [programs.launcher, ...args]];
+        ? [programs.launcher, [runtimeDir, ...cgroupPaths]]
+        : ["/bin/sh", [programs.launcher, runtimeDir, programs.shim, ...cgroupPaths]];
     const env = { PATH: process.env["PATH"] ?? "/usr/sbin:/usr/bin:/sbin:/bin" };
     // Its own session: a Ctrl-C at the agent's terminal is not meant for it.
     const made = spawn(command, argv, { env, detached: true, stdio: ["pipe", "pipe", "pipe"] });

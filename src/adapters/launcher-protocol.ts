@@ -8,6 +8,11 @@ import type { CgroupPlan, CgroupStep, LauncherRefusal, LaunchPlan } from "#runti
 export const OPERATIONS = { launch: 1, steps: 2, signal: 3, destroy: 4, forget: 5 } as const;
 export type Operation = keyof typeof OPERATIONS;
 
+/** Id of what the launcher says unasked: `container\nstatus` of a shim that has ended. */
+export const EXIT_ID = 0;
+/** Ends the answer of a launch whose exit the launcher will say on this connection. */
+export const EXIT_PROMISE = " told";
+
 /** One tagged value; the tags are those of `contract.h`. */
 export type Field = readonly [tag: string, value: string];
 
@@ -70,22 +75,22 @@ export function launchFields(plan: LaunchPlan): Field[] {
 }
 
 export function encodeFrame(id: number, operation: Operation, fields: readonly Field[]): Buffer {
-  const parts: Buffer[] = [];
-  const head = Buffer.alloc(9);
-  let length = 5;
-  for (const [tag, value] of fields) {
-    const bytes = Buffer.from(value, "utf8");
-    const part = Buffer.alloc(bytes.length + 6);
-    part.write(tag, 0, "latin1");
-    part.writeUInt32LE(bytes.length, 1);
-    bytes.copy(part, 5);
-    parts.push(part);
-    length += part.length;
+  const lengths = fields.map(([, value]) => Buffer.byteLength(value));
+  const length = lengths.reduce((sum, bytes) => sum + bytes + 6, 5);
+  const frame = Buffer.allocUnsafe(length + 4);
+  frame.writeUInt32LE(length, 0);
+  frame.writeUInt32LE(id, 4);
+  frame.writeUInt8(OPERATIONS[operation], 8);
+  let at = 9;
+  for (const [index, [tag, value]] of fields.entries()) {
+    const bytes = lengths[index] ?? 0;
+    frame[at] = tag.charCodeAt(0);
+    frame.writeUInt32LE(bytes, at + 1);
+    frame.write(value, at + 5);
+    at += bytes + 6;
+    frame[at - 1] = 0;
   }
-  head.writeUInt32LE(length, 0);
-  head.writeUInt32LE(id, 4);
-  head.writeUInt8(OPERATIONS[operation], 8);
-  return Buffer.concat([head, ...parts]);
+  return frame;
 }
 
 /** `printf %b` of a shell gives back exactly what went in: only these two are written as octal. */

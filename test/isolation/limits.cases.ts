@@ -255,7 +255,7 @@ for (const kind of isVm ? [] : [enforced, scripts]) {
       const { exitOf } = collectExits(rig);
       chmodSync(rig.directory, 0o755);
       const script =
-        "id -u; id -g; id -G; pwd; echo $$ $(cut -d' ' -f6 /proc/$$/stat); ls /proc/$$/fd | tr '\\n' ' '; echo; env | sort";
+        "id -u; id -g; id -G; pwd; echo $$ $(cut -d' ' -f6 /proc/$$/stat); ls -m /proc/$$/fd; env | sort";
       const env = { PATH: "/usr/bin:/bin", TRICKY: "a b'c\"d\\n$(id)\nsecond" };
       const user = { uid: 65_534, gid: 65_534, groups: [65_533] };
       const plan = rig.planWith({ argv: shell(script), env, user });
@@ -266,7 +266,7 @@ for (const kind of isVm ? [] : [enforced, scripts]) {
       const [pid, session] = (lines[4] ?? "").split(" ");
       t.equal(pid, session, "leads its own session");
       // A shell cannot close what has two digits and was open before the agent itself.
-      const few = (lines[5] ?? "").trim().split(" ").map(Number);
+      const few = (lines[5] ?? "").trim().split(", ").map(Number);
       const own =
         kind.programs.kind === "native" ? few : few.filter((descriptor) => descriptor < 10);
       t.same(own, [0, 1, 2]);

@@ -129,8 +129,18 @@ export async function dropRig(rig: RealRig): Promise<void> {
   await until("the launcher has left its cgroup", () => procs.every((path) => isEmpty(path)));
   // Deepest first; the test root itself is shared by the rigs of this process.
   for (const path of [...own].sort((a, b) => b.length - a.length)) removeQuietly(path);
-  // A launcher that was closed while it started may still make its socket.
-  rmSync(rig.directory, { recursive: true, force: true, maxRetries: 20, retryDelay: 20 });
+  // A launcher that was closed while it started may still make its socket, behind the removal.
+  await until("the directory is gone", () => removeDirectory(rig.directory));
+}
+
+function removeDirectory(path: string): boolean {
+  try {
+    rmSync(path, { recursive: true, force: true });
+    return true;
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ENOTEMPTY") return false;
+    throw error;
+  }
 }
 
 function isEmpty(procs: string): boolean {

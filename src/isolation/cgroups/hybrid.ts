@@ -1,10 +1,11 @@
 /**
  * The driver for machines with v1 controllers and a unified tree beside them. Limits are v1's;
- * a v2 cgroup without any controller still kills, tells when it is empty, and tells pressure
- * (measured), so each container is in both.
+ * a v2 cgroup without any controller still kills, tells when it is empty, and tells processor time
+ * and pressure (measured), so each container is in both, and in no freezer or cpuacct of v1.
  */
 import type { CgroupPlan, CgroupStep } from "#runtime";
 import { type CgroupDriver, LAUNCHER_CGROUP, make, makeDown, type UsageFile } from "./driver.ts";
+import { parseKey } from "../usage.ts";
 import { type V1Machine, v1Driver } from "./v1.ts";
 import { unifiedUsageFiles } from "./v2.ts";
 
@@ -13,9 +14,15 @@ export interface HybridMachine extends V1Machine {
   readonly mount: string;
 }
 
+/** v1 counts throttling, the unified tree counts use: of its `cpu.stat` only that. */
+const processorTime = (path: string): UsageFile => ({
+  path: `${path}/cpu.stat`,
+  parse: (text) => ({ cpuUsageUs: parseKey(text, "usage_usec") }),
+});
+
 export function hybridDriver(machine: HybridMachine): CgroupDriver {
   const { mount, root, agentId } = machine;
-  const limits = v1Driver(machine);
+  const limits = v1Driver(machine, "unified");
   const own = `${mount}/${root}/${agentId}`;
 
   return {
@@ -45,11 +52,10 @@ export function hybridDriver(machine: HybridMachine): CgroupDriver {
     update: (containerId, before, next) => limits.update(containerId, before, next),
 
     usageFiles(containerId): UsageFile[] {
-      // v1 counts use and throttling; of the unified tree's files only pressure adds to that.
-      const pressure = unifiedUsageFiles(`${own}/${containerId}`).filter((file) =>
-        file.path.endsWith(".pressure"),
-      );
-      return [...limits.usageFiles(containerId), ...pressure];
+      const unified = unifiedUsageFiles(`${own}/${containerId}`);
+      const pressure = unified.filter((file) => file.path.endsWith(".pressure"));
+      const counted = limits.usageFiles(containerId);
+      return [...counted, processorTime(`${own}/${containerId}`), ...pressure];
     },
   };
 }

@@ -12,16 +12,23 @@
  * A value never contains NUL, so each is a C string in place and none can become two.
  *
  * ANSWER: u32 length, u32 id, u8 code (ANSWER_*), text. At most ANSWER_MAX bytes, written by one
- * write(2), so answers of concurrent workers never mix. Text of a launch: "shim start pid start".
+ * write(2), so answers of concurrent workers never mix. Text of a launch: "shim start pid start",
+ * and " told" behind it where the end of the shim will be told on this connection:
+ * EXIT: an answer with id 0 and code ANSWER_EXIT; text "container\nstatus", status as the file
+ * has it, or nothing where none was written. It comes after the answer of the launch. Whoever
+ * has no such promise, or has lost the connection that gave it, watches `alive`.
  *
  * FILES of RUNTIME/CONTAINER/ (directory 0700):
  *   config.json  the agent's checkpoint, synced before the process exists
  *   launch       lines "TAG value": what destroy needs (nonce, kill, join, remove, grace)
  *   pid          {"shim":..,"shimStart":..,"pid":..,"start":..}, start = field 22 of /proc/PID/stat;
- *                renamed into place, not synced: a pid means nothing after a reboot
+ *                not synced: a pid means nothing after a reboot
  *   alive        FIFO that the shim alone holds open: end of file means that the shim has ended
- *   status       {"code","signal","at","utimeMs","stimeMs","maxRssKb","oomKills","peakBytes",
- *                "dropped"}, renamed into place and synced before `alive` closes
+ *   status       {"container","code","signal","at","utimeMs","stimeMs","maxRssKb","oomKills","peakBytes",
+ *                "dropped"}, synced before `alive` closes
+ * An empty file is as good as none, and so is a status that names another container: a power cut
+ * may undo the emptying of a file. Names that begin with a dot are no containers: `.spare-N` are
+ * runtime directories that were forgotten and wait, with empty files, to be used again.
  */
 #ifndef MESETA_CONTRACT_H
 #define MESETA_CONTRACT_H
@@ -33,7 +40,11 @@
 #define ANSWER_MAX 4000
 #define FIELDS_MAX 8192
 #define CLIENTS_MAX 4
+/* Requests being served, and shims that run: an agent has at most 4096 containers. */
 #define WORKERS_MAX 1024
+#define CHILDREN_MAX 8192
+/* Runtime directories that are kept to be used again. */
+#define SPARES_MAX 256
 /* How long a destroy waits after SIGKILL, and then for the cgroups to go. */
 #define KILL_WAIT_MS 10000
 #define REMOVE_WAIT_MS 5000
@@ -42,7 +53,7 @@ enum { OP_LAUNCH = 1, OP_STEPS = 2, OP_SIGNAL = 3, OP_DESTROY = 4, OP_FORGET = 5
 
 enum {
   ANSWER_OK = 0, ANSWER_INVALID = 1, ANSWER_EXISTS = 2, ANSWER_UNKNOWN = 3, ANSWER_EXEC = 4,
-  ANSWER_SYSTEM = 5, ANSWER_NOT_EMPTY = 6, ANSWER_BUSY = 7
+  ANSWER_SYSTEM = 5, ANSWER_NOT_EMPTY = 6, ANSWER_BUSY = 7, ANSWER_EXIT = 100
 };
 
 /* Tags of fields. Repeated ones keep their order. */
@@ -73,7 +84,7 @@ int path_is_plain(const char *path);
 
 /* Files. Negative results are -errno. */
 int file_write(const char *path, const char *text);
-int file_replace(int directory, const char *name, const char *text, size_t length);
+int file_put(int directory, const char *name, const char *text, size_t length);
 int file_write_durably(int directory, const char *name, const char *text, size_t length);
 char *file_read(int directory, const char *name, size_t *length);
 long long counter_read(const char *path, const char *key);

@@ -3,10 +3,11 @@
  * bounded files, waits, reads the kernel's counters, kills what is left, writes the status, ends.
  * Talks to nobody; after the start it holds no plan and no secret.
  *
- * Descriptors given by the launcher: 3 the request, 4 where to say `ready`, 5 the runtime directory.
+ * It is the launcher's worker itself that goes on as the shim: a fork without an exec, because an
+ * exec costs three times the fork (measured: 0.56 ms against 0.18 ms).
  */
 #define _GNU_SOURCE
-#include "contract.h"
+#include "work.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -15,7 +16,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
@@ -25,23 +25,22 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { REQUEST = 3, READY = 4, RUNTIME = 5 };
-
 struct log { const char *name; int pipe, file; long long size; };
 
 static struct log logs[2] = {{"stdout", -1, -1, 0}, {"stderr", -1, -1, 0}};
 static long long log_bytes = 1 << 20, dropped;
-static int log_files, sandbox = -1;
+static int log_files, sandbox = -1, runtime = -1, signals = -1;
+static pid_t task;
+static long long kills_before;
 static uid_t owner = (uid_t)-1;
 static gid_t group = (gid_t)-1;
 static struct reach reach;
-static char oom_path[1024], peak_path[1024];
+static char oom_path[1024], peak_path[1024], container[256];
 static char chunk[16384];
 
-/* Says why the start failed and ends; the launcher then removes everything. */
-static void fail(int code, const char *step, int error) {
-  dprintf(READY, "%d %s: %s", code, step, strerror(error));
-  _exit(1);
+static int refused(char *why, const char *step, int error) {
+  snprintf(why, ANSWER_MAX, "%s: %s", step, strerror(error));
+  return ANSWER_SYSTEM;
 }
 
 /* The task owns the sandbox, so a name there may be anything: never follow, never open an old one. */
@@ -95,7 +94,10 @@ static int log_pump(struct log *log) {
   return 0;
 }
 
-/* In the child: everything between fork and exec. Returns only when `step` failed, with errno. */
+/*
+ * In the child: everything between vfork and exec, with the memory of the shim, which waits.
+ * Returns only when `step` failed, with errno.
+ */
 static void become(const struct request *plan, const char **step) {
   *step = "join cgroup";
   for (int i = 0; i < plan->count; i++) {
@@ -120,8 +122,10 @@ static void become(const struct request *plan, const char **step) {
     while (*end == ' ' && count < 64) groups[count++] = (gid_t)strtoul(end + 1, &end, 10);
     /* An agent without privileges may only name itself; then there is nothing to change. */
     if (geteuid() == 0 || owner != geteuid() || group != getegid()) {
-      if (setgroups((size_t)count, groups) != 0) return;
-      if (setresgid(group, group, group) != 0 || setresuid(owner, owner, owner) != 0) return;
+      /* The calls themselves: those of the C library change every thread that it knows of. */
+      if (syscall(SYS_setgroups, (size_t)count, groups) != 0) return;
+      if (syscall(SYS_setresgid, group, group, group) != 0) return;
+      if (syscall(SYS_setresuid, owner, owner, owner) != 0) return;
     }
   }
   *step = "execute";
@@ -136,46 +140,50 @@ static void become(const struct request *plan, const char **step) {
   }
   snprintf(mark, sizeof mark, "MESETA_LAUNCH=%s", reach.nonce);
   env[envc] = mark;
-  environ = env;
   syscall(SYS_close_range, 3, ~0U, 4 /* CLOSE_RANGE_CLOEXEC */);
+  environ = env; /* where execvp looks for PATH; the shim itself needs no environment */
   execvp(argv[0], argv);
 }
 
-/* Forks the task. Its exec closes the error pipe: end of file means that it runs. */
-static pid_t start(const struct request *plan, const sigset_t *before) {
-  int out[2], err[2], errors[2], null = open("/dev/null", O_RDONLY | O_CLOEXEC);
-  if (null < 0 || pipe2(out, O_CLOEXEC) != 0 || pipe2(err, O_CLOEXEC) != 0 || pipe2(errors, O_CLOEXEC) != 0)
-    fail(ANSWER_SYSTEM, "open pipes", errno);
-  pid_t pid = fork();
-  if (pid < 0) fail(ANSWER_SYSTEM, "fork", errno);
+/* Starts the task. `vfork` returns when it has been executed or has failed, which `step` tells. */
+static int start(const struct request *plan, char *why) {
+  int out[2], err[2], null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+  if (null < 0 || pipe2(out, O_CLOEXEC) != 0 || pipe2(err, O_CLOEXEC) != 0)
+    return refused(why, "open pipes", errno);
+  static const char *step;
+  static int error;
+  step = NULL;
+  error = 0;
+  pid_t pid = vfork();
+  if (pid < 0) return refused(why, "fork", errno);
   if (pid == 0) {
-    const char *step = "begin session";
+    sigset_t none;
+    sigemptyset(&none);
+    step = "begin session";
     setsid();
     umask(022);
-    sigprocmask(SIG_SETMASK, before, NULL);
+    sigprocmask(SIG_SETMASK, &none, NULL);
     if (dup2(null, 0) >= 0 && dup2(out[1], 1) >= 0 && dup2(err[1], 2) >= 0) become(plan, &step);
-    int error = errno;
-    int code = strcmp(step, "execute") == 0 ? ANSWER_EXEC : ANSWER_SYSTEM;
-    dprintf(errors[1], "%d %s: %s", code, step, strerror(error));
+    error = errno;
     _exit(127);
   }
+  environ = NULL;
   close(null);
   close(out[1]);
   close(err[1]);
-  close(errors[1]);
-  char why[256];
-  ssize_t n;
-  do n = read(errors[0], why, sizeof why);
-  while (n < 0 && errno == EINTR);
-  if (n > 0) {
-    if (write(READY, why, (size_t)n) < 0) _exit(2);
-    _exit(1);
+  int status;
+  /* Whoever failed says so and ends; whoever was executed left the step at "execute" and lives, or
+   * has ended by itself, which only `watch` may find out. `error` tells the two apart. */
+  if (error != 0) {
+    waitpid(pid, &status, 0);
+    refused(why, step, error);
+    return strcmp(step, "execute") == 0 ? ANSWER_EXEC : ANSWER_SYSTEM;
   }
-  close(errors[0]);
+  task = pid;
   logs[0].pipe = out[0];
   logs[1].pipe = err[0];
   for (int i = 0; i < 2; i++) fcntl(logs[i].pipe, F_SETFL, O_NONBLOCK);
-  return pid;
+  return ANSWER_OK;
 }
 
 static void keep(const struct request *plan) {
@@ -184,6 +192,7 @@ static void keep(const struct request *plan) {
   log_files = (int)request_number(plan, TAG_LOG_FILES, 0);
   if (log_bytes < 4096) log_bytes = 4096;
   snprintf(reach.nonce, sizeof reach.nonce, "%s", request_text(plan, TAG_NONCE));
+  snprintf(container, sizeof container, "%s", request_text(plan, TAG_CONTAINER));
   reach.tag = TAG_DESCENDANTS;
   if ((text = request_text(plan, TAG_KILL)) != NULL) reach.tag = TAG_KILL;
   else if ((text = request_text(plan, TAG_FREEZER)) != NULL) reach.tag = TAG_FREEZER;
@@ -197,14 +206,14 @@ static void keep(const struct request *plan) {
   }
 }
 
-static int reap(pid_t task, int *status, struct rusage *usage) {
+static int reap(pid_t wanted, int *status, struct rusage *usage) {
   int ended = 0;
   for (;;) {
     int one;
     struct rusage used;
     pid_t pid = wait4(-1, &one, WNOHANG, &used);
     if (pid <= 0) return ended ? 1 : pid < 0 && errno == ECHILD ? -1 : 0;
-    if (pid != task) continue;
+    if (pid != wanted) continue;
     *status = one;
     *usage = used;
     ended = 1;
@@ -212,7 +221,7 @@ static int reap(pid_t task, int *status, struct rusage *usage) {
 }
 
 /* Waits for the task while carrying its output; SIGTERM to the shim means: kill everything now. */
-static void watch(pid_t task, int signals, int *status, struct rusage *usage) {
+static void watch(int *status, struct rusage *usage) {
   for (;;) {
     struct pollfd fds[3] = {{signals, POLLIN, 0}, {logs[0].pipe, POLLIN, 0}, {logs[1].pipe, POLLIN, 0}};
     if (poll(fds, 3, -1) < 0) continue;
@@ -248,18 +257,18 @@ static void finish(void) {
 static long ms_of(struct timeval time) { return time.tv_sec * 1000 + time.tv_usec / 1000; }
 
 static int status_write(int status, const struct rusage *main_usage, long long kills, long long peak, long long at) {
-  char code[16] = "null", number[16] = "null", bytes[24] = "null", text[512];
+  char code[16] = "null", number[16] = "null", bytes[24] = "null", text[1024];
   struct rusage all;
   getrusage(RUSAGE_CHILDREN, &all);
   if (WIFEXITED(status)) snprintf(code, sizeof code, "%d", WEXITSTATUS(status));
   if (WIFSIGNALED(status)) snprintf(number, sizeof number, "%d", WTERMSIG(status));
   if (peak >= 0) snprintf(bytes, sizeof bytes, "%lld", peak);
   int n = snprintf(text, sizeof text,
-                   "{\"code\":%s,\"signal\":%s,\"at\":%lld,\"utimeMs\":%ld,\"stimeMs\":%ld,\"maxRssKb\":%ld,"
+                   "{\"container\":\"%s\",\"code\":%s,\"signal\":%s,\"at\":%lld,\"utimeMs\":%ld,\"stimeMs\":%ld,\"maxRssKb\":%ld,"
                    "\"oomKills\":%lld,\"peakBytes\":%s,\"dropped\":%lld}\n",
-                   code, number, at, ms_of(all.ru_utime), ms_of(all.ru_stime),
+                   container, code, number, at, ms_of(all.ru_utime), ms_of(all.ru_stime),
                    main_usage->ru_maxrss > all.ru_maxrss ? main_usage->ru_maxrss : all.ru_maxrss, kills, bytes, dropped);
-  return file_write_durably(RUNTIME, "status", text, (size_t)n);
+  return file_write_durably(runtime, "status", text, (size_t)n);
 }
 
 static long long wall_ms(void) {
@@ -273,59 +282,49 @@ static long long oom_kills(void) {
   return n < 0 ? 0 : n;
 }
 
-int main(void) {
-  struct stat about;
+int shim_begin(const struct request *plan, int directory, char *why) {
   setsid();
-  umask(022);
+  prctl(PR_SET_NAME, "meseta-shim");
   prctl(PR_SET_CHILD_SUBREAPER, 1);
-  sigset_t none, mine;
-  sigemptyset(&none);
+  sigset_t mine;
   sigfillset(&mine);
   sigprocmask(SIG_SETMASK, &mine, NULL);
   sigemptyset(&mine);
   sigaddset(&mine, SIGCHLD);
   sigaddset(&mine, SIGTERM);
-  int signals = signalfd(-1, &mine, SFD_CLOEXEC | SFD_NONBLOCK);
-  for (int fd = REQUEST; fd <= RUNTIME; fd++) fcntl(fd, F_SETFD, FD_CLOEXEC);
-
-  if (fstat(REQUEST, &about) != 0 || about.st_size < 5) fail(ANSWER_SYSTEM, "read plan", EINVAL);
-  size_t size = (size_t)about.st_size;
-  char *body = mmap(NULL, size, PROT_READ, MAP_PRIVATE, REQUEST, 0);
-  struct request *plan = mmap(NULL, sizeof *plan, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (body == MAP_FAILED || plan == MAP_FAILED || request_parse(body, (uint32_t)size, plan) != 0)
-    fail(ANSWER_INVALID, "read plan", EINVAL);
+  signals = signalfd(-1, &mine, SFD_CLOEXEC | SFD_NONBLOCK);
+  runtime = directory;
   keep(plan);
   /* Read-write, so that it never sees an end itself; it is this descriptor that tells our end. */
-  if (openat(RUNTIME, "alive", O_RDWR | O_CLOEXEC) < 0) fail(ANSWER_SYSTEM, "open alive", errno);
+  if (openat(runtime, "alive", O_RDWR | O_CLOEXEC) < 0) return refused(why, "open alive", errno);
   sandbox = open(request_text(plan, TAG_SANDBOX), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-  if (sandbox < 0) fail(ANSWER_SYSTEM, "open sandbox", errno);
+  if (signals < 0 || sandbox < 0) return refused(why, "open sandbox", errno);
   for (int i = 0; i < 2; i++) log_open(&logs[i]);
-  long long kills_before = oom_kills();
-  pid_t task = start(plan, &none);
-
+  kills_before = oom_kills();
+  int code = start(plan, why);
+  if (code != ANSWER_OK) return code;
   char text[200];
   pid_t self = getpid();
   long long self_start = start_ticks(self), task_start = start_ticks(task);
   int n = snprintf(text, sizeof text, "{\"shim\":%d,\"shimStart\":%lld,\"pid\":%d,\"start\":%lld}\n", (int)self,
                    self_start, (int)task, task_start);
-  int result = file_replace(RUNTIME, "pid", text, (size_t)n);
+  int result = file_put(runtime, "pid", text, (size_t)n);
   if (result < 0) {
     reach_kill(&reach, self);
-    fail(ANSWER_SYSTEM, "write pid", -result);
+    return refused(why, "write pid", -result);
   }
   close(result);
-  dprintf(READY, "0 %d %lld %d %lld", (int)self, self_start, (int)task, task_start);
-  close(READY);
-  munmap(body, size);
-  close(REQUEST);
-  munmap(plan, sizeof *plan);
+  snprintf(why, ANSWER_MAX, "%d %lld %d %lld", (int)self, self_start, (int)task, task_start);
+  return ANSWER_OK;
+}
 
+void shim_run(void) {
   int status = 0;
   struct rusage usage = {0};
-  watch(task, signals, &status, &usage);
+  watch(&status, &usage);
   long long at = wall_ms(), kills = oom_kills();
   long long peak = peak_path[0] == 0 ? -1 : counter_read(peak_path, NULL);
   finish();
   if (oom_kills() > kills) kills = oom_kills();
-  return status_write(status, &usage, kills - kills_before, peak, at) == 0 ? 0 : 1;
+  _exit(status_write(status, &usage, kills - kills_before, peak, at) == 0 ? 0 : 1);
 }

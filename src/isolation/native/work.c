@@ -1,6 +1,7 @@
 /*
  * What the launcher's workers do: launch, steps, signal, destroy, forget. Each runs in a process
- * of its own that answers and ends, and finds all it must know in the request and on disk.
+ * of its own that answers and ends, and finds all it must know in the request and on disk. The
+ * worker of a launch stays as the container's shim.
  */
 #define _GNU_SOURCE
 #include "work.h"
@@ -9,6 +10,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,11 +21,15 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-static const char *shim_path;
-static char **roots;
-static struct request request;
+/* One byte for each spare runtime directory, in memory that all workers share. */
+enum { SPARE_ABSENT, SPARE_THERE, SPARE_TAKEN };
 
-void answer(int fd, uint32_t id, int code, const char *text, int flags) {
+static char **roots;
+/* The request in hand: the server's own, which is this process' copy after the fork. */
+static struct request *request;
+static _Atomic unsigned char *spares;
+
+int answer(int fd, uint32_t id, int code, const char *text, int flags) {
   char frame[ANSWER_MAX + 16];
   size_t length = strlen(text);
   if (length > ANSWER_MAX) length = ANSWER_MAX;
@@ -32,8 +38,8 @@ void answer(int fd, uint32_t id, int code, const char *text, int flags) {
   memcpy(frame + 4, &id, 4);
   frame[8] = (char)code;
   memcpy(frame + 9, text, length);
-  /* Nobody to tell when the client has gone: the facts stand on disk. */
-  if (send(fd, frame, length + 9, MSG_NOSIGNAL | flags) < 0) return;
+  /* A client that has gone need not be told: the facts stand on disk. */
+  return send(fd, frame, length + 9, MSG_NOSIGNAL | flags) == (ssize_t)length + 9 ? 0 : -1;
 }
 
 static int failed(char *why, int code, const char *step, const char *about, int error) {
@@ -59,9 +65,9 @@ static int below_roots(const char *path) {
 }
 
 static int check_paths(char *why) {
-  for (int i = 0; i < request.count; i++) {
-    const char *value = request.fields[i].value;
-    if (strchr("MWwJOPKFR", request.fields[i].tag) == NULL) continue;
+  for (int i = 0; i < request->count; i++) {
+    const char *value = request->fields[i].value;
+    if (strchr("MWwJOPKFR", request->fields[i].tag) == NULL) continue;
     if (path_is_plain(value) && below_roots(value)) continue;
     snprintf(why, ANSWER_MAX, "path %.200s is not within the cgroups named at the start", value);
     return ANSWER_INVALID;
@@ -71,12 +77,12 @@ static int check_paths(char *why) {
 
 /* Makes and writes in the order given; stops at the first that fails. */
 static int do_steps(char *why) {
-  for (int i = 0; i < request.count; i++) {
-    const struct field *field = &request.fields[i];
+  for (int i = 0; i < request->count; i++) {
+    const struct field *field = &request->fields[i];
     if (field->tag == TAG_MAKE && mkdir(field->value, 0755) != 0 && errno != EEXIST)
       return failed(why, ANSWER_SYSTEM, "make cgroup", field->value, errno);
     if (field->tag != TAG_WRITE && field->tag != TAG_WRITE_OPTIONAL) continue;
-    if (i + 1 == request.count || field[1].tag != TAG_VALUE) {
+    if (i + 1 == request->count || field[1].tag != TAG_VALUE) {
       snprintf(why, ANSWER_MAX, "write %.200s has no value", field->value);
       return ANSWER_INVALID;
     }
@@ -90,17 +96,16 @@ static int do_steps(char *why) {
 /* What destroy must know, and nothing that is secret. */
 static int launch_file_write(int directory) {
   size_t room = 1, used = 0;
-  for (int i = 0; i < request.count; i++) room += request.fields[i].length + 4;
+  for (int i = 0; i < request->count; i++) room += request->fields[i].length + 4;
   char *text = malloc(room);
   if (text == NULL) return -ENOMEM;
-  for (int i = 0; i < request.count; i++)
-    if (strchr("NKFDRGJ", request.fields[i].tag) != NULL)
-      used += (size_t)snprintf(text + used, room - used, "%c %s\n", request.fields[i].tag, request.fields[i].value);
-  int fd = openat(directory, "launch", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-  int result = fd < 0 || write(fd, text, used) != (ssize_t)used ? -errno : 0;
+  for (int i = 0; i < request->count; i++)
+    if (strchr("NKFDRGJ", request->fields[i].tag) != NULL)
+      used += (size_t)snprintf(text + used, room - used, "%c %s\n", request->fields[i].tag, request->fields[i].value);
+  int fd = file_put(directory, "launch", text, used);
   if (fd >= 0) close(fd);
   free(text);
-  return result;
+  return fd < 0 ? fd : 0;
 }
 
 /* Turns the lines of `launch` into fields of the request in hand, after those it has. */
@@ -109,20 +114,20 @@ static int launch_file_read(int directory) {
   if (text == NULL) return -1;
   for (char *line = text; *line != 0;) {
     char *end = strchr(line, '\n');
-    if (end == NULL || end < line + 2 || request.count == FIELDS_MAX) break;
+    if (end == NULL || end < line + 2 || request->count == FIELDS_MAX) break;
     *end = 0;
-    request.fields[request.count++] = (struct field){(uint8_t)line[0], (uint32_t)(end - line - 2), line + 2};
+    request->fields[request->count++] = (struct field){(uint8_t)line[0], (uint32_t)(end - line - 2), line + 2};
     line = end + 1;
   }
   return 0;
 }
 
 static void reach_of(struct reach *reach) {
-  const char *text = request_text(&request, TAG_NONCE);
+  const char *text = request_text(request, TAG_NONCE);
   snprintf(reach->nonce, sizeof reach->nonce, "%s", text == NULL ? "" : text);
   reach->tag = TAG_DESCENDANTS;
-  if ((text = request_text(&request, TAG_KILL)) != NULL) reach->tag = TAG_KILL;
-  else if ((text = request_text(&request, TAG_FREEZER)) != NULL) reach->tag = TAG_FREEZER;
+  if ((text = request_text(request, TAG_KILL)) != NULL) reach->tag = TAG_KILL;
+  else if ((text = request_text(request, TAG_FREEZER)) != NULL) reach->tag = TAG_FREEZER;
   if (text != NULL) snprintf(reach->path, sizeof reach->path, "%s", text);
 }
 
@@ -142,10 +147,10 @@ static int cgroup_remove(const char *path) {
 }
 
 static int cgroups_remove(const struct reach *reach, long long until, char *why) {
-  for (int i = 0; i < request.count; i++) {
-    if (request.fields[i].tag != TAG_REMOVE) continue;
-    for (int result; (result = cgroup_remove(request.fields[i].value)) != 0;) {
-      if (now_ms() > until) return failed(why, ANSWER_NOT_EMPTY, "remove", request.fields[i].value, -result);
+  for (int i = 0; i < request->count; i++) {
+    if (request->fields[i].tag != TAG_REMOVE) continue;
+    for (int result; (result = cgroup_remove(request->fields[i].value)) != 0;) {
+      if (now_ms() > until) return failed(why, ANSWER_NOT_EMPTY, "remove", request->fields[i].value, -result);
       if (reach->tag != TAG_DESCENDANTS) reach_kill(reach, 0);
       sleep_ms(5);
     }
@@ -157,7 +162,79 @@ static int runtime_open(const char *id) {
   return open(id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 }
 
+static void spare_name(char name[24], int index) { snprintf(name, 24, ".spare-%d", index); }
+
+static int names_sync(void) {
+  int directory = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  int result = directory >= 0 && fsync(directory) == 0 ? 0 : errno;
+  if (directory >= 0) close(directory);
+  return result;
+}
+
+static int spare_claim(int index, unsigned char from, unsigned char to) {
+  return atomic_compare_exchange_strong(&spares[index], &from, to);
+}
+
+void spares_find(void) {
+  spares = mmap(NULL, SPARES_MAX, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  if (spares == MAP_FAILED) { spares = NULL; return; }
+  for (int i = 0; i < SPARES_MAX; i++) {
+    char name[24];
+    spare_name(name, i);
+    spares[i] = access(name, F_OK) == 0 ? SPARE_THERE : SPARE_ABSENT;
+  }
+}
+
+/* Makes the runtime directory of a container, of a spare one if there is any. 0 or an errno. */
+static int runtime_make(const char *id) {
+  for (int i = 0; spares != NULL && i < SPARES_MAX; i++) {
+    char name[24];
+    if (!spare_claim(i, SPARE_THERE, SPARE_TAKEN)) continue;
+    spare_name(name, i);
+    int result = renameat2(AT_FDCWD, name, AT_FDCWD, id, RENAME_NOREPLACE) == 0 ? 0 : errno;
+    /* A new directory goes to the disk with the first file in it; a renamed one not everywhere. */
+    if (result == 0) result = names_sync();
+    spares[i] = result == EEXIST ? SPARE_THERE : SPARE_ABSENT;
+    if (result == 0 || result == EEXIST) return result;
+    break; /* taken by another hand, or a file system without this call */
+  }
+  return mkdir(id, 0700) == 0 ? 0 : errno;
+}
+
+/* Empties what launch and shim wrote; 1 when nothing else is there, so that it can be used again. */
+static int runtime_empty(int directory) {
+  int copy = dup(directory), plain = 1;
+  DIR *entries = copy < 0 ? NULL : fdopendir(copy);
+  if (entries == NULL) return 0;
+  rewinddir(entries);
+  for (struct dirent *entry; plain && (entry = readdir(entries)) != NULL;) {
+    const char *name = entry->d_name;
+    if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || strcmp(name, "alive") == 0) continue;
+    plain = strcmp(name, "launch") == 0 || strcmp(name, "config.json") == 0 || strcmp(name, "pid") == 0 ||
+            strcmp(name, "status") == 0;
+    /* In an open and close of its own: ext4 writes a file out at the close of the descriptor that cut it. */
+    int fd = plain ? openat(directory, name, O_WRONLY | O_CLOEXEC | O_NOFOLLOW) : -1;
+    if (fd < 0 || ftruncate(fd, 0) != 0) plain = 0;
+    if (fd >= 0) close(fd);
+  }
+  closedir(entries);
+  return plain;
+}
+
+/*
+ * Takes away a runtime directory, or keeps it empty for the next container. The files are empty
+ * before the directory has another name, in the journal's order too: no container finds another's.
+ */
 static void runtime_remove(int directory, const char *id) {
+  for (int i = 0; spares != NULL && i < SPARES_MAX; i++) {
+    char name[24];
+    if (!spare_claim(i, SPARE_ABSENT, SPARE_TAKEN)) continue;
+    spare_name(name, i);
+    int kept = runtime_empty(directory) && renameat2(AT_FDCWD, id, AT_FDCWD, name, RENAME_NOREPLACE) == 0;
+    spares[i] = kept ? SPARE_THERE : SPARE_ABSENT;
+    if (kept) return;
+    break;
+  }
   int copy = dup(directory);
   DIR *entries = copy < 0 ? NULL : fdopendir(copy);
   if (entries != NULL) {
@@ -173,12 +250,15 @@ static void runtime_remove(int directory, const char *id) {
 static int sandbox_make(const char *path, const char *user) {
   char part[1024];
   snprintf(part, sizeof part, "%s", path);
-  for (char *at = strchr(part + 1, '/'); at != NULL; at = strchr(at + 1, '/')) {
+  int result = mkdir(part, 0750) == 0 ? 0 : errno;
+  if (result == EEXIST) return 0;
+  for (char *at = strchr(part + 1, '/'); at != NULL && result == ENOENT; at = strchr(at + 1, '/')) {
     *at = 0;
     if (mkdir(part, 0755) != 0 && errno != EEXIST) return -errno;
     *at = '/';
   }
-  if (mkdir(part, 0750) != 0) return errno == EEXIST ? 0 : -errno;
+  if (result == ENOENT) result = mkdir(part, 0750) == 0 ? 0 : errno;
+  if (result != 0) return result == EEXIST ? 0 : -result;
   if (user == NULL) return 0;
   char *end;
   uid_t uid = (uid_t)strtoul(user, &end, 10);
@@ -186,44 +266,19 @@ static int sandbox_make(const char *path, const char *user) {
   return lchown(part, uid, gid) == 0 ? 0 : -errno;
 }
 
-/* Runs the shim as a grandchild of the launcher and waits for its word; fills `why` either way. */
-static int shim_start(const char *id, const char *frame, size_t size, char *why) {
-  /* Opened anew: a copy of the worker's descriptor would carry its lock into the shim's life. */
-  int ready[2], plan = memfd_create("plan", MFD_CLOEXEC), directory = runtime_open(id);
-  if (plan < 0 || directory < 0 || write(plan, frame, size) != (ssize_t)size || pipe2(ready, O_CLOEXEC) != 0)
-    return failed(why, ANSWER_SYSTEM, "hand over", "plan", errno);
-  pid_t pid = vfork();
-  if (pid < 0) return failed(why, ANSWER_SYSTEM, "fork", "shim", errno);
-  if (pid == 0) {
-    char *argv[] = {(char *)shim_path, NULL}, *env[] = {NULL};
-    /* High first, so that no descriptor is overwritten before it is copied. */
-    int from[3] = {fcntl(plan, F_DUPFD, 20), fcntl(ready[1], F_DUPFD, 20), fcntl(directory, F_DUPFD, 20)};
-    for (int i = 0; i < 3; i++) dup2(from[i], 3 + i);
-    int null = open("/dev/null", O_RDWR);
-    for (int i = 0; i < 3; i++) dup2(null, i);
-    syscall(SYS_close_range, 6, ~0U, 0);
-    execve(shim_path, argv, env);
-    _exit(126);
-  }
-  close(ready[1]);
-  ssize_t used = 0, n;
-  while ((n = read(ready[0], why + used, (size_t)(ANSWER_MAX - 1 - used))) > 0 || (n < 0 && errno == EINTR))
-    if (n > 0) used += n;
-  why[used] = 0;
-  if (used < 2) return failed(why, ANSWER_SYSTEM, "start", "shim", ECHILD);
-  int code = why[0] - '0';
-  memmove(why, why + 2, (size_t)used - 1);
-  return code;
-}
-
 /* A launch that is asked again: the same nonce is answered with the facts, another refused. */
 static int launch_again(int directory, const char *nonce, char *why) {
-  struct request asked = request;
-  request.count = 0;
+  struct field *asked = malloc(sizeof *asked * (size_t)request->count);
+  int count = request->count;
+  if (asked == NULL) return ANSWER_SYSTEM;
+  memcpy(asked, request->fields, sizeof *asked * (size_t)count);
+  request->count = 0;
   int known = launch_file_read(directory) == 0;
-  const char *first = request_text(&request, TAG_NONCE);
+  const char *first = request_text(request, TAG_NONCE);
   int same = known && first != NULL && strcmp(first, nonce) == 0;
-  request = asked;
+  memcpy(request->fields, asked, sizeof *asked * (size_t)count);
+  request->count = count;
+  free(asked);
   if (!same) {
     snprintf(why, ANSWER_MAX, "another launch has this container id");
     return ANSWER_EXISTS;
@@ -234,40 +289,44 @@ static int launch_again(int directory, const char *nonce, char *why) {
   return ANSWER_OK;
 }
 
-static int launch(const char *frame, size_t size, char *why) {
-  const char *id = request_text(&request, TAG_CONTAINER), *nonce = request_text(&request, TAG_NONCE);
-  const char *sandbox = request_text(&request, TAG_SANDBOX), *config = request_text(&request, TAG_CONFIG);
+/* On success this process is the shim, with the runtime directory locked in `*kept`. */
+static int launch(char *why, int *kept) {
+  const char *id = request_text(request, TAG_CONTAINER), *nonce = request_text(request, TAG_NONCE);
+  const char *sandbox = request_text(request, TAG_SANDBOX), *config = request_text(request, TAG_CONFIG);
   if (nonce == NULL || strlen(nonce) > 200 || strchr(nonce, '\n') != NULL || config == NULL || sandbox == NULL ||
-      !path_is_plain(sandbox) || request_text(&request, TAG_ARG) == NULL) {
+      !path_is_plain(sandbox) || request_text(request, TAG_ARG) == NULL) {
     snprintf(why, ANSWER_MAX, "a plan needs nonce, argv, config and an absolute sandbox without ..");
     return ANSWER_INVALID;
   }
   struct reach reach;
   reach_of(&reach);
-  int made = mkdir(id, 0700) == 0;
-  if (!made && errno != EEXIST) return failed(why, ANSWER_SYSTEM, "make runtime directory", id, errno);
+  int result = runtime_make(id);
+  if (result != 0 && result != EEXIST) return failed(why, ANSWER_SYSTEM, "make runtime directory", id, result);
   int directory = runtime_open(id);
   if (directory < 0 || flock(directory, LOCK_EX) != 0)
     return failed(why, ANSWER_SYSTEM, "lock runtime directory", id, errno);
-  if (!made && faccessat(directory, "launch", F_OK, 0) == 0) {
+  struct stat about;
+  if (fstatat(directory, "launch", &about, AT_SYMLINK_NOFOLLOW) == 0 && about.st_size > 0) {
     int code = launch_again(directory, nonce, why);
     if (code >= 0) return code;
     reach_kill(&reach, 0);
   }
-  int code = ANSWER_OK, result = launch_file_write(directory);
+  int code = ANSWER_OK;
+  result = launch_file_write(directory);
   if (result == 0) result = file_write_durably(directory, "config.json", config, strlen(config));
   if (result == 0 && mkfifoat(directory, "alive", 0600) != 0 && errno != EEXIST) result = -errno;
   if (result != 0) code = failed(why, ANSWER_SYSTEM, "write runtime files of", id, -result);
   if (code == ANSWER_OK) code = do_steps(why);
-  if (code == ANSWER_OK && (result = sandbox_make(sandbox, request_text(&request, TAG_USER))) != 0)
+  if (code == ANSWER_OK && (result = sandbox_make(sandbox, request_text(request, TAG_USER))) != 0)
     code = failed(why, ANSWER_SYSTEM, "make sandbox", sandbox, -result);
-  if (code == ANSWER_OK) code = shim_start(id, frame, size, why);
+  if (code == ANSWER_OK) code = shim_begin(request, directory, why);
   if (code != ANSWER_OK) {
     char ignored[ANSWER_MAX];
     reach_kill(&reach, 0);
     cgroups_remove(&reach, now_ms() + REMOVE_WAIT_MS, ignored);
     runtime_remove(directory, id);
   }
+  *kept = code == ANSWER_OK ? directory : -1;
   return code;
 }
 
@@ -290,7 +349,7 @@ static int shim_wait(const struct pids *pids, long long until) {
 
 /* The numbered steps of src/isolation/destroy.ts. Each may be repeated. */
 static int destroy(char *why) {
-  const char *id = request_text(&request, TAG_CONTAINER);
+  const char *id = request_text(request, TAG_CONTAINER);
   int directory = runtime_open(id);
   struct pids pids = {0};
   struct reach reach;
@@ -299,12 +358,12 @@ static int destroy(char *why) {
     launch_file_read(directory);
     if (pids_read(directory, &pids) != 0 || !shim_alive(&pids)) pids.shim = 0;
     flock(directory, LOCK_UN);
-  } else if (request_text(&request, TAG_REMOVE) == NULL) {
+  } else if (request_text(request, TAG_REMOVE) == NULL) {
     snprintf(why, ANSWER_MAX, "no container %s", id);
     return ANSWER_UNKNOWN;
   }
   reach_of(&reach);
-  long grace = request_number(&request, TAG_GRACE, 0);
+  long grace = request_number(request, TAG_GRACE, 0);
   int gone = pids.shim == 0;
   if (!gone && grace > 0) {
     reach_signal(&reach, pids.shim, SIGTERM);         /* 1 ask */
@@ -328,8 +387,8 @@ static int destroy(char *why) {
 static int signal_all(char *why) {
   struct reach reach;
   struct pids pids;
-  int directory = runtime_open(request_text(&request, TAG_CONTAINER));
-  long number = request_number(&request, TAG_SIGNAL, 0);
+  int directory = runtime_open(request_text(request, TAG_CONTAINER));
+  long number = request_number(request, TAG_SIGNAL, 0);
   if (directory < 0) { snprintf(why, ANSWER_MAX, "no such container"); return ANSWER_UNKNOWN; }
   if (number < 1 || number > 64) { snprintf(why, ANSWER_MAX, "signal is not within 1..64"); return ANSWER_INVALID; }
   launch_file_read(directory);
@@ -339,15 +398,15 @@ static int signal_all(char *why) {
 }
 
 static int forget(char *why) {
-  const char *id = request_text(&request, TAG_CONTAINER);
+  const char *id = request_text(request, TAG_CONTAINER);
   struct pids pids;
   int directory = runtime_open(id);
   if (directory < 0) return ANSWER_OK;
   flock(directory, LOCK_EX);
   launch_file_read(directory);
   int busy = pids_read(directory, &pids) == 0 && shim_alive(&pids);
-  for (int i = 0; i < request.count && !busy; i++)
-    busy = request.fields[i].tag == TAG_REMOVE && access(request.fields[i].value, F_OK) == 0;
+  for (int i = 0; i < request->count && !busy; i++)
+    busy = request->fields[i].tag == TAG_REMOVE && access(request->fields[i].value, F_OK) == 0;
   if (busy) {
     snprintf(why, ANSWER_MAX, "container %s is not destroyed yet", id);
     return ANSWER_NOT_EMPTY;
@@ -356,29 +415,37 @@ static int forget(char *why) {
   return ANSWER_OK;
 }
 
-void work(const struct service *service, int client, char *frame, uint32_t size) {
+/* Answers; a launch that succeeded goes on as the shim and holds nothing of the request-> */
+static void launch_and_stay(const struct service *service, int client, char *why) {
+  int directory = -1, code = launch(why, &directory);
+  if (code == ANSWER_OK && directory >= 0) strncat(why, " told", ANSWER_MAX - 1 - strlen(why));
+  answer(client, request->id, code, why, 0);
+  if (directory < 0) _exit(REFUSED_EXIT);
+  flock(directory, LOCK_UN);
+  service->leave();
+  shim_run();
+}
+
+void work(const struct service *service, int client, struct request *asked) {
   char why[ANSWER_MAX] = "";
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, NULL);
-  shim_path = service->shim_path;
+  request = asked;
   roots = service->roots;
   int code = ANSWER_INVALID;
-  if (request_parse(frame, size, &request) != 0)
-    snprintf(why, sizeof why, "the bytes are not a request");
-  else if (request.op != OP_STEPS && !id_is_plain(request_text(&request, TAG_CONTAINER)))
+  if (request->op != OP_STEPS && !id_is_plain(request_text(request, TAG_CONTAINER)))
     snprintf(why, sizeof why, "containerId needs 1 to 255 of A-Z a-z 0-9 . _ - and begins with none of . -");
   else if ((code = check_paths(why)) == ANSWER_OK) {
-    switch (request.op) {
-      case OP_LAUNCH: code = launch(frame, size, why); break;
+    switch (request->op) {
+      case OP_LAUNCH: launch_and_stay(service, client, why); break;
       case OP_STEPS: code = do_steps(why); break;
       case OP_SIGNAL: code = signal_all(why); break;
       case OP_DESTROY: code = destroy(why); break;
       case OP_FORGET: code = forget(why); break;
-      default: code = ANSWER_INVALID; snprintf(why, sizeof why, "operation %d is unknown", request.op);
+      default: code = ANSWER_INVALID; snprintf(why, sizeof why, "operation %d is unknown", request->op);
     }
   }
-  answer(client, request.id, code, why, 0);
-  _exit(0);
+  answer(client, request->id, code, why, 0);
+  _exit(REFUSED_EXIT);
 }
-

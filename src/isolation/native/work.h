@@ -1,12 +1,28 @@
-/* The launcher's workers: one request, served in its own process. */
+/* The launcher's workers: one request, served in its own process; a launch's goes on as the shim. */
 #ifndef MESETA_WORK_H
 #define MESETA_WORK_H
 #include "contract.h"
 
-struct service { const char *shim_path; char **roots; };
+/* Exit code of a launch's worker that has answered and left nothing behind: it was no shim. */
+#define REFUSED_EXIT 3
 
-/* Serves one request, answers it on the socket `client`, ends the process. */
-void work(const struct service *service, int client, char *frame, uint32_t size) __attribute__((noreturn));
-/* One answer in one send(2). `flags`: a worker may wait for a slow reader, the server never does. */
-void answer(int client, uint32_t id, int code, const char *text, int flags);
+struct service {
+  char **roots;
+  /* In a worker that stays: gives up every descriptor and buffer of the server. */
+  void (*leave)(void);
+};
+
+/* Serves one request, answers it on the socket `client`, ends the process; a shim ends later. */
+void work(const struct service *service, int client, struct request *request) __attribute__((noreturn));
+/* One answer in one send(2); 0, or -1 when it could not be said. `flags`: a worker may wait for a
+ * slow reader, the server never does. */
+int answer(int client, uint32_t id, int code, const char *text, int flags);
+
+/* Makes this process the shim of `plan` and starts its task; a code, with `why` or the pids. */
+int shim_begin(const struct request *plan, int directory, char *why);
+/* Watches the task to its end, writes the status, ends the process. */
+void shim_run(void) __attribute__((noreturn));
+
+/* Before the first worker: counts the runtime directories that are kept to be used again. */
+void spares_find(void);
 #endif
