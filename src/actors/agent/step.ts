@@ -331,6 +331,8 @@ export function entered(state: AgentState, lifecycle: string, env: Env, out: Eff
       return enteredRunning(state, env, out);
     case "stopping":
       closeAllLogs(state, out);
+      // Said, not noticed by silence: nothing is to be offered here from now on.
+      out.push({ kind: "close", peer: MASTER_PEER, reason: "not-handled-in-this-state" });
       return stopWhenIdle(state, env, out);
   }
 }
