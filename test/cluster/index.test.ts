@@ -5,3 +5,4 @@ import t from "tap";
 t.setTimeout(300_000);
 
 await import("./crash.cases.ts");
+await import("./hostile.cases.ts");
