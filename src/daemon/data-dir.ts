@@ -55,6 +55,8 @@ export interface UpRecord {
 }
 
 export interface DataDir extends Layout {
+  /** Begins the record, in the place of an earlier holder's. */
+  recordStart(): Promise<void>;
   /** Keeps the record true when a child was started. */
   recordChild(name: string, pid: number): Promise<void>;
   /** Ends the record and gives the directory back. */
@@ -136,11 +138,21 @@ class HeldDataDir implements DataDir {
     this.#agents = agents;
   }
 
-  /** One write at a time, each with everything known by then. */
+  recordStart(): Promise<void> {
+    return this.#write(async () => undefined);
+  }
+
   recordChild(name: string, pid: number): Promise<void> {
-    this.#written = this.#written.then(async () => {
+    return this.#write(async () => {
       const mark = await processMark(pid);
       if (mark !== undefined) this.#children[name] = mark;
+    });
+  }
+
+  /** One write at a time, each with everything known by then. */
+  #write(change: () => Promise<void>): Promise<void> {
+    this.#written = this.#written.then(async () => {
+      await change();
       const record: UpRecord = { up: this.#up, children: this.#children, agents: this.#agents };
       await writeFileDurably(recordOf(this.root), JSON.stringify(record), { mode: 0o600 });
     });

@@ -53,6 +53,7 @@ export async function runUp(config: Config, doors: UpDoors): Promise<number> {
   try {
     agentResources(config, data)(1);
     await endLeftovers(data, config.integer("agents"), doors);
+    await data.recordStart();
     const options = { config, data, program: doors.program, tell: doors.tell };
     const starting =
       config.need("bus") === "memory" ? startTogether(options) : startProcesses(options);
