@@ -2,9 +2,10 @@
  * The agents as columns: one array per fact, one slot per agent. Owns what each agent has, what is
  * free of it and who holds the rest, and keeps free + held = total. Knows no order and no role.
  */
-import type { AgentId, Attribute, FrameworkId } from "#protocol";
+import type { AgentId, FrameworkId } from "#protocol";
 import { addInto, type ReadonlyVector, Resources, subtractFrom, type Vector } from "#resources";
-import type { AgentSpec, Domain } from "./contract.ts";
+import type { ConstraintSubject } from "./constraints.ts";
+import type { AgentSpec } from "./contract.ts";
 import { countedVector } from "./quota.ts";
 import type { RoleTree } from "./role-tree.ts";
 import type { Totals } from "./shares.ts";
@@ -29,9 +30,9 @@ export class Agents {
   /** The total shrank below what is held: free cannot be kept by sums until that is over. */
   readonly #over: boolean[] = [];
   readonly #absent: (Absence | undefined)[] = [];
-  readonly #attributes: (readonly Attribute[])[] = [];
+  readonly #subject: ConstraintSubject[] = [];
   readonly #capabilities: ReadonlySet<string>[] = [];
-  readonly #domain: (Domain | undefined)[] = [];
+  #whitelist: ReadonlySet<string> | undefined;
 
   /** What is counted for quota of all that is free; kept only while guarantees ask for it. */
   readonly #headroom: Vector = [];
@@ -102,9 +103,9 @@ export class Agents {
     this.#counted[slot] = [];
     this.#over[slot] = false;
     this.#absent[slot] = undefined;
-    this.#attributes[slot] = spec.attributes;
+    const { hostname, attributes, domain } = spec;
+    this.#subject[slot] = { hostname, attributes, domain };
     this.#capabilities[slot] = new Set(spec.capabilities);
-    this.#domain[slot] = spec.domain;
     this.setTotal(slot, spec.total);
     return slot;
   }
@@ -131,19 +132,26 @@ export class Agents {
   }
 
   absence(slot: Slot): Absence | undefined {
-    return this.#absent[slot];
+    if (this.#whitelist === undefined) return this.#absent[slot];
+    const listed = this.#whitelist.has(this.subject(slot).hostname ?? "");
+    return this.#absent[slot] ?? (listed ? undefined : "agent-inactive");
+  }
+
+  setWhitelist(hostnames: Iterable<string> | undefined): void {
+    this.#whitelist = hostnames === undefined ? undefined : new Set(hostnames);
   }
 
   setAbsence(slot: Slot, absence: Absence | undefined): void {
     this.#absent[slot] = absence;
   }
 
-  attributes(slot: Slot): readonly Attribute[] {
-    return this.#at(this.#attributes, slot);
+  /** Host, attributes and domain; another object after each change of them. */
+  subject(slot: Slot): ConstraintSubject {
+    return this.#at(this.#subject, slot);
   }
 
-  setAttributes(slot: Slot, attributes: readonly Attribute[]): void {
-    this.#attributes[slot] = attributes;
+  change(slot: Slot, change: Partial<ConstraintSubject>): void {
+    this.#subject[slot] = { ...this.subject(slot), ...change };
   }
 
   capabilities(slot: Slot): ReadonlySet<string> {
@@ -152,14 +160,6 @@ export class Agents {
 
   setCapabilities(slot: Slot, capabilities: Iterable<string>): void {
     this.#capabilities[slot] = new Set(capabilities);
-  }
-
-  domain(slot: Slot): Domain | undefined {
-    return this.#domain[slot];
-  }
-
-  setDomain(slot: Slot, domain: Domain): void {
-    this.#domain[slot] = domain;
   }
 
   /** What the frameworks hold there, with allocation roles. */

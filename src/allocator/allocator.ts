@@ -4,14 +4,7 @@
  * `eligibility.ts`, `cycle.ts`) and never reads a clock.
  */
 import type { AgentId, FrameworkId, PlacementReason } from "#protocol";
-import {
-  DEFAULT_ROLE,
-  equalAttributes,
-  formatScalar,
-  Quantities,
-  ResourceNames,
-  type Resources,
-} from "#resources";
+import { equalAttributes, Quantities, ResourceNames, type Resources } from "#resources";
 import { Agents, type Slot } from "./agents.ts";
 import type {
   AgentSpec,
@@ -26,12 +19,16 @@ import type {
   Shares,
 } from "./contract.ts";
 import { runCycle, type Surroundings } from "./cycle.ts";
+import { compileConstraints } from "./constraints.ts";
 import { abilitiesOf } from "./eligibility.ts";
 import { explain } from "./explain.ts";
 import { Filters } from "./filters.ts";
-import { type Framework, newFramework, Roles, type Sorters, type Subscription } from "./roles.ts";
+import { type InverseOfferCandidate, InverseOffers, type Unavailability } from "./inverse.ts";
+import { checkQuota } from "./quota.ts";
+import { RecoveryPause } from "./recovery.ts";
+import { type Framework, newFramework, Roles, sortersOf, type Subscription } from "./roles.ts";
 import { type Quota, RoleTree } from "./role-tree.ts";
-import { chargeOf, Totals } from "./shares.ts";
+import { chargeOf, partsByRole, Totals } from "./shares.ts";
 import { sharesOf } from "./view.ts";
 
 /**
@@ -58,6 +55,8 @@ class HierarchicalAllocator implements Allocator {
   /** Frameworks that are not known but hold something, and where. */
   readonly #strangers = new Map<FrameworkId, Set<AgentId>>();
   readonly #refusals = new Map<PlacementReason, number>();
+  readonly #inverse = new InverseOffers();
+  readonly #pause = new RecoveryPause();
   readonly #around: Surroundings;
 
   constructor(options: AllocatorOptions) {
@@ -85,6 +84,7 @@ class HierarchicalAllocator implements Allocator {
 
   addAgent(agentId: AgentId, spec: AgentSpec, used?: ReadonlyMap<FrameworkId, Resources>): void {
     const slot = this.#agents.add(agentId, spec);
+    this.#pause.agentAdded();
     for (const [frameworkId, resources] of used ?? []) {
       for (const [role, part] of partsByRole(resources)) this.#take(slot, frameworkId, role, part);
     }
@@ -96,11 +96,15 @@ class HierarchicalAllocator implements Allocator {
     const slot = agents.slotOf(agentId);
     if (change.total !== undefined) agents.setTotal(slot, change.total);
     if (change.capabilities !== undefined) agents.setCapabilities(slot, change.capabilities);
-    if (change.domain !== undefined) agents.setDomain(slot, change.domain);
-    if (change.attributes !== undefined) {
-      const same = equalAttributes(agents.attributes(slot), change.attributes);
-      agents.setAttributes(slot, change.attributes);
-      if (!same) this.#filters.dropAgent(agentId);
+    const { domain, hostname, attributes } = change;
+    if (domain !== undefined) agents.change(slot, { domain });
+    if (hostname !== undefined) agents.change(slot, { hostname });
+    if (attributes !== undefined) {
+      const same = equalAttributes(agents.subject(slot).attributes, attributes);
+      if (!same) {
+        agents.change(slot, { attributes });
+        this.#filters.dropAgent(agentId);
+      }
     }
     this.#dirty.add(agentId);
   }
@@ -112,6 +116,7 @@ class HierarchicalAllocator implements Allocator {
       for (const [role, part] of partsByRole(resources)) this.#give(slot, frameworkId, role, part);
     }
     this.#filters.dropAgent(agentId);
+    this.#inverse.dropAgent(agentId);
     this.#agents.remove(agentId);
     this.#dirty.delete(agentId);
   }
@@ -127,6 +132,45 @@ class HierarchicalAllocator implements Allocator {
 
   deactivateAgent(agentId: AgentId, why: "draining" | "agent-inactive" = "agent-inactive"): void {
     this.#agents.setAbsence(this.#agents.slotOf(agentId), why);
+  }
+
+  setWhitelist(hostnames: Iterable<string> | undefined): void {
+    this.#agents.setWhitelist(hostnames);
+    this.requestAllocation();
+  }
+
+  updateUnavailability(agentId: AgentId, window: Unavailability | undefined): void {
+    this.#agents.slotOf(agentId);
+    this.#inverse.setWindow(agentId, window);
+    this.#dirty.add(agentId);
+  }
+
+  inverseOffers(nowMs: number, onlyAgents?: Iterable<AgentId>): InverseOfferCandidate[] {
+    const holders = (agentId: AgentId): FrameworkId[] => {
+      const slot = this.#agents.find(agentId);
+      const all = slot === undefined ? [] : [...this.#agents.holders(slot).keys()];
+      return all.filter((each) => this.#frameworks.get(each)?.active === true);
+    };
+    return this.#inverse.ask(onlyAgents ?? this.#agents.ids(), holders, nowMs);
+  }
+
+  answerInverseOffer(
+    frameworkId: FrameworkId,
+    agentId: AgentId,
+    filter: RefusalFilter | undefined,
+    nowMs: number,
+  ): void {
+    const untilMs = filter === undefined ? undefined : nowMs + filter.refuseMs;
+    this.#inverse.answered(agentId, frameworkId, untilMs);
+  }
+
+  recover(agents: number, nowMs: number): void {
+    const { hasGuarantees, hasLimits } = this.#roles.tree;
+    if (hasGuarantees || hasLimits) this.#pause.begin(agents, nowMs);
+  }
+
+  pausedUntilMs(): number | undefined {
+    return this.#pause.untilMs;
   }
 
   // ---- frameworks
@@ -151,6 +195,8 @@ class HierarchicalAllocator implements Allocator {
     const framework = this.#framework(frameworkId);
     framework.spec = spec;
     framework.abilities = abilitiesOf(spec);
+    framework.constraints = compileConstraints(spec.constraints);
+    this.#inverse.dropRefusals(frameworkId);
     // First come, then go: what is shared above both is not taken down in between.
     const served = this.#subscribeAll(framework);
     for (const subscription of [...framework.subscriptions.values()]) {
@@ -171,6 +217,7 @@ class HierarchicalAllocator implements Allocator {
       this.#roles.leave(subscription);
     }
     this.#frameworks.delete(frameworkId);
+    this.#inverse.dropFramework(frameworkId);
     for (const slot of this.#agents.slots()) this.#noteStranger(slot, frameworkId);
   }
 
@@ -190,6 +237,7 @@ class HierarchicalAllocator implements Allocator {
     for (const subscription of framework.subscriptions.values()) {
       this.#touch(this.#filters.dropClient(subscription));
     }
+    this.#inverse.dropFramework(frameworkId);
     this.#refreshAll(framework);
   }
 
@@ -207,6 +255,7 @@ class HierarchicalAllocator implements Allocator {
       this.#touch(this.#filters.dropClient(subscription));
       served = this.#roles.refresh(subscription) || served;
     }
+    this.#inverse.dropRefusals(frameworkId);
     if (served) this.requestAllocation();
   }
 
@@ -220,15 +269,7 @@ class HierarchicalAllocator implements Allocator {
 
   setQuota(role: string, quota: Quota | undefined): void {
     const set = quota?.guarantee.isEmpty && quota.limit.isEmpty ? undefined : quota;
-    for (const [name, milli] of set?.guarantee ?? []) {
-      const limitMilli = set?.limit.get(name) ?? Number.POSITIVE_INFINITY;
-      if (milli > limitMilli) {
-        const [guarantee, limit] = [formatScalar(milli), formatScalar(limitMilli)];
-        throw new RangeError(
-          `quota of role ${role}: guarantee ${name} ${guarantee} is above its limit ${limit}`,
-        );
-      }
-    }
+    if (set !== undefined) checkQuota(role, set);
     const { tree } = this.#roles;
     tree.setQuota(role, set);
     this.#agents.countHeadroom(tree.hasGuarantees);
@@ -308,6 +349,7 @@ class HierarchicalAllocator implements Allocator {
 
   allocate(nowMs: number, onlyAgents?: Iterable<AgentId>): OfferCandidate[] {
     this.#touch(this.#filters.expire(nowMs));
+    if (this.#pause.isOn(nowMs)) return [];
     if (onlyAgents !== undefined) return runCycle(this.#around, this.#candidates(onlyAgents));
     this.#filters.batchBegins();
     this.#dirty.clear();
@@ -332,6 +374,7 @@ class HierarchicalAllocator implements Allocator {
 
   dirtyAgents(nowMs: number): readonly AgentId[] {
     this.#touch(this.#filters.expire(nowMs));
+    if (this.#pause.isOn(nowMs)) return [];
     if (this.#allDirty) {
       this.#allDirty = false;
       this.requestAllocation(this.#agents.ids());
@@ -453,20 +496,4 @@ class HierarchicalAllocator implements Allocator {
   #touch(agentIds: Iterable<AgentId>): void {
     for (const agentId of agentIds) this.#dirty.add(agentId);
   }
-}
-
-function sortersOf({ roleSorter, frameworkSorter, random }: AllocatorOptions): Sorters {
-  return {
-    roles: roleSorter === "random" ? { random } : {},
-    frameworks: frameworkSorter === "random" ? { random } : {},
-  };
-}
-
-/** Resources by allocation role; what names none counts to the default role. */
-function partsByRole(resources: Resources): [role: string, part: Resources][] {
-  const parts: [string, Resources][] = [];
-  for (const [role, part] of resources.allocations()) {
-    parts.push([role ?? DEFAULT_ROLE, role === undefined ? part.allocate(DEFAULT_ROLE) : part]);
-  }
-  return parts;
 }

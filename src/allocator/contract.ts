@@ -11,6 +11,8 @@ import type {
   PlacementReason,
 } from "#protocol";
 import type { Quantities, Resources } from "#resources";
+import type { Domain, OfferConstraints } from "./constraints.ts";
+import type { InverseOfferCandidate, Unavailability } from "./inverse.ts";
 import type { Quota } from "./role-tree.ts";
 
 /** By fairness, or drawn anew for each agent with chances by weight. */
@@ -35,14 +37,13 @@ export type AllocatorOptions = {
   readonly region?: string;
 };
 
-/** Fault domain of an agent. */
-export type Domain = { readonly region: string; readonly zone: string };
-
 export type AgentSpec = {
   readonly total: Resources;
   readonly attributes: readonly Attribute[];
   readonly capabilities: readonly (AgentCapability | string)[];
   readonly domain?: Domain;
+  /** For the whitelist and for constraints; an agent without one stands on no list. */
+  readonly hostname?: string;
 };
 
 export type FrameworkSpec = {
@@ -52,6 +53,8 @@ export type FrameworkSpec = {
   readonly principal?: string;
   /** Per role, what an offer must contain one of; an empty list sets no minimum. */
   readonly minAllocatable?: ReadonlyMap<string, readonly Quantities[]>;
+  /** Per role, which agents it wants offers from; checked when the framework is added. */
+  readonly constraints?: ReadonlyMap<string, OfferConstraints>;
 };
 
 /** One piece of one agent for one framework; its resources are allocated to `role`. */
@@ -154,6 +157,30 @@ export interface Allocator {
   activateAgent(agentId: AgentId): void;
   /** Nothing of it is offered; what is held there stays held. */
   deactivateAgent(agentId: AgentId, why?: "draining" | "agent-inactive"): void;
+
+  /** Only agents on these hosts are offered; undefined: all. Takes effect with the next run. */
+  setWhitelist(hostnames: Iterable<string> | undefined): void;
+  /** A maintenance window, or none; forgets what was asked and refused about the agent. */
+  updateUnavailability(agentId: AgentId, window: Unavailability | undefined): void;
+  /**
+   * Whom to ask to leave agents with a window, all of them or those named: each active framework
+   * that holds something there, once, until it answers. Booked as asked.
+   */
+  inverseOffers(nowMs: number, onlyAgents?: Iterable<AgentId>): InverseOfferCandidate[];
+  /** Answered or rescinded; with a filter it is not asked again for that long. */
+  answerInverseOffer(
+    frameworkId: FrameworkId,
+    agentId: AgentId,
+    filter: RefusalFilter | undefined,
+    nowMs: number,
+  ): void;
+  /**
+   * After a failover with `agents` known before: where quota exists nothing is offered until most
+   * of them are back, or ten minutes are over. Call it when quotas are set.
+   */
+  recover(agents: number, nowMs: number): void;
+  /** When the pause ends by itself; undefined: there is none. */
+  pausedUntilMs(): number | undefined;
 
   addFramework(frameworkId: FrameworkId, spec: FrameworkSpec, active: boolean): void;
   /** Roles no longer named lose their filters; roles no longer suppressed too. */

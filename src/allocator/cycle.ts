@@ -156,12 +156,15 @@ function openTo(
   sharedOut: Resources,
 ): Resources | PlacementReason {
   const { agents } = around;
+  if (framework.constraints.get(role.name)?.admits(agents.subject(slot)) === false) {
+    return "constraint";
+  }
   const open = allocatable(agents, slot, role.name).subtract(sharedOut);
   if (open.isEmpty) return "reservation";
   const hidden = hiddenReason(around.rules, framework.abilities, role.name, {
     total: agents.total(slot),
     capabilities: agents.capabilities(slot),
-    domain: agents.domain(slot),
+    domain: agents.subject(slot).domain,
   });
   return hidden ?? stripped(framework.abilities, open);
 }

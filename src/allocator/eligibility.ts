@@ -11,7 +11,8 @@ import {
   type Quantities,
   type Resources,
 } from "#resources";
-import type { Domain, FrameworkSpec } from "./contract.ts";
+import type { Domain } from "./constraints.ts";
+import type { FrameworkSpec } from "./contract.ts";
 
 /** The capabilities of a framework that matter here, read once. */
 export type Abilities = {

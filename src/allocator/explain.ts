@@ -88,9 +88,11 @@ function judgeFor(
   const hidden = hiddenReason(around.rules, abilities, role, {
     total: agents.total(slot),
     capabilities: agents.capabilities(slot),
-    domain: agents.domain(slot),
+    domain: agents.subject(slot).domain,
   });
   if (hidden !== undefined) return { reason: hidden };
+  const constraints = on.asker.framework.constraints.get(role);
+  if (constraints?.admits(agents.subject(slot)) === false) return { reason: "constraint" };
   if (on.query.demand !== undefined) {
     const free = stripped(abilities, agents.free(slot).add(on.held));
     const open = free.allocatableTo(role);
@@ -136,7 +138,7 @@ function lack(
 
 const WORDS: Readonly<Partial<Record<PlacementReason, string>>> = {
   role: "in no role for which it could be offered",
-  constraint: "in a region that the framework is not aware of",
+  constraint: "other than the framework's constraints want, or in a region it is not aware of",
   scarce: "with scarce resources set aside for those who ask for them",
   filtered: "refused by the framework for a while",
   share: "wholly held by others or on offer",

@@ -5,7 +5,6 @@ export type {
   Allocator,
   AllocatorOptions,
   Conversion,
-  Domain,
   ExplainQuery,
   Explanation,
   FrameworkShare,
@@ -17,6 +16,16 @@ export type {
   Shortage,
   Sorter,
 } from "./contract.ts";
+export type {
+  Constraint,
+  ConstraintPredicate,
+  ConstraintSelector,
+  Domain,
+  OfferConstraints,
+} from "./constraints.ts";
+export type { InverseOfferCandidate, Unavailability } from "./inverse.ts";
+export { PATTERN_LENGTH_MAX, PATTERN_STATES_MAX } from "./pattern.ts";
+export { RECOVERED_PART_MIN, RECOVERY_PAUSE_MS_MAX } from "./recovery.ts";
 export type { Quota } from "./role-tree.ts";
 export { createAllocator } from "./allocator.ts";
 export { FILTERS_PER_CLIENT_MAX, REFUSE_MS_MAX } from "./filters.ts";

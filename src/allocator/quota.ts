@@ -6,6 +6,7 @@
 import {
   at,
   DEFAULT_ROLE,
+  formatScalar,
   isRevocable,
   Limits,
   type ReadonlyVector,
@@ -16,7 +17,7 @@ import {
   subtractFrom,
   type Vector,
 } from "#resources";
-import type { RoleNode, RoleTree } from "./role-tree.ts";
+import type { Quota, RoleNode, RoleTree } from "./role-tree.ts";
 
 /** What quota counts of a bag: its unreserved, non-revocable scalars. */
 export function isCounted(resource: Resource): boolean {
@@ -29,6 +30,17 @@ export function isCounted(resource: Resource): boolean {
 
 export function countedVector(names: ResourceNames, resources: Resources): ReadonlyVector {
   return names.vectorOf(resources.filter(isCounted).quantities());
+}
+
+/** @throws RangeError where a guarantee is above its limit. */
+export function checkQuota(role: string, { guarantee, limit }: Quota): void {
+  for (const [name, milli] of guarantee) {
+    if (milli <= limit.get(name)) continue;
+    const [owed, most] = [formatScalar(milli), formatScalar(limit.get(name))];
+    throw new RangeError(
+      `quota of role ${role}: guarantee ${name} ${owed} is above its limit ${most}`,
+    );
+  }
 }
 
 /** Free beyond what guarantees need; undefined: they need nothing. */

@@ -4,7 +4,8 @@
  */
 import type { FrameworkId } from "#protocol";
 import type { Quantities } from "#resources";
-import type { FrameworkSpec } from "./contract.ts";
+import { type CompiledConstraints, compileConstraints } from "./constraints.ts";
+import type { AllocatorOptions, FrameworkSpec } from "./contract.ts";
 import { type Abilities, abilitiesOf } from "./eligibility.ts";
 import { type Client, FairOrder, type OrderOptions } from "./order.ts";
 import type { RoleNode, RoleTree } from "./role-tree.ts";
@@ -14,6 +15,7 @@ export type Framework = {
   readonly id: FrameworkId;
   spec: FrameworkSpec;
   abilities: Abilities;
+  constraints: ReadonlyMap<string, CompiledConstraints>;
   active: boolean;
   /** By role; a role that is no longer subscribed stays while something is held in it. */
   readonly subscriptions: Map<string, Subscription>;
@@ -187,7 +189,9 @@ export class Roles {
 
 /** A framework as it comes, with no subscription yet. */
 export function newFramework(id: FrameworkId, spec: FrameworkSpec, active: boolean): Framework {
-  return { id, spec, abilities: abilitiesOf(spec), active, subscriptions: new Map() };
+  const constraints = compileConstraints(spec.constraints);
+  const abilities = abilitiesOf(spec);
+  return { id, spec, abilities, constraints, active, subscriptions: new Map() };
 }
 
 /** The minimum that offers to this subscription must contain. */
@@ -196,4 +200,12 @@ export function minimumOf(
   cluster: readonly Quantities[],
 ): readonly Quantities[] {
   return framework.spec.minAllocatable?.get(role.name) ?? cluster;
+}
+
+/** As the options say. */
+export function sortersOf({ roleSorter, frameworkSorter, random }: AllocatorOptions): Sorters {
+  return {
+    roles: roleSorter === "random" ? { random } : {},
+    frameworks: frameworkSorter === "random" ? { random } : {},
+  };
 }

@@ -5,6 +5,7 @@
 import { type AgentId, asId } from "#protocol";
 import {
   addInto,
+  DEFAULT_ROLE,
   type ReadonlyVector,
   type ResourceNames,
   Resources,
@@ -115,4 +116,13 @@ export class Holding {
     else this.#shared.set(agentId, after);
     if (this.#shared.size === 0) this.#shared = undefined;
   }
+}
+
+/** Resources by allocation role; what names none counts to the default role. */
+export function partsByRole(resources: Resources): [role: string, part: Resources][] {
+  const parts: [string, Resources][] = [];
+  for (const [role, part] of resources.allocations()) {
+    parts.push([role ?? DEFAULT_ROLE, role === undefined ? part.allocate(DEFAULT_ROLE) : part]);
+  }
+  return parts;
 }
