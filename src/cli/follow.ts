@@ -136,7 +136,8 @@ function sentenceOf(status: TaskStatus): string {
   const mib = (bytes: number | undefined): string =>
     bytes === undefined ? "unknown" : `${(bytes / 1024 ** 2).toFixed(1)} MiB`;
   const parts = [status.state, status.reason, status.message].filter((part) => part !== undefined);
-  if (limitation !== undefined) {
+  // The agent's own sentence has both numbers; a custom executor's may have neither.
+  if (limitation !== undefined && !/\blimit\b.*\bpeak\b/.test(status.message ?? "")) {
     parts.push(`limit ${mib(limitation.limitBytes)}, peak ${mib(limitation.peakBytes)}`);
   }
   return clean(parts.join(", "));
