@@ -6,3 +6,4 @@ t.setTimeout(300_000);
 
 await import("./crash.cases.ts");
 await import("./hostile.cases.ts");
+await import("./strangers.cases.ts");
