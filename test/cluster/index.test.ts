@@ -4,6 +4,7 @@ import t from "tap";
 /** Of the whole file. */
 t.setTimeout(300_000);
 
+await import("./daily.cases.ts");
 await import("./crash.cases.ts");
 await import("./hostile.cases.ts");
 await import("./strangers.cases.ts");

@@ -155,7 +155,11 @@ export class Bench {
 
   /** Makes a file that everybody may read, such as a gate that tasks wait for. */
   touch(path: string): Promise<void> {
-    return writeFile(path, "", { mode: 0o644 });
+    return this.write(path, "");
+  }
+
+  write(path: string, text: string): Promise<void> {
+    return writeFile(path, text, { mode: 0o644 });
   }
 
   /** Ends whatever was started here and still runs, then the folder. */
