@@ -17,17 +17,24 @@ import {
   systemClock,
   systemRandom,
 } from "#adapters";
-import { cpuIsolator, LAUNCHER_CGROUP, memIsolator, pidsIsolator } from "#isolation";
+import {
+  type CgroupDriver,
+  cpuIsolator,
+  LAUNCHER_CGROUP,
+  memIsolator,
+  pidsIsolator,
+} from "#isolation";
 import { type AgentId, asId, MASTER_PEER, subjectsOf, type TaskId } from "#protocol";
 import { Resources } from "#resources";
 import { type Behaviour, type Effect, type Input, startActor } from "#runtime";
 import { driverOf, probeMachine } from "#daemon";
-import { print, quantile } from "./harness.ts";
+import type { ProcessorTime } from "./processor-time.ts";
 
 /** Tasks of one run, and how many may be under way at a time. */
-const TASKS = 1_000;
+const TASKS = 1_500;
 const UNDER_WAY_MAX = 64;
-const STARTS_A_SECOND_MIN = 300;
+/** The first are not counted: the engine compiles what it runs while it runs it. */
+const WARM_UP_TASKS = 300;
 /** The run is given up when it takes longer. */
 const RUN_MS_MAX = 60_000;
 const REMOVE_TRIES_MAX = 500;
@@ -47,14 +54,24 @@ class Leader {
   readonly asked = new Map<string, number>();
   readonly waits: number[] = [];
   readonly over: () => void;
-  beganMs = 0;
+  readonly cpu: ProcessorTime;
+  /** Where the counting began. */
+  warm: { atMs: number; cpuMs: number | null; node: NodeJS.CpuUsage };
 
-  constructor(over: () => void) {
+  constructor(cpu: ProcessorTime, over: () => void) {
     this.over = over;
+    this.cpu = cpu;
+    this.warm = { atMs: 0, cpuMs: null, node: process.cpuUsage() };
+  }
+
+  end(nowMs: number): void {
+    this.ended += 1;
+    if (this.ended !== WARM_UP_TASKS) return;
+    this.waits.length = 0;
+    this.warm = { atMs: nowMs, cpuMs: this.cpu.readMs(), node: process.cpuUsage() };
   }
 
   fill(nowMs: number, out: Effect[]): void {
-    if (this.launched === 0) this.beganMs = nowMs;
     while (this.launched < TASKS && this.launched - this.ended < UNDER_WAY_MAX) {
       this.launched += 1;
       const taskId = asId<TaskId>(`t${this.launched}`);
@@ -104,7 +121,7 @@ function step(leader: Leader, input: Input, nowMs: number, out: Effect[]): void 
     return void leader.waits.push(nowMs - (leader.asked.get(taskId) ?? nowMs));
   }
   if (status.state !== "TASK_FINISHED") process.stderr.write(`${JSON.stringify(status)}\n`);
-  leader.ended += 1;
+  leader.end(nowMs);
   leader.fill(nowMs, out);
   if (leader.ended === TASKS) leader.over();
 }
@@ -117,7 +134,7 @@ function beacon(out: Effect[]): void {
 }
 
 /** Everything that a process would set up, in a folder of its own. */
-async function setUp(over: () => void) {
+async function setUp(root: string, cpu: ProcessorTime, over: () => void) {
   const dir = mkdtempSync(join(tmpdir(), "meseta-bench-"));
   const clock = systemClock();
   const random = systemRandom();
@@ -125,7 +142,7 @@ async function setUp(over: () => void) {
   const subjects = subjectsOf(asId("bench"));
   const broker = new MemoryBroker(clock, subjects);
   const machine = probeMachine(dir);
-  const driver = driverOf(machine, { root: "meseta-bench", agentId });
+  const driver = driverOf(machine, { root, agentId });
   const launcher = openLauncher({
     programs: findLauncherPrograms(new URL("../native/", import.meta.url).pathname),
     runtimeDir: join(dir, "run"),
@@ -133,7 +150,7 @@ async function setUp(over: () => void) {
     onMessage: (line) => process.stderr.write(`launcher: ${line}\n`),
   });
   const disk = await openFilesDisk({ root: join(dir, "work"), clock });
-  const leader = new Leader(over);
+  const leader = new Leader(cpu, over);
   const masterBus = broker.connect({ role: "master", masterId: asId("m") });
   const master = startActor(
     leaderBehaviour(leader),
@@ -159,13 +176,9 @@ async function setUp(over: () => void) {
     master.kill();
     launcher.close();
     await new Promise<void>((resolve) => disk.close(resolve));
-    await removeCgroups([
-      ...driver.directories,
-      ...driver.launcherJoin().map((path) => dirname(dirname(path))),
-    ]);
-    rmSync(dir, { recursive: true, force: true });
+    await removeCgroups(driver);
   };
-  return { leader, mode: driver.mode, clock, tearDown };
+  return { leader, clock, tearDown, remove: () => rmSync(dir, { recursive: true, force: true }) };
 }
 
 function leaderBehaviour(state: Leader): Behaviour<Leader> {
@@ -198,40 +211,55 @@ function configOf(isolation: string, workDir: string) {
   });
 }
 
-export async function run(): Promise<boolean> {
+export interface AgentFigures {
+  readonly containers: number;
+  readonly atOnce: number;
+  readonly tookMs: number;
+  /** Of everything: this process, launcher, shims, tasks, kernel; null where nobody counts. */
+  readonly cpuMs: number | null;
+  /** Of this process alone: leader, agent and isolator, adapters, threads of the runtime. */
+  readonly nodeCpuMs: number;
+  /** RunTask to TASK_RUNNING, while the agent is full of work. */
+  readonly waits: readonly number[];
+  /** Takes the files away, once all parts are over. */
+  readonly remove: () => void;
+}
+
+/** @throws Error when not every task came to its end in time. */
+export async function measureAgent(root: string, cpu: ProcessorTime): Promise<AgentFigures> {
   let over: () => void = () => undefined;
   const ended = new Promise<void>((resolve) => {
     over = resolve;
   });
-  const { leader, mode, clock, tearDown } = await setUp(() => over());
+  const { leader, clock, tearDown, remove } = await setUp(root, cpu, () => over());
   const limit = setTimeout(() => over(), RUN_MS_MAX);
   await ended;
   clearTimeout(limit);
-  const tookMs = clock.monotonicMs() - leader.beganMs;
-  const { user, system } = process.cpuUsage();
-  const { waits } = leader;
-  const good = print({
-    benchmark: "agent",
-    workload: `${leader.ended} of ${TASKS} tasks, ${UNDER_WAY_MAX} under way, cgroups ${mode}`,
-    rows: [
-      {
-        name: "containers started and ended",
-        value: (leader.ended * 1_000) / tookMs,
-        unit: "a second",
-        atLeast: STARTS_A_SECOND_MIN,
-      },
-      { name: "RunTask to TASK_RUNNING p50", value: quantile(waits, 0.5), unit: "ms" },
-      { name: "RunTask to TASK_RUNNING p99", value: quantile(waits, 0.99), unit: "ms" },
-      { name: "time of the processor", value: (user + system) / 1_000 / TASKS, unit: "ms a task" },
-    ],
-  });
+  const { warm } = leader;
+  const tookMs = clock.monotonicMs() - warm.atMs;
+  const node = process.cpuUsage(warm.node);
+  const cpuMs = cpu.readMs();
   await tearDown();
-  return good && leader.ended === TASKS;
+  if (leader.ended < TASKS) throw new Error(`${leader.ended} of ${TASKS} tasks ended in time`);
+  return {
+    containers: TASKS - WARM_UP_TASKS,
+    atOnce: UNDER_WAY_MAX,
+    tookMs,
+    cpuMs: cpuMs === null || warm.cpuMs === null ? null : cpuMs - warm.cpuMs,
+    nodeCpuMs: (node.user + node.system) / 1_000,
+    waits: leader.waits,
+    remove,
+  };
 }
 
 /** The launcher leaves its own cgroup when it has ended, a moment after it was closed. */
-async function removeCgroups(directories: readonly string[]): Promise<void> {
-  const paths = directories.flatMap((path) => [join(path, LAUNCHER_CGROUP), path, dirname(path)]);
+export async function removeCgroups(driver: CgroupDriver): Promise<void> {
+  const directories = [
+    ...driver.directories,
+    ...driver.launcherJoin().map((path) => dirname(dirname(path))),
+  ];
+  // The benchmark's own directory goes last, when this process has left it.
+  const paths = directories.flatMap((path) => [join(path, LAUNCHER_CGROUP), path]);
   for (let tries = 1; paths.length > 0; tries++) {
     const [path] = paths;
     try {
