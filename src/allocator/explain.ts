@@ -85,11 +85,7 @@ function judgeFor(
   const { agents, filters } = around;
   const { abilities } = on.asker.framework;
   const role = on.asker.role.name;
-  const hidden = hiddenReason(around.rules, abilities, role, {
-    total: agents.total(slot),
-    capabilities: agents.capabilities(slot),
-    domain: agents.subject(slot).domain,
-  });
+  const hidden = hiddenReason(around.rules, abilities, role, agents.traits(slot));
   if (hidden !== undefined) return { reason: hidden };
   const constraints = on.asker.framework.constraints.get(role);
   if (constraints?.admits(agents.subject(slot)) === false) return { reason: "constraint" };

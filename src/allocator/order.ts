@@ -5,9 +5,10 @@
  * nodes moved and rebuilt only when the totals of the cluster changed. Roles stand in one such
  * tree; the frameworks of each role stand in another that has one level.
  */
-import { compareText, dominantShare } from "#resources";
+import { dominantShare } from "#resources";
 import { ListWalk, weightedShuffle } from "./random-order.ts";
 import { type Charge, Holding, type Totals } from "./shares.ts";
+import { SortedList } from "./sorted.ts";
 
 /** Above this part of moved nodes a whole sort of a level is cheaper than single repairs. */
 const REPAIRED_PART_MAX = 0.125;
@@ -22,8 +23,8 @@ class OrderNode<Owner> {
   weight: number;
   /** Grows with each allocation here or below, never falls. */
   allocations = 0;
-  /** Whether it stands in its parent's sorted list, and under which keys. */
-  placed = false;
+  /** Where it stands in its parent's sorted list (-1: not there), and under which keys. */
+  slot = -1;
   placedShare = 0;
   placedAllocations = 0;
   /** Noted for repair. */
@@ -61,8 +62,8 @@ class Branch<Owner> extends OrderNode<Owner> {
   readonly path: string;
   readonly children = new Map<string, Place<Owner>>();
   /** The children under which something is active. */
-  sorted: Place<Owner>[] = [];
-  repairs: Place<Owner>[] = [];
+  readonly sorted = new SortedList<Place<Owner>>();
+  readonly repairs: Place<Owner>[] = [];
   seenVersion = -1;
 
   constructor(path: string, component: string, parent: Branch<Owner> | undefined, of: NodeParts) {
@@ -224,8 +225,10 @@ export class FairOrder<Owner> {
     const weights: number[] = [];
     const enter = (branch: Branch<Owner>, part: number): void => {
       let sum = 0;
-      for (const node of branch.sorted) sum += node.weight;
-      for (const node of branch.sorted) {
+      for (let i = 0; i < branch.sorted.length; i++) sum += branch.sorted.at(i)?.weight ?? 0;
+      for (let i = 0; i < branch.sorted.length; i++) {
+        const node = branch.sorted.at(i);
+        if (node === undefined) continue;
         const relative = (part * node.weight) / sum;
         if (node instanceof Branch) enter(node, relative);
         else {
@@ -274,7 +277,7 @@ export class FairOrder<Owner> {
 
   /** A client that gets others below it becomes the virtual leaf of its own node. */
   #sink(leaf: Client<Owner>, branch: Branch<Owner>): void {
-    if (leaf.placed) this.#unplace(leaf);
+    if (leaf.slot >= 0) this.#unplace(leaf);
     branch.holding.takeAll(leaf.holding);
     branch.allocations = leaf.allocations;
     leaf.parent = branch;
@@ -293,7 +296,7 @@ export class FairOrder<Owner> {
       this.#branches.delete(branch.path);
       parent?.children.delete(branch.component);
       if (leaf instanceof Client) {
-        if (leaf.placed) this.#unplace(leaf);
+        if (leaf.slot >= 0) this.#unplace(leaf);
         leaf.parent = parent;
         leaf.component = branch.component;
         leaf.weight = branch.weight;
@@ -320,24 +323,23 @@ export class FairOrder<Owner> {
 
   #place(node: Place<Owner>): void {
     const { parent } = node;
-    if (parent === undefined || node.placed) return;
-    this.#insert(parent, node);
-    node.placed = true;
+    if (parent === undefined || node.slot >= 0) return;
+    this.#setKeys(node);
+    parent.sorted.insert(node);
     if (parent.sorted.length === 1) this.#place(parent);
   }
 
   #unplace(node: Place<Owner>): void {
     const { parent } = node;
-    if (parent === undefined || !node.placed) return;
-    parent.sorted.splice(indexOf(parent.sorted, node), 1);
-    node.placed = false;
+    if (parent === undefined || node.slot < 0) return;
+    parent.sorted.remove(node);
     // A note in its level's list of repairs, if there is one, is passed over there.
     node.moved = false;
     if (parent.sorted.length === 0) this.#unplace(parent);
   }
 
   #move(node: Place<Owner>): void {
-    if (!node.placed || node.moved) return;
+    if (node.slot < 0 || node.moved) return;
     node.moved = true;
     node.parent?.repairs.push(node);
   }
@@ -348,30 +350,22 @@ export class FairOrder<Owner> {
     if (repairs.length === 0 && !stale) return;
     if (stale || repairs.length > sorted.length * REPAIRED_PART_MAX + 1) {
       branch.seenVersion = this.#totals.version;
-      for (const node of sorted) this.#setKeys(node);
-      sorted.sort(comparePlaces);
+      sorted.resort(this.#setKeys);
       for (const node of repairs) node.moved = false;
     } else {
       for (const node of repairs) {
         node.moved = false;
-        if (!node.placed || node.parent !== branch) continue;
-        sorted.splice(indexOf(sorted, node), 1);
-        this.#insert(branch, node);
+        if (node.slot >= 0 && node.parent === branch) sorted.move(node, this.#setKeys);
       }
     }
-    branch.repairs = [];
+    repairs.length = 0;
   }
 
-  #insert(branch: Branch<Owner>, node: Place<Owner>): void {
-    this.#setKeys(node);
-    branch.sorted.splice(search(branch.sorted, node), 0, node);
-  }
-
-  #setKeys(node: Place<Owner>): void {
+  readonly #setKeys = (node: Place<Owner>): void => {
     const { vector, excluded } = this.#totals;
     node.placedShare = dominantShare(node.holding.vector, vector, excluded) / node.weight;
     node.placedAllocations = node.allocations;
-  }
+  };
 }
 
 /** Before each other: what stands below a node is walked when its turn comes. */
@@ -388,7 +382,7 @@ class TreeWalk<Owner> implements Walk<Owner> {
 
   next(): Client<Owner> | undefined {
     for (;;) {
-      const node = this.#branch.sorted[this.#at];
+      const node = this.#branch.sorted.at(this.#at);
       if (node === undefined) {
         const up = this.#above?.pop();
         if (up === undefined) return undefined;
@@ -405,32 +399,4 @@ class TreeWalk<Owner> implements Walk<Owner> {
       this.#at = 0;
     }
   }
-}
-
-function indexOf<Owner>(sorted: readonly Place<Owner>[], node: Place<Owner>): number {
-  const index = search(sorted, node);
-  if (sorted[index] !== node) throw new Error(`client ${node.component} is out of order`);
-  return index;
-}
-
-/** The first index whose node does not stand before this one, by the keys both are under. */
-function search<Owner>(sorted: readonly Place<Owner>[], node: Place<Owner>): number {
-  let low = 0;
-  let high = sorted.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    const other = sorted[middle];
-    if (other !== undefined && comparePlaces(other, node) < 0) low = middle + 1;
-    else high = middle;
-  }
-  return low;
-}
-
-/** By code units of the component, which for the characters of roles and ids is byte order. */
-function comparePlaces<Owner>(left: Place<Owner>, right: Place<Owner>): number {
-  return (
-    left.placedShare - right.placedShare ||
-    left.placedAllocations - right.placedAllocations ||
-    compareText(left.component, right.component)
-  );
 }

@@ -29,7 +29,10 @@ export function isCounted(resource: Resource): boolean {
 }
 
 export function countedVector(names: ResourceNames, resources: Resources): ReadonlyVector {
-  return names.vectorOf(resources.filter(isCounted).quantities());
+  // A bag of nothing else is the usual case, and knows its quantities.
+  const { reserved, revocable } = resources.traits;
+  const counted = reserved || revocable ? resources.filter(isCounted) : resources;
+  return names.vectorOf(counted.quantities());
 }
 
 /** @throws RangeError where a guarantee is above its limit. */
@@ -71,8 +74,8 @@ export function bounded(
   bounds: ReadonlyVector | undefined,
 ): Resources {
   if (bounds === undefined) return open;
+  if (fits(countedVector(names, open), bounds)) return open;
   const counted = open.filter(isCounted);
-  if (fits(names.vectorOf(counted.quantities()), bounds)) return open;
   const rest = open.filter((resource) => !isCounted(resource));
   return rest.add(counted.shrink(limitsOf(names, bounds)));
 }

@@ -132,6 +132,7 @@ export function shrinkEntries(
 export type Traits = {
   readonly shared: boolean;
   readonly revocable: boolean;
+  readonly reserved: boolean;
   /** Reserved in more than one step. */
   readonly refined: boolean;
   readonly allocated: boolean;
@@ -141,6 +142,7 @@ export function traitsOf(entries: readonly Entry[]): Traits {
   return {
     shared: entries.some(({ resource }) => isShared(resource)),
     revocable: entries.some(({ resource }) => isRevocable(resource)),
+    reserved: entries.some(({ resource }) => resource.reservations !== undefined),
     refined: entries.some(({ resource }) => isRefined(resource.reservations)),
     allocated: entries.some(({ resource }) => resource.allocationInfo !== undefined),
   };
