@@ -43,16 +43,28 @@ export interface JetStreamLogOptions extends NatsBusOptions {
 
 /**
  * Connects, makes the stream when it is absent, reads it back.
+ * @throws Error when no broker can be reached.
  * @throws StreamRefused when the stream or the server cannot hold the log safely (P-7.6).
  */
 export async function openJetStreamLog(options: JetStreamLogOptions): Promise<Log> {
-  const link = await connect(connectionOptions(options));
+  const link = await reach(options);
   try {
     await openStream(link, options.stream);
     return new JetStreamLog(options, link);
   } catch (error) {
     await link.close();
     throw error;
+  }
+}
+
+/** @throws Error naming the broker, which the client library leaves out. */
+async function reach(options: JetStreamLogOptions): Promise<NatsConnection> {
+  try {
+    return await connect(connectionOptions(options));
+  } catch (error) {
+    const { message } = error as Error;
+    const where = options.servers.join(", ");
+    throw new Error(`the broker at ${where} cannot be reached: ${message}; is it running?`);
   }
 }
 

@@ -69,13 +69,14 @@ async function namedBroker(path: string): Promise<BrokerBinary> {
   const version = await versionOf(path);
   if (version === undefined) {
     throw new BrokerUnavailable(
-      `MESETA_NATS_SERVER: ${path} is no nats-server that runs here; name the program itself`,
+      `MESETA_NATS_SERVER: ${path} is no nats-server that runs here; name the program itself, ` +
+        "or start with --bus memory",
     );
   }
   if (!isNewEnough(version)) {
     throw new BrokerUnavailable(
       `MESETA_NATS_SERVER: ${path} is version ${version}, the replicated log needs at least ` +
-        `${BROKER_VERSION_MIN}; name a newer one`,
+        `${BROKER_VERSION_MIN}; name a newer one, or start with --bus memory`,
     );
   }
   return { path, version, origin: "named" };

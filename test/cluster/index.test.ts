@@ -7,4 +7,5 @@ t.setTimeout(300_000);
 await import("./daily.cases.ts");
 await import("./crash.cases.ts");
 await import("./hostile.cases.ts");
+await import("./start.cases.ts");
 await import("./strangers.cases.ts");
