@@ -296,9 +296,11 @@ export function processesNaming(mark: string): number[] {
   });
 }
 
-/** All processes that are in a cgroup with `mark` in its path. */
+/** All processes that are in a cgroup with `mark` in its path; the dead are named there too. */
 export function processesInCgroup(mark: string): number[] {
-  return processIds().filter((pid) => readQuietly(`/proc/${pid}/cgroup`).includes(mark));
+  return processIds().filter(
+    (pid) => readQuietly(`/proc/${pid}/cgroup`).includes(mark) && !isRemains(pid),
+  );
 }
 
 /** All cgroups whose own name is one of `names`, in every hierarchy, with what is below them. */
