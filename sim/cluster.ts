@@ -4,7 +4,13 @@
  */
 import { asId, type ClusterId, subjectsOf } from "#protocol";
 import { type CheckedWorld, type Checker, CHECKERS, type Violation } from "./checkers/index.ts";
-import { type FaultTarget, type Member, type MemberRole, Swarm } from "./faults/index.ts";
+import {
+  type FaultTarget,
+  type Member,
+  type MemberRole,
+  type PlannedFault,
+  Swarm,
+} from "./faults/index.ts";
 import type { DrawListener } from "./kernel/prng.ts";
 import { World } from "./kernel/world.ts";
 import type { Around, ClusterMember } from "./members.ts";
@@ -36,6 +42,10 @@ export interface ClusterOptions {
   readonly faultEveryMs: number;
   /** Names of faults that may be drawn. */
   readonly onlyFaults?: readonly string[];
+  /** These faults and no others, as an earlier run applied them. */
+  readonly plan?: readonly PlannedFault[];
+  /** Statements whose first violation ends the run. */
+  readonly stopAt?: readonly string[];
   readonly keepTrace?: boolean;
   readonly heard?: DrawListener;
 }
@@ -87,14 +97,17 @@ export class SimCluster implements FaultTarget, CheckedWorld {
 
   /** Runs all phases and the last checks. */
   run(): void {
-    const { untilMs, faultEveryMs } = this.options;
+    const { untilMs, faultEveryMs, plan } = this.options;
     const healMs = (untilMs * 7) / 10;
     for (const member of this.#members) {
       // Processes of a cluster are not started in the same instant.
       this.world.at(this.world.seed.stream("topology").below(2_000), () => member.start());
     }
-    if (faultEveryMs > 0) this.world.at(untilMs / 20, () => this.swarm.start());
-    this.world.at(untilMs / 2, () => this.swarm.apply("leader-kill", 10_000));
+    if (plan !== undefined) this.swarm.follow(plan);
+    else {
+      if (faultEveryMs > 0) this.world.at(untilMs / 20, () => this.swarm.start());
+      this.world.at(untilMs / 2, () => this.swarm.apply("leader-kill", 10_000));
+    }
     this.world.at(healMs, () => this.#heal());
     for (let atMs = RECOUNT_MS; atMs <= untilMs && !this.world.stopped; atMs += RECOUNT_MS) {
       this.world.runUntil(atMs);
@@ -160,6 +173,7 @@ export class SimCluster implements FaultTarget, CheckedWorld {
     const { events, nowMs } = this.world;
     this.violations.push({ id, message, event: events, atMs: nowMs });
     this.world.record({ node: "checkers", kind: "violation", summary: key });
+    if (this.options.stopAt?.includes(id)) this.world.stop();
   }
 
   // What faults and checkers may look at -------------------------------------------------------
@@ -195,6 +209,10 @@ export class SimCluster implements FaultTarget, CheckedWorld {
 
   *agents(): IterableIterator<readonly [string, boolean]> {
     for (const { name, role, node } of this.#members) if (role === "agent") yield [name, node.up];
+  }
+
+  journal(principal: string): Uint8Array | undefined {
+    return this.#members.find(({ name }) => name === principal)?.disk.files.get("agent/journal");
   }
 
   *unfinished(): IterableIterator<readonly [string, string]> {

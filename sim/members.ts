@@ -5,7 +5,7 @@
 import type { Identity } from "#access";
 import { inboxOf, mayPublish, maySubscribe, permissionsOf } from "#access";
 import type { Subjects } from "#protocol";
-import { type ActorPorts, type Life, type RunningActor, supervise } from "#runtime";
+import { type ActorPorts, type Life, type LogEntry, type RunningActor, supervise } from "#runtime";
 import type { Member, MemberRole } from "./faults/fault.ts";
 import type { SimNode } from "./kernel/node.ts";
 import type { World } from "./kernel/world.ts";
@@ -146,7 +146,10 @@ export class ClusterMember implements Member {
       logger: loggerOf(world, node),
     };
     if (this.role === "master") {
-      return { ...ports, log: new SimLog(log, node, () => bus.brokerName) };
+      const via = (): string | undefined => bus.brokerName;
+      const onRead = (entries: readonly LogEntry[]): void =>
+        this.#around.observe({ what: "read", node, entries });
+      return { ...ports, log: new SimLog(log, node, via, onRead) };
     }
     if (machine === undefined) return ports;
     this.#launcher = new SimLauncher(machine, node);

@@ -12,6 +12,7 @@ import {
   type Peer,
   type Subjects,
 } from "#protocol";
+import type { LogEntry } from "#runtime";
 import type { BusObserver } from "./ports/bus-client.ts";
 import type { Packet } from "./ports/broker.ts";
 import type { SimNode } from "./kernel/node.ts";
@@ -50,6 +51,8 @@ export type Observation =
       readonly state: string;
       readonly uuid: string | undefined;
     }
+  /** A master is told what stands in the log. */
+  | { readonly what: "read"; readonly node: SimNode; readonly entries: readonly LogEntry[] }
   | { readonly what: "fault"; readonly name: string; readonly target: string }
   /** An actor ended: `died` of a fault of its own, or of its environment. */
   | {

@@ -24,6 +24,7 @@ import {
   type Principal,
   type Resource,
 } from "#protocol";
+import { BATCH_INPUTS_MAX, type HostOptions } from "#runtime";
 import { installExecutors } from "./executors.ts";
 import { type Around, ClusterMember } from "./members.ts";
 import type { BatchWork } from "./workloads/batch.ts";
@@ -41,8 +42,13 @@ export function masterMember(around: Around, name: string): ClusterMember {
       const { log } = ports;
       if (log === undefined) throw new Error("a master needs a log");
       const { subjects } = around;
-      const config = { subjects, masterId, clusterId: asId<ClusterId>("sim") };
-      return createMaster({ ...ports, log }, config, { poisonous });
+      const config = {
+        subjects,
+        masterId,
+        clusterId: asId<ClusterId>("sim"),
+        offerTimeoutMs: drawn(around, "offerTimeoutMs"),
+      };
+      return createMaster({ ...ports, log }, config, { poisonous, ...batches(around, name) });
     },
   });
 }
@@ -51,13 +57,36 @@ function scalar(name: string, milli: number): Resource {
   return { name, type: "SCALAR", scalar: { milli } };
 }
 
-function agentSettings(principal: Principal): AgentConfig {
+/** Settings that differ from run to run; each process of a run has the same. */
+const DRAWN = {
+  offerTimeoutMs: [60_000, 15_000, 5_000],
+  updateRetryMs: [10_000, 3_000, 1_000],
+} as const;
+
+function drawn({ world }: Around, setting: keyof typeof DRAWN): number {
+  const chance = world.seed.once(`setting:${setting}`);
+  return chance.pick<number>(DRAWN[setting]) ?? DRAWN[setting][0];
+}
+
+/** Where a batch ends is drawn: after one input, after a few, or by its own limits (P-9). */
+function batches({ world }: Around, name: string): HostOptions {
+  const chance = world.seed.stream(`batch:${name}`);
+  const batchMax = (): number => {
+    const how = chance.below(8);
+    if (how === 0) return 1;
+    return how < 3 ? 1 + chance.below(8) : BATCH_INPUTS_MAX;
+  };
+  return { batchMax };
+}
+
+function agentSettings(principal: Principal, updateRetryMs: number): AgentConfig {
   return agentConfig({
     principal,
     agentId: asId<AgentId>(`${principal}-S1`),
     hostname: principal,
     resources: [scalar("cpus", CPUS_MILLI), scalar("mem", MEM_MIB * 1000)],
     attributes: [],
+    updateRetryMs,
     version: "sim",
     isolation: "v2",
     workDir: `/var/lib/meseta/${principal}`,
@@ -86,14 +115,20 @@ function isolatorSettings(agentId: string): IsolatorConfig {
 
 export function agentMember(around: Around, name: string): ClusterMember {
   const principal = asId<Principal>(name);
-  const settings = agentSettings(principal);
+  const settings = agentSettings(principal, drawn(around, "updateRetryMs"));
   const member = new ClusterMember(around, {
     name,
     role: "agent",
     identity: { role: "agent", principal },
     start(_member, ports) {
       const config = isolatorSettings(settings.agentId);
-      const { agent, isolator } = createAgent(ports, around.subjects, settings, config);
+      const { agent, isolator } = createAgent(
+        ports,
+        around.subjects,
+        settings,
+        config,
+        batches(around, name),
+      );
       isolator.onEnd(({ why }) => {
         const message = `the isolator ended: ${why}`;
         const report: IsolatorReport = { kind: "IsolatorFailed", message };
@@ -139,10 +174,16 @@ export function frameworkMember(around: Around, name: string, work: BatchWork): 
         incarnation: member.starts,
         ...(frameworkId === undefined ? {} : { frameworkId }),
       };
-      const running = createFramework(ports, around.subjects, config, (event, driver) => {
-        observe(event);
-        work.on(event, driver);
-      });
+      const running = createFramework(
+        ports,
+        around.subjects,
+        config,
+        (event, driver) => {
+          observe(event);
+          work.on(event, driver);
+        },
+        batches(around, name),
+      );
       return running.actor;
     },
   });

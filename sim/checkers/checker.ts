@@ -30,6 +30,8 @@ export interface CheckedWorld {
   agents(): Iterable<readonly [principal: string, up: boolean]>;
   /** Tasks that a scheduler still waits for: (framework, task or work item). */
   unfinished(): Iterable<readonly [framework: string, item: string]>;
+  /** What stands durably in the journal of an agent, by its principal. */
+  journal(principal: string): Uint8Array | undefined;
   /** What schedulers found wrong with what they were told. */
   wrong(): Iterable<string>;
 }

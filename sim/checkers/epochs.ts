@@ -1,19 +1,39 @@
 /**
- * E1: in each epoch one master speaks, and nobody who has followed a higher epoch speaks in a
- * lower one again (P-5.1, P-7). Read from the headers of frames alone.
+ * E1: in each epoch one master speaks, nobody who has followed a higher epoch speaks in a lower
+ * one again (P-5.1, P-7), and a master that has read of another's election speaks no more
+ * (P-1.2). Read from the headers of frames and from the log's answers.
  */
+import type { LogEntry } from "#runtime";
+import { open } from "#replication";
 import type { Observation } from "../observation.ts";
 import type { CheckedWorld, Checker, Violate } from "./checker.ts";
+
+/** Whether the record begins a later epoch. */
+function electsAfter({ record }: LogEntry, epoch: number): boolean {
+  const opened = open(record);
+  if (opened.kind !== "record" || opened.record.epoch <= epoch) return false;
+  return opened.record.operations.some(({ kind }) => kind === "LeaderElected");
+}
 
 export function epochChecker(_world: CheckedWorld, violate: Violate): Checker {
   /** Who speaks in an epoch: node and life. */
   const speakers = new Map<number, string>();
   /** Highest epoch that a client has said it follows. */
   const followed = new Map<string, number>();
+  /** Epoch in which a master spoke last, and the one in which it read that it is replaced. */
+  const spoken = new Map<string, number>();
+  const fenced = new Map<string, number>();
   return {
     id: "E1",
-    statement: "one master speaks in an epoch, and nobody goes back to a lower one",
+    statement: "one master speaks in an epoch, nobody goes back to a lower one, fences hold",
     on(observation: Observation): void {
+      if (observation.what === "read") {
+        const who = `${observation.node.name}#${observation.node.life}`;
+        const epoch = spoken.get(who);
+        if (epoch === undefined || fenced.get(who) === epoch) return;
+        if (observation.entries.some((entry) => electsAfter(entry, epoch))) fenced.set(who, epoch);
+        return;
+      }
       if (observation.what !== "said") return;
       const { node, frame } = observation;
       const { epoch, speaker } = frame;
@@ -22,6 +42,10 @@ export function epochChecker(_world: CheckedWorld, violate: Violate): Checker {
         const who = `${node.name}#${node.life}`;
         const known = speakers.get(epoch) ?? who;
         speakers.set(epoch, known);
+        spoken.set(who, epoch);
+        if (fenced.get(who) === epoch) {
+          violate("E1", `${who} speaks in epoch ${epoch} after it read of another election`);
+        }
         if (known !== who) violate("E1", `${known} and ${who} both speak in epoch ${epoch}`);
         return;
       }

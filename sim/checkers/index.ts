@@ -2,11 +2,14 @@
 export type * from "./checker.ts";
 import { allocationChecker } from "./allocation.ts";
 import { boundChecker } from "./bounds.ts";
+import { callChecker } from "./calls.ts";
 import type { MakeChecker } from "./checker.ts";
 import { deathChecker } from "./deaths.ts";
+import { durableChecker } from "./durable.ts";
 import { epochChecker } from "./epochs.ts";
 import { livenessChecker } from "./liveness.ts";
 import { logChecker } from "./log.ts";
+import { sessionChecker } from "./sessions.ts";
 import { taskChecker } from "./tasks.ts";
 import { updateChecker } from "./updates.ts";
 
@@ -16,6 +19,9 @@ export const CHECKERS: readonly MakeChecker[] = [
   logChecker,
   taskChecker,
   updateChecker,
+  durableChecker,
+  sessionChecker,
+  callChecker,
   boundChecker,
   livenessChecker,
   deathChecker,

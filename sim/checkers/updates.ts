@@ -1,6 +1,7 @@
 /**
  * U1: every update that an agent makes reaches the scheduler at least once; the first deliveries
- * of a task come in the order in which the agent made them; no update gets a second uuid.
+ * of a task come in the order in which the agent made them; no update gets a second uuid; and
+ * only the acknowledgement of its own uuid retires an update.
  */
 import { isTerminal, type TaskStatus } from "#protocol";
 import type { Observation } from "../observation.ts";
@@ -14,6 +15,8 @@ interface Stream {
   terminal: string | undefined;
   /** What each update says, to find the same one under two uuids. */
   readonly contents: Map<string, string>;
+  /** Uuids whose acknowledgement has reached the agent. */
+  readonly acknowledged: Set<string>;
 }
 
 export function updateChecker(world: CheckedWorld, violate: Violate): Checker {
@@ -21,7 +24,13 @@ export function updateChecker(world: CheckedWorld, violate: Violate): Checker {
   const streamOf = (taskId: string): Stream => {
     let stream = streams.get(taskId);
     if (stream === undefined) {
-      stream = { made: [], told: 0, terminal: undefined, contents: new Map() };
+      stream = {
+        made: [],
+        told: 0,
+        terminal: undefined,
+        contents: new Map(),
+        acknowledged: new Set(),
+      };
       streams.set(taskId, stream);
     }
     return stream;
@@ -37,6 +46,10 @@ export function updateChecker(world: CheckedWorld, violate: Violate): Checker {
       violate("U1", `${taskId}: ${content} has the uuids ${before} and ${uuid}`);
     }
     stream.contents.set(content, uuid);
+    const last = stream.made.at(-1);
+    if (last !== undefined && !stream.acknowledged.has(last)) {
+      violate("U1", `${taskId}: ${uuid} is said before ${last} was acknowledged to its agent`);
+    }
     if (isTerminal(state)) {
       if (stream.terminal !== undefined) {
         violate("U1", `${taskId} has two terminal updates: ${stream.terminal} and ${uuid}`);
@@ -55,6 +68,13 @@ export function updateChecker(world: CheckedWorld, violate: Violate): Checker {
         }
         return;
       }
+      if (observation.what === "heard") {
+        for (const message of observation.frame.messages) {
+          if (message.kind !== "StatusUpdateAcknowledgement") continue;
+          streamOf(message.body.taskId).acknowledged.add(message.body.uuid);
+        }
+        return;
+      }
       if (observation.what !== "told" || observation.uuid === undefined) return;
       const { taskId, uuid } = observation;
       const stream = streamOf(taskId);
@@ -68,9 +88,12 @@ export function updateChecker(world: CheckedWorld, violate: Violate): Checker {
     settled(): void {
       // While work goes on updates are under way.
       if ([...world.unfinished()].length > 0) return;
-      for (const [taskId, { made: all, told }] of streams) {
-        if (told >= all.length) continue;
-        violate("U1", `${taskId}: of ${all.length} updates only ${told} were ever told`);
+      for (const [taskId, { made: all, told, acknowledged }] of streams) {
+        if (told < all.length) {
+          violate("U1", `${taskId}: of ${all.length} updates only ${told} were ever told`);
+        }
+        const open = all.find((uuid) => !acknowledged.has(uuid));
+        if (open !== undefined) violate("U1", `${taskId}: nobody acknowledged ${open}`);
       }
     },
   };

@@ -20,6 +20,17 @@ export interface SwarmOptions {
   readonly only?: readonly string[];
 }
 
+/** A fault as it was applied: enough to apply it again, whatever else is left out. */
+export interface PlannedFault {
+  readonly atMs: number;
+  readonly name: string;
+  readonly lastsMs: number;
+  /** Number of the stream from which it draws its target. */
+  readonly draw: number;
+  /** What it was done to, for people; a replay draws it again from the same stream. */
+  readonly target: string;
+}
+
 /** Draws faults, applies them, heals them. */
 export class Swarm {
   readonly #world: World;
@@ -31,6 +42,9 @@ export class Swarm {
   readonly #open = new Set<() => void>();
   /** How often each fault was applied. */
   readonly counts = new Map<string, number>();
+  /** All of them as they were applied, in order. */
+  readonly applied: PlannedFault[] = [];
+  #draws = 0;
   #over = false;
 
   constructor(world: World, target: FaultTarget, observe: Observe, options: SwarmOptions) {
@@ -52,6 +66,17 @@ export class Swarm {
     const fault = FAULTS.find((one) => one.name === name);
     if (fault === undefined) throw new Error(`there is no fault ${name}`);
     return this.#apply(fault, lastsMs);
+  }
+
+  /** Applies these, each at its time, instead of drawing any. */
+  follow(plan: readonly PlannedFault[]): void {
+    for (const { atMs, name, lastsMs, draw } of plan) {
+      const fault = FAULTS.find((one) => one.name === name);
+      if (fault === undefined) throw new Error(`there is no fault ${name}`);
+      this.#world.at(atMs, () => {
+        if (!this.#over) this.#apply(fault, lastsMs, draw);
+      });
+    }
   }
 
   /** No more faults, and everything that was broken is put right. */
@@ -89,11 +114,17 @@ export class Swarm {
     return undefined;
   }
 
-  #apply(fault: Fault, lastsMs?: number): boolean {
-    const applied = fault.apply(this.#target, this.#chance);
+  /** Each fault draws from a stream of its own, so that leaving one out changes no other. */
+  #apply(fault: Fault, givenMs?: number, draw = this.#nextDraw()): boolean {
+    const chance = this.#world.seed.once(`fault:${draw}`);
+    const [low, high] = fault.lastsMs;
+    const drawnMs = chance.between(low, high);
+    const lastsMs = givenMs ?? drawnMs;
+    const applied = fault.apply(this.#target, chance);
     if (applied === undefined) return false;
     const { name } = fault;
     const { target } = applied;
+    this.applied.push({ atMs: this.#world.nowMs, name, lastsMs, draw, target });
     this.counts.set(name, (this.counts.get(name) ?? 0) + 1);
     this.#world.record({ node: "faults", kind: name, summary: target });
     this.#observe({ what: "fault", name, target });
@@ -105,8 +136,12 @@ export class Swarm {
       this.#world.record({ node: "faults", kind: "heal", summary: `${name} ${target}` });
     };
     this.#open.add(heal);
-    const [low, high] = fault.lastsMs;
-    this.#world.after(lastsMs ?? this.#chance.between(low, high), heal);
+    this.#world.after(lastsMs, heal);
     return true;
+  }
+
+  #nextDraw(): number {
+    this.#draws += 1;
+    return this.#draws;
   }
 }

@@ -99,6 +99,29 @@ export const NETWORK_FAULTS: readonly Fault[] = [
     },
   },
   {
+    name: "restart-far-away",
+    statement: "an agent ends and is back at once, on slow ways: frames of its past still arrive",
+    weight: 2,
+    lastsMs: [3_000, 10_000],
+    apply: (target, chance) => {
+      const member = anyUp(target, chance, "agent");
+      if (member === undefined) return undefined;
+      const delay = { floorMs: chance.between(100, 1_500), meanMs: 20 };
+      const ways = target.brokers.flatMap((broker) => bothWays(member.name, broker));
+      const keys = ways.map((way) => way.join(">"));
+      for (const key of keys) target.paths.slow.set(key, delay);
+      member.crash("restart-far-away");
+      target.network.world.after(chance.between(20, 500), () => member.restart());
+      return {
+        target: `${member.name} by ${delay.floorMs} ms`,
+        heal: () => {
+          for (const key of keys) target.paths.slow.delete(key);
+          member.restart();
+        },
+      };
+    },
+  },
+  {
     name: "disconnect-client",
     statement: "a connection to the broker is reset",
     weight: 3,

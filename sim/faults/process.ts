@@ -69,6 +69,39 @@ export const PROCESS_FAULTS: readonly Fault[] = [
     },
   },
   {
+    name: "rival",
+    statement: "a standby is told that nobody leads and campaigns against a busy, living leader",
+    weight: 3,
+    lastsMs: [3_000, 6_000],
+    apply: (target, chance) => {
+      const leader = target.leader();
+      const rival = chance.pick(
+        target.members("master").filter(({ node, name }) => node.up && name !== leader?.name),
+      );
+      if (leader === undefined || rival === undefined) return undefined;
+      target.network.hearNobody(rival.name, true);
+      // A busy leader learns of its conflict together with the mail of that moment.
+      leader.node.slowness = chance.between(20, 200);
+      return {
+        target: `${rival.name} against ${leader.name} ×${leader.node.slowness}`,
+        heal: () => {
+          target.network.hearNobody(rival.name, false);
+          leader.node.slowness = 1;
+        },
+      };
+    },
+  },
+  {
+    name: "framework-pause",
+    statement: "a scheduler stands still for longer than its updates are waited for",
+    weight: 2,
+    lastsMs: [4_000, 20_000],
+    apply: (target, chance) => {
+      const member = anyUp(target, chance, "framework");
+      return member === undefined ? undefined : halted("pause", member.node);
+    },
+  },
+  {
     name: "slow",
     statement: "a process needs many times as long for everything",
     weight: 1,

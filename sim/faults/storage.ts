@@ -66,6 +66,30 @@ export const STORAGE_FAULTS: readonly Fault[] = [
     },
   },
   {
+    name: "crash-in-write",
+    statement: "an agent's process ends in the instant after it asked for a write",
+    weight: 3,
+    lastsMs: [1_000, 8_000],
+    apply: (target, chance) => {
+      const member = anyUp(target, chance, "agent");
+      if (member === undefined) return undefined;
+      const { disk, node } = member;
+      const { life } = node;
+      const inMs = chance.exponential(0.5);
+      disk.onceAsked = () =>
+        target.network.world.after(inMs, () => {
+          if (node.up && node.life === life) member.crash("crash-in-write");
+        });
+      return {
+        target: member.name,
+        heal: () => {
+          disk.onceAsked = undefined;
+          member.restart();
+        },
+      };
+    },
+  },
+  {
     name: "log-slow",
     statement: "the log needs many times as long to commit",
     weight: 1,

@@ -132,6 +132,11 @@ export class Seed {
     this.#heard = heard;
   }
 
+  /** A stream that begins anew each time: the same question, the same answer. */
+  once(name: string): Chance {
+    return new Chance(this.text, name, this.#heard);
+  }
+
   stream(name: string): Chance {
     let stream = this.#streams.get(name);
     if (stream === undefined) {

@@ -98,6 +98,8 @@ export class BusClient implements Bus {
   #stopWatching: (() => void) | undefined;
   /** Fault: so many of the next publishes throw. */
   throwing = 0;
+  /** Fault: every question is answered as if nobody listened there. */
+  hearsNobody = false;
 
   constructor(network: BusSide, node: SimNode, { id, inbox, permissions }: BusClientOptions) {
     this.#network = network;
@@ -160,6 +162,9 @@ export class BusClient implements Bus {
     const inbox = `${this.#inbox}.${this.#requests}`;
     const timer = this.#node.timer(timeoutMs, () => this.#answer(inbox, { kind: "timeout" }));
     this.#asked.set(inbox, { done, timer });
+    if (this.hearsNobody) {
+      return this.#node.soon(() => this.#answer(inbox, { kind: "no-responders" }));
+    }
     if (this.#publish(subject, data, inbox, true) === "sent") return;
     this.#node.soon(() => this.#answer(inbox, { kind: "disconnected" }));
   }

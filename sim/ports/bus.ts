@@ -98,6 +98,13 @@ export class BusNetwork implements BusSide {
     for (const client of this.clients) if (client.nodeName === nodeName) client.throwing = count;
   }
 
+  /** Fault: a node's questions are answered 503, whoever listens. */
+  hearNobody(nodeName: string, hearsNobody: boolean): void {
+    for (const client of this.clients) {
+      if (client.nodeName === nodeName) client.hearsNobody = hearsNobody;
+    }
+  }
+
   #reroute(): void {
     for (const broker of this.brokers) if (broker.up) broker.route(this.brokers);
     this.paths.changed();

@@ -42,6 +42,8 @@ export class SimDisk {
   /** Factor on the time of everything. */
   slowness = 1;
   syncs = 0;
+  /** Fault: called once, when the next change is asked for. */
+  onceAsked: (() => void) | undefined;
   #queue: Work[] = [];
   #inHand: Work[] = [];
   #busy = false;
@@ -60,6 +62,11 @@ export class SimDisk {
   put(work: Work): boolean {
     if (this.#queue.length >= DISK_PENDING_MAX) return false;
     this.#queue.push(work);
+    if (work.kind !== "query") {
+      const asked = this.onceAsked;
+      this.onceAsked = undefined;
+      asked?.();
+    }
     if (!this.#busy) this.#begin();
     return true;
   }

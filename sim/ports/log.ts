@@ -24,6 +24,7 @@ export class SimLog implements Log {
   readonly #node: SimNode;
   readonly #life: number;
   readonly #via: () => string | undefined;
+  readonly #onRead: (entries: readonly LogEntry[]) => void;
   /** Appends in the order of the calls: the order of their answers. */
   readonly #appends = new Fifo<Waiting>();
   #head: Waiting | undefined;
@@ -32,12 +33,21 @@ export class SimLog implements Log {
   #thereMs = 0;
   #closed = false;
 
-  /** @param via name of the broker that the node is connected to now. */
-  constructor(cluster: LogCluster, node: SimNode, via: () => string | undefined) {
+  /**
+   * @param via name of the broker that the node is connected to now.
+   * @param onRead hears the entries of each answer to a read, just before the reader does.
+   */
+  constructor(
+    cluster: LogCluster,
+    node: SimNode,
+    via: () => string | undefined,
+    onRead: (entries: readonly LogEntry[]) => void = () => undefined,
+  ) {
     this.#cluster = cluster;
     this.#node = node;
     this.#life = node.life;
     this.#via = via;
+    this.#onRead = onRead;
     node.onDown(() => this.#end());
   }
 
@@ -77,7 +87,10 @@ export class SimLog implements Log {
         return entries === undefined ? undefined : { kind: "read", entries, first: 1 };
       },
       (why) => ({ kind: "failed", why }),
-      done,
+      (outcome) => {
+        if (outcome.kind === "read") this.#onRead(outcome.entries);
+        done(outcome);
+      },
     );
   }
 

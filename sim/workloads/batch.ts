@@ -97,7 +97,8 @@ function drawItem(name: string, chance: Chance, overMs: number): Item {
     return { ...common, script, ends: "TASK_KILLED", killAfterMs };
   }
   const [script, ends] = chance.pick(SCRIPTS) ?? [() => "true", "TASK_FINISHED"];
-  const text = script(Math.ceil(chance.exponential(8_000)));
+  // Work that is lost at the end of the faults must still end before the run does.
+  const text = script(Math.ceil(Math.min(chance.exponential(8_000), overMs / 5)));
   return { ...common, script: text, ends, killAfterMs: undefined };
 }
 
@@ -153,7 +154,7 @@ export class BatchWork {
         this.frameworkId = event.frameworkId;
         return;
       case "offers":
-        for (const offer of event.offers) this.#use(offer, driver);
+        for (const offer of event.offers) this.#offered(offer, driver);
         return;
       case "update":
         return this.#update(event.status, driver);
@@ -194,6 +195,22 @@ export class BatchWork {
       call,
       tasks.map(({ taskId }) => taskId),
     );
+  }
+
+  /**
+   * Schedulers are not all well-behaved: some sit on an offer and take it when it may have
+   * expired, some take an offer a second time.
+   */
+  #offered(offer: Offer, driver: Driver): void {
+    const { chance } = this.#options;
+    const manner = chance.below(10);
+    if (manner === 0) {
+      const inMs = Math.ceil(chance.exponential(8_000));
+      return this.later(inMs, () => this.#use(offer, driver));
+    }
+    this.#use(offer, driver);
+    if (manner > 2) return;
+    this.later(chance.between(1, 3_000), () => this.#use(offer, driver));
   }
 
   *#waiting(): IterableIterator<Item> {

@@ -1,10 +1,14 @@
 /** Each checker sees the fault it is there for, and is silent about what is in order. */
 import t from "tap";
-import type { AnyMessage, Peer } from "#protocol";
+import { type AnyMessage, asId, type MasterId, type Peer } from "#protocol";
+import { seal } from "#replication";
 import type { SimNode } from "#sim";
 import type { CheckedWorld, MakeChecker } from "../../sim/checkers/checker.ts";
 import { allocationChecker } from "../../sim/checkers/allocation.ts";
 import { boundChecker } from "../../sim/checkers/bounds.ts";
+import { callChecker } from "../../sim/checkers/calls.ts";
+import { durableChecker } from "../../sim/checkers/durable.ts";
+import { sessionChecker } from "../../sim/checkers/sessions.ts";
 import { epochChecker } from "../../sim/checkers/epochs.ts";
 import { livenessChecker } from "../../sim/checkers/liveness.ts";
 import { logChecker } from "../../sim/checkers/log.ts";
@@ -37,6 +41,7 @@ function watched(make: MakeChecker) {
     agents: (): Iterable<readonly [string, boolean]> => [],
     unfinished: (): Iterable<readonly [string, string]> => [],
     wrong: (): Iterable<string> => [],
+    journal: (_principal: string): Uint8Array | undefined => undefined,
   };
   const checker = make(world satisfies CheckedWorld, (id, message) =>
     said.push(`${id} ${message}`),
@@ -111,6 +116,70 @@ t.test("E1 sees two masters in one epoch, and a client that goes back", async (t
   t.match(said, [/E1 .* both speak in epoch 5/, /E1 agent.a1 speaks in epoch 5 after/]);
 });
 
+t.test("S1 sees an update that is said before the journal has it", async (t) => {
+  const { said, world, says } = watched(durableChecker);
+  world.journal = () => new TextEncoder().encode("… u1 …");
+  says("a1", "agent.a1", 1, update("t1", "TASK_RUNNING", "u1", 1));
+  t.same(said, []);
+  says("a1", "agent.a1", 1, update("t1", "TASK_FINISHED", "u2", 2));
+  t.match(said, [/S1 a1 says that t1 is TASK_FINISHED before its journal has it/]);
+});
+
+t.test("N1 sees an agent that obeys a session it has left, not one it is in", async (t) => {
+  const { said, says, hears } = watched(sessionChecker);
+  const hello = (session: string) => ({ kind: "Hello", body: { session } });
+  says("a1", "agent.a1", 1, hello("s"));
+  hears("a1", "master", 1, runTask("t1", "a1"));
+  says("a1", "agent.a1", 1, hello("later"));
+  hears("a1", "master", 1, runTask("t2", "a1"));
+  says("a1", "agent.a1", 1, update("t1", "TASK_RUNNING", "u1", 1));
+  t.same(said, []);
+  says("a1", "agent.a1", 1, update("t2", "TASK_RUNNING", "u2", 1));
+  t.match(said, [/N1 agent.a1 obeys an older session: it has t2/]);
+});
+
+t.test("R2 sees an offer that is taken twice or too late, C1 a second answer", async (t) => {
+  const { said, says } = watched(callChecker);
+  const accept = (id: number, offerId: string) => ({
+    kind: "ACCEPT",
+    id,
+    body: { offerIds: [offerId], operations: [] },
+  });
+  const answer = (re: number, accepted: boolean) => ({ kind: "ANSWER", re, body: { accepted } });
+  const rescind = { kind: "RESCIND", body: { offerId: "o2" } };
+  says("f1", "framework.f.i", 1, accept(1, "o1"), accept(2, "o1"), accept(3, "o2"));
+  says("m1", "master", 1, answer(1, true), answer(1, true), answer(2, false), rescind);
+  says("m1", "master", 1, answer(3, false));
+  t.same(said, []);
+  says("m1", "master", 1, answer(2, true), answer(3, true));
+  t.match(said, [
+    /C1 .* 2 is refused, then accepted/,
+    /R2 o1 is taken by .* 1 and by .* 2/,
+    /C1 .* 3 is refused, then accepted/,
+    /R2 o2 is taken after it was taken back/,
+  ]);
+});
+
+t.test("E1 sees a master that speaks after it has read of its successor", async (t) => {
+  const { said, checker, says } = watched(epochChecker);
+  const elected = seal({
+    v: 1,
+    id: "r",
+    epoch: 6,
+    previous: "",
+    writer: asId<MasterId>("m2"),
+    clusterTimeMs: 0,
+    wallMs: 0,
+    operations: [{ kind: "LeaderElected", masterId: asId<MasterId>("m2") }],
+  }).bytes;
+  says("m1", "master", 5);
+  says("m1", "master", 5);
+  t.same(said, []);
+  checker.on({ what: "read", node: nodeOf("m1"), entries: [{ position: 6, record: elected }] });
+  says("m1", "master", 5);
+  t.match(said, [/E1 m1#\d speaks in epoch 5 after it read of another election/]);
+});
+
 t.test("L1 sees an acknowledged record that changes or goes", async (t) => {
   const { said, world, checker } = watched(logChecker);
   world.log.acknowledged.set(1, new Uint8Array([1]));
@@ -150,17 +219,25 @@ t.test("T1 and T2 see a task on two agents, a wrong move, and what never ends", 
 t.test(
   "U1 sees a skipped update, an invented one, a second uuid, and one never told",
   async (t) => {
-    const { said, checker, says } = watched(updateChecker);
+    const { said, checker, says, hears } = watched(updateChecker);
     const told = (uuid: string): void =>
       checker.on({ what: "told", framework: "f", taskId: "t1", state: "", uuid });
+    const acknowledged = (uuid: string): void =>
+      hears("a1", "master", 1, {
+        kind: "StatusUpdateAcknowledgement",
+        body: { taskId: "t1", uuid },
+      });
     says("a1", "agent.a1", 1, update("t1", "TASK_RUNNING", "u1", 1));
     told("u1");
     told("u1");
+    acknowledged("u1");
     says("a1", "agent.a1", 1, update("t1", "TASK_FINISHED", "u2", 2));
     told("u2");
+    acknowledged("u2");
     checker.settled?.();
     t.same(said, []);
     says("a1", "agent.a1", 1, update("t1", "TASK_FINISHED", "u3", 2));
+    acknowledged("u3");
     says("a1", "agent.a1", 1, update("t1", "TASK_FINISHED", "u4", 3));
     told("u4");
     told("u9");
@@ -172,8 +249,10 @@ t.test(
       /two terminal updates/,
       /update 4 was told before update 3/,
       /nobody made the update u9/,
+      /u5 is said before u4 was acknowledged/,
       /two terminal updates/,
       /only 4 were ever told/,
+      /nobody acknowledged u4/,
     ]);
   },
 );

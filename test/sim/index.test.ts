@@ -8,3 +8,4 @@ import "./contract-bus.cases.ts";
 import "./contract-storage.cases.ts";
 import "./launcher.cases.ts";
 import "./cluster.cases.ts";
+import "./failure.cases.ts";

@@ -3,7 +3,14 @@
  * in production and in the simulator alike; only the ports differ.
  */
 import { agentPeer, type Kind, KINDS, roleOf, type Subjects } from "#protocol";
-import { type ActorPorts, type Behaviour, type RunningActor, startActor } from "#runtime";
+import {
+  type ActorPorts,
+  type Address,
+  type Behaviour,
+  type HostOptions,
+  type RunningActor,
+  startActor,
+} from "#runtime";
 import {
   AGENT_ACTOR,
   ISOLATOR_ACTOR,
@@ -56,6 +63,7 @@ export function createAgent(
   subjects: Subjects,
   config: AgentConfig,
   isolatorConfig: IsolatorConfig,
+  options: HostOptions = {},
 ): RunningAgent {
   const behaviour = agentBehaviour(config);
   const { state } = behaviour;
@@ -68,20 +76,16 @@ export function createAgent(
     ...(disk === undefined ? {} : { disk }),
     ...(streams === undefined ? {} : { streams }),
   };
-  const isolator = startActor(isolatorBehaviour(isolatorConfig), isolatorPorts, {
-    subjects,
-    self,
-    serves: [],
-    kinds: [],
-    epoch: () => 0,
-  });
-  const agent = startActor(behaviour, agentPorts, {
+  const node: Address = { subjects, self, serves: [], kinds: [], epoch: () => 0 };
+  const isolator = startActor(isolatorBehaviour(isolatorConfig), isolatorPorts, node, options);
+  const address: Address = {
     subjects,
     self,
     serves: ["executor"],
     kinds: kindsHeard(),
     epoch: (peer) => (roleOf(peer) === "executor" ? state.meta.incarnation : state.meta.epoch),
-  });
+  };
+  const agent = startActor(behaviour, agentPorts, address, options);
   isolator.connect(AGENT_ACTOR, agent);
   agent.connect(ISOLATOR_ACTOR, isolator);
   return {

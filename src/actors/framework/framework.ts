@@ -18,7 +18,14 @@ import {
   type TaskId,
   type TaskStatus,
 } from "#protocol";
-import { type ActorPorts, type Behaviour, type RunningActor, startActor } from "#runtime";
+import {
+  type ActorPorts,
+  type Address,
+  type Behaviour,
+  type HostOptions,
+  type RunningActor,
+  startActor,
+} from "#runtime";
 import { entered, step } from "./driver.ts";
 import { frameworkMachine } from "./machine.ts";
 import {
@@ -86,16 +93,18 @@ export function createFramework(
   subjects: Subjects,
   config: FrameworkConfig,
   onEvent: (event: SchedulerEvent, driver: Driver) => void,
+  options: HostOptions = {},
 ): RunningFramework {
   const behaviour = frameworkBehaviour(config);
   const { state } = behaviour;
-  const actor = startActor(behaviour, ports, {
+  const address: Address = {
     subjects,
     self: frameworkPeer(config.principal, config.instance),
     serves: [],
     kinds: kindsHeard(),
     epoch: () => state.leader?.epoch ?? 0,
-  });
+  };
+  const actor = startActor(behaviour, ports, address, options);
   let numbers = 0;
   const say = (said: SchedulerCall): void => actor.tell("scheduler", said);
   const call = (message: CallMessage): MessageId => {

@@ -1,0 +1,66 @@
+/**
+ * R2: an offer is taken once, and never after it was taken back. C1: within an epoch a call gets
+ * one answer, however often it is said (P-5.2). Read from what frameworks call and masters answer.
+ */
+import type { BodyOf, OfferId } from "#protocol";
+import type { Observation, SeenFrame } from "../observation.ts";
+import type { SimNode } from "../kernel/node.ts";
+import type { CheckedWorld, Checker, Violate } from "./checker.ts";
+
+interface SeenCall {
+  readonly offerIds: readonly OfferId[];
+  answer: BodyOf<"ANSWER"> | undefined;
+}
+
+export function callChecker(_world: CheckedWorld, violate: Violate): Checker {
+  /** Life of the framework's process that speaks in a session: its numbers begin anew. */
+  const lives = new Map<string, string>();
+  /** ACCEPTs by who calls in which epoch under which number. */
+  const calls = new Map<string, SeenCall>();
+  /** Offers that were taken back, and by which call they were taken. */
+  const rescinded = new Set<OfferId>();
+  const takenBy = new Map<OfferId, string>();
+
+  const called = (node: SimNode, frame: SeenFrame): void => {
+    const life = `${frame.speaker}#${node.life}`;
+    lives.set(frame.session, life);
+    for (const { kind, id, body } of frame.messages) {
+      if (kind !== "ACCEPT" || id === undefined) continue;
+      const key = `${life} ${frame.epoch} ${id}`;
+      if (!calls.has(key)) calls.set(key, { offerIds: body.offerIds, answer: undefined });
+    }
+  };
+  const answered = (key: string, answer: BodyOf<"ANSWER">): void => {
+    const call = calls.get(key);
+    if (call === undefined || answer.reason === "busy") return;
+    const before = call.answer;
+    call.answer = answer;
+    if (before !== undefined && before.accepted !== answer.accepted) {
+      const word = (given: boolean): string => (given ? "accepted" : "refused");
+      violate("C1", `${key} is ${word(before.accepted)}, then ${word(answer.accepted)}`);
+    }
+    if (!answer.accepted) return;
+    for (const offerId of call.offerIds) {
+      const taker = takenBy.get(offerId) ?? key;
+      takenBy.set(offerId, key);
+      if (taker !== key) violate("R2", `${offerId} is taken by ${taker} and by ${key}`);
+      if (rescinded.has(offerId)) violate("R2", `${offerId} is taken after it was taken back`);
+    }
+  };
+
+  return {
+    id: "R2",
+    statement: "an offer is taken once and never after its end; a call has one answer",
+    on(observation: Observation): void {
+      if (observation.what !== "said") return;
+      const { node, frame } = observation;
+      if (frame.speaker.startsWith("framework.")) return called(node, frame);
+      if (frame.speaker !== "master") return;
+      for (const message of frame.messages) {
+        if (message.kind === "RESCIND") rescinded.add(message.body.offerId);
+        if (message.kind !== "ANSWER") continue;
+        answered(`${lives.get(frame.session)} ${frame.epoch} ${message.re}`, message.body);
+      }
+    },
+  };
+}
