@@ -4,7 +4,7 @@
  * shared, that is the figure which others cannot spoil.
  */
 import { mkdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
-import type { MachineFacts } from "../src/daemon/probe-machine.ts";
+import type { MachineFacts } from "#daemon";
 
 export interface ProcessorTime {
   /** Milliseconds so far; null where the kernel does not count. */

@@ -3,21 +3,11 @@
  * order, watches the FIFO of every live container and tells its exit. Decides nothing about
  * containers; what it must know after a restart stands on disk.
  */
-import {
-  chmodSync,
-  closeSync,
-  constants,
-  existsSync,
-  mkdirSync,
-  openSync,
-  readSync,
-} from "node:fs";
-import { Socket } from "node:net";
+import { chmodSync, existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { type CgroupDriver, planFault } from "#isolation";
 import {
   type CgroupStep,
-  type ContainerExit,
   type ContainerFacts,
   type ContainerUsage,
   type FoundCgroup,
@@ -33,16 +23,14 @@ import {
 import { createCgroupReader, sampleProcesses } from "./cgroup-reader.ts";
 import {
   findCgroups,
-  isMissing,
   isProcessAlive,
-  lostExit,
-  parseExit,
   readBootId,
   readContainers,
-  readExit,
   readPids,
   readText,
 } from "./launcher-files.ts";
+import { LauncherExits } from "./launcher-exits.ts";
+import { LauncherLanes } from "./launcher-lanes.ts";
 import { type LauncherPrograms, startLauncherProcess } from "./launcher-process.ts";
 import {
   type Answer,
@@ -56,9 +44,6 @@ import {
   stepFields,
 } from "./launcher-protocol.ts";
 
-/** Launches being carried out at the same time; more only fight for the processors. */
-export const LAUNCHES_AT_ONCE_MAX = 16;
-
 const NO_VALUES = { cpu: null, memory: null, pids: null };
 
 export interface LauncherOptions {
@@ -68,19 +53,6 @@ export interface LauncherOptions {
   readonly driver: CgroupDriver;
   /** What the launcher complains about, line by line. */
   readonly onMessage: (line: string) => void;
-}
-
-/** The request of one container that others of the same container wait for. */
-interface Lane {
-  readonly waiting: (() => void)[];
-}
-
-/** Somebody will say that the container has ended: the launcher, or its FIFO. */
-interface Watch {
-  readonly by: "launcher" | "fifo";
-  readonly close: () => void;
-  /** What waits for the end to be told. */
-  readonly ended: (() => void)[];
 }
 
 interface Open {
@@ -101,21 +73,16 @@ export function openLauncher(options: LauncherOptions): Launcher {
   chmodSync(runtimeDir, 0o700);
 
   const open = new Map<number, Open>();
-  const lanes = new Map<string, Lane>();
-  const watches = new Map<string, Watch>();
+  const lanes = new LauncherLanes();
   /** Grace of the plans launched here, until the container is forgotten. */
   const graces = new Map<string, number>();
-  /** Exits that were told or stood in the answer of `recover`; until the container is forgotten. */
-  const told = new Set<string>();
-  const launches: (() => void)[] = [];
   const unsent: (() => void)[] = [];
   const reader = createCgroupReader();
   let nextId = 1;
-  let launching = 0;
   let restarts = 0;
   let isReady = false;
   let state: "open" | "gaveUp" | "closed" = "open";
-  let onExit: (exit: ContainerExit) => void = () => undefined;
+  const exits = new LauncherExits(runtimeDir, options.onMessage);
   let onLoss: (loss: LauncherLoss) => void = () => undefined;
 
   const child = startLauncherProcess(
@@ -127,14 +94,14 @@ export function openLauncher(options: LauncherOptions): Launcher {
         for (const send of unsent.splice(0)) send();
       },
       answer(answer) {
-        if (answer.id === EXIT_ID) return exitSaid(answer.text);
+        if (answer.id === EXIT_ID) return exits.said(answer.text);
         const request = open.get(answer.id);
         open.delete(answer.id);
         request?.run(answer);
       },
       ended(message, retryInMs) {
         isReady = false;
-        watchAlone();
+        exits.watchAlone();
         if (retryInMs === null) state = "gaveUp";
         else restarts += 1;
         failAll(failure("launcherGone", message));
@@ -192,103 +159,6 @@ export function openLauncher(options: LauncherOptions): Launcher {
     else unsent.push(send);
   }
 
-  /** Runs at once, or when the request that holds this container's lane is answered. */
-  function inLane(containerId: string, run: () => void): void {
-    const lane = lanes.get(containerId);
-    if (lane === undefined) run();
-    else lane.waiting.push(run);
-  }
-
-  /** Runs in the lane and holds it until `release`. */
-  function holdLane(containerId: string, run: (release: () => void) => void): void {
-    inLane(containerId, () => {
-      const lane: Lane = { waiting: [] };
-      lanes.set(containerId, lane);
-      run(() => {
-        lanes.delete(containerId);
-        // Each goes through the lane again: the first of them may hold it anew.
-        for (const next of lane.waiting) inLane(containerId, next);
-      });
-    });
-  }
-
-  function launchSlot(run: (free: () => void) => void): void {
-    const begin = (): void => {
-      launching += 1;
-      run(() => {
-        launching -= 1;
-        launches.shift()?.();
-      });
-    };
-    if (launching < LAUNCHES_AT_ONCE_MAX) begin();
-    else launches.push(begin);
-  }
-
-  /** The launcher has promised to say it; a promise that ends with the launcher. */
-  function awaitExit(containerId: string): void {
-    if (watches.has(containerId) || told.has(containerId) || state === "closed") return;
-    watches.set(containerId, { by: "launcher", close: () => undefined, ended: [] });
-  }
-
-  function exitSaid(text: string): void {
-    const line = text.indexOf("\n");
-    const containerId = text.slice(0, line);
-    if (watches.get(containerId)?.by !== "launcher") return;
-    hasExited(containerId, parseExit(text.slice(line + 1), containerId));
-  }
-
-  function watchAlone(): void {
-    for (const [containerId, { by, ended }] of [...watches]) {
-      if (by !== "launcher") continue;
-      watches.delete(containerId);
-      watch(containerId, ended);
-    }
-  }
-
-  /** End of file on the FIFO means that the shim has ended; then the status is read. */
-  function watch(containerId: string, ended: (() => void)[] = []): void {
-    if (watches.has(containerId) || told.has(containerId) || state === "closed") return;
-    const directory = join(runtimeDir, containerId);
-    const flags = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW;
-    const over = (): void => hasExited(containerId, readExit(directory, containerId));
-    let descriptor: number;
-    try {
-      descriptor = openSync(join(directory, "alive"), flags);
-    } catch (error) {
-      if (!isMissing(error)) throw error;
-      watches.set(containerId, { by: "fifo", close: () => undefined, ended });
-      return later(over); // forgotten by another hand
-    }
-    // A FIFO whose writer left before the open never tells its end to a poll: ask it once.
-    if (hasEnded(descriptor)) {
-      closeSync(descriptor);
-      watches.set(containerId, { by: "fifo", close: () => undefined, ended });
-      return later(over);
-    }
-    const socket = new Socket({ fd: descriptor, readable: true, writable: false });
-    watches.set(containerId, { by: "fifo", close: () => socket.destroy(), ended });
-    socket.on("error", (error) => options.onMessage(`${containerId}: alive: ${error.message}`));
-    socket.on("close", over);
-    socket.resume();
-  }
-
-  function hasExited(containerId: string, exit: ContainerExit | null): void {
-    const ended = watches.get(containerId)?.ended ?? [];
-    watches.delete(containerId);
-    if (state !== "closed" && !told.has(containerId)) {
-      told.add(containerId);
-      onExit(exit ?? lostExit(containerId, Date.now()));
-    }
-    for (const run of ended) run();
-  }
-
-  /** The exit is told before the destroy is answered. */
-  function afterExit(containerId: string, run: () => void): void {
-    const watching = watches.get(containerId);
-    if (watching === undefined) run();
-    else watching.ended.push(run);
-  }
-
   function simple(
     operation: Operation,
     fields: readonly Field[],
@@ -308,23 +178,23 @@ export function openLauncher(options: LauncherOptions): Launcher {
     launch(plan, done) {
       const fault = planFault(plan);
       if (fault !== null) return later(() => done(failure("invalid", fault)));
-      holdLane(plan.containerId, (release) =>
-        launchSlot((free) =>
+      lanes.hold(plan.containerId, (release) =>
+        lanes.launchSlot((free) =>
           ask("launch", launchFields(plan), (answer) => {
             free();
             release();
             if (!answer.ok) return done(answer);
             graces.set(plan.containerId, plan.graceMs);
             done({ ok: true, pids: pidsOf(answer.text) });
-            if (answer.text.endsWith(EXIT_PROMISE)) awaitExit(plan.containerId);
-            else watch(plan.containerId);
+            if (answer.text.endsWith(EXIT_PROMISE)) exits.promised(plan.containerId);
+            else exits.watch(plan.containerId);
           }),
         ),
       );
     },
 
     update(containerId, steps, done) {
-      holdLane(containerId, (release) =>
+      lanes.hold(containerId, (release) =>
         ask("steps", stepFields(steps), (answer) => {
           release();
           done(answer.ok ? { ok: true } : answer);
@@ -337,11 +207,11 @@ export function openLauncher(options: LauncherOptions): Launcher {
         ["C", containerId],
         ["I", String(signal)],
       ];
-      inLane(containerId, () => simple("signal", fields, done));
+      lanes.pass(containerId, () => simple("signal", fields, done));
     },
 
     destroy(containerId, graceMs, done) {
-      inLane(containerId, () => {
+      lanes.pass(containerId, () => {
         const fields = destroyFields(containerId, graceMs);
         if (fields === null) {
           return later(() => done(failure("unknown", `there is no container ${containerId}`)));
@@ -349,17 +219,17 @@ export function openLauncher(options: LauncherOptions): Launcher {
         ask("destroy", fields, (answer) => {
           if (!answer.ok) return done(answer);
           reader.drop(containerId);
-          afterExit(containerId, () => done({ ok: true }));
+          exits.after(containerId, () => done({ ok: true }));
         });
       });
     },
 
     forget(containerId, done) {
-      holdLane(containerId, (release) =>
+      lanes.hold(containerId, (release) =>
         ask("forget", [["C", containerId]], (answer) => {
           release();
           if (answer.ok) {
-            told.delete(containerId);
+            exits.forget(containerId);
             graces.delete(containerId);
           }
           done(answer.ok ? { ok: true } : answer);
@@ -380,8 +250,8 @@ export function openLauncher(options: LauncherOptions): Launcher {
         }
         done({ ok: true, facts: { bootId: readBootId(), containers, cgroups } });
         for (const { containerId, alive, exit } of containers) {
-          if (exit !== null) told.add(containerId);
-          else if (alive) watch(containerId);
+          if (exit !== null) exits.known(containerId);
+          else if (alive) exits.watch(containerId);
         }
       });
     },
@@ -399,7 +269,7 @@ export function openLauncher(options: LauncherOptions): Launcher {
     },
 
     onExit(listener) {
-      onExit = listener;
+      exits.listener = listener;
     },
 
     onLoss(listener) {
@@ -410,7 +280,7 @@ export function openLauncher(options: LauncherOptions): Launcher {
       if (state === "closed") return;
       state = "closed";
       child.close();
-      for (const { close } of watches.values()) close();
+      exits.close();
       reader.close();
       later(() => failAll(failure("closed", "the launcher's port was closed")));
     },
@@ -446,16 +316,6 @@ export function openLauncher(options: LauncherOptions): Launcher {
       if (pids === null || !isProcessAlive(pids.shimPid, pids.shimStartTicks)) return [];
       return [{ containerId, shimPid: pids.shimPid }];
     });
-  }
-}
-
-/** Whether nobody has the other end of a FIFO open. The shim never writes to it. */
-function hasEnded(descriptor: number): boolean {
-  try {
-    return readSync(descriptor, Buffer.alloc(1)) === 0;
-  } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "EAGAIN") return false;
-    throw error;
   }
 }
 
