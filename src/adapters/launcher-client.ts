@@ -8,9 +8,7 @@ import { join } from "node:path";
 import { type CgroupDriver, planFault } from "#isolation";
 import {
   type CgroupStep,
-  type ContainerFacts,
   type ContainerUsage,
-  type FoundCgroup,
   LAUNCH_PLAN_BYTES_MAX,
   type Launcher,
   LAUNCHER_REQUESTS_MAX,
@@ -19,8 +17,9 @@ import {
   type LauncherLoss,
   type LauncherRefusal,
   type PidFacts,
+  type RecoveredFacts,
 } from "#runtime";
-import { createCgroupReader, sampleProcesses } from "./cgroup-reader.ts";
+import { type CgroupReader, createCgroupReader, sampleProcesses } from "./cgroup-reader.ts";
 import {
   findCgroups,
   isProcessAlive,
@@ -31,7 +30,11 @@ import {
 } from "./launcher-files.ts";
 import { LauncherExits } from "./launcher-exits.ts";
 import { LauncherLanes } from "./launcher-lanes.ts";
-import { type LauncherPrograms, startLauncherProcess } from "./launcher-process.ts";
+import {
+  type LauncherPrograms,
+  type LauncherProcess,
+  startLauncherProcess,
+} from "./launcher-process.ts";
 import {
   type Answer,
   endFields,
@@ -90,7 +93,7 @@ export function openLauncher(options: LauncherOptions): Launcher {
     {
       ready() {
         isReady = true;
-        joinCgroups();
+        joinCgroups(options, child);
         for (const send of unsent.splice(0)) send();
       },
       answer(answer) {
@@ -110,16 +113,6 @@ export function openLauncher(options: LauncherOptions): Launcher {
       said: options.onMessage,
     },
   );
-
-  function joinCgroups(): void {
-    const files = driver.launcherJoin().filter((path) => existsSync(path));
-    try {
-      child.join(files);
-    } catch (error) {
-      // Only a supervisor that stops the agent's own cgroup would notice: say it, go on.
-      options.onMessage(`the launcher could not be moved out of the agent's cgroup: ${error}`);
-    }
-  }
 
   function failAll(why: LauncherFailure): void {
     const requests = [...open.values()];
@@ -170,7 +163,7 @@ export function openLauncher(options: LauncherOptions): Launcher {
   return {
     prepare(steps: readonly CgroupStep[], done) {
       ask("steps", stepFields(steps), (answer) => {
-        if (answer.ok && child.pid !== undefined) joinCgroups();
+        if (answer.ok && child.pid !== undefined) joinCgroups(options, child);
         done(answer.ok ? { ok: true } : answer);
       });
     },
@@ -212,7 +205,7 @@ export function openLauncher(options: LauncherOptions): Launcher {
 
     destroy(containerId, graceMs, done) {
       lanes.pass(containerId, () => {
-        const fields = destroyFields(containerId, graceMs);
+        const fields = destroyFields(options, containerId, graceMs, graces.get(containerId));
         if (fields === null) {
           return later(() => done(failure("unknown", `there is no container ${containerId}`)));
         }
@@ -240,16 +233,10 @@ export function openLauncher(options: LauncherOptions): Launcher {
     recover(done) {
       later(() => {
         if (state === "closed") return done(failure("closed", "the launcher's port was closed"));
-        let containers: ContainerFacts[];
-        let cgroups: FoundCgroup[];
-        try {
-          containers = readContainers(runtimeDir);
-          cgroups = findCgroups(driver.directories);
-        } catch (error) {
-          return done(failure("system", `cannot read ${runtimeDir}: ${error}`));
-        }
-        done({ ok: true, facts: { bootId: readBootId(), containers, cgroups } });
-        for (const { containerId, alive, exit } of containers) {
+        const facts = readFacts(options);
+        if ("ok" in facts) return done(facts);
+        done({ ok: true, facts });
+        for (const { containerId, alive, exit } of facts.containers) {
           if (exit !== null) exits.known(containerId);
           else if (alive) exits.watch(containerId);
         }
@@ -260,7 +247,7 @@ export function openLauncher(options: LauncherOptions): Launcher {
       later(() => {
         let usages: ContainerUsage[];
         try {
-          usages = sampleAll(containerIds, Date.now());
+          usages = sampleAll(options, reader, containerIds);
         } catch (error) {
           return done(failure("system", `cannot read the counters: ${error}`));
         }
@@ -285,38 +272,6 @@ export function openLauncher(options: LauncherOptions): Launcher {
       later(() => failAll(failure("closed", "the launcher's port was closed")));
     },
   };
-
-  function destroyFields(containerId: string, graceMs: number | null): Field[] | null {
-    const directory = join(runtimeDir, containerId);
-    const fields: Field[] = [["C", containerId]];
-    const grace = graces.get(containerId);
-    if (grace !== undefined) return [...fields, ["G", String(graceMs ?? grace)]];
-    if (existsSync(directory)) {
-      const planned = /^G (\d+)$/m.exec(readText(join(directory, "launch")) ?? "")?.[1];
-      fields.push(["G", String(graceMs ?? planned ?? 0)]);
-      return fields;
-    }
-    // A cgroup without a runtime directory: how to end it follows from the layout alone.
-    const cgroups = driver.plan(containerId, NO_VALUES);
-    if (!cgroups.remove.some((path) => existsSync(path))) return null;
-    return [["C", containerId], ["G", "0"], ...endFields(cgroups)];
-  }
-
-  function sampleAll(containerIds: readonly string[], atMs: number): ContainerUsage[] {
-    if (driver.mode === "none") return sampleProcesses(aliveShims(containerIds), atMs);
-    return containerIds.flatMap((containerId) => {
-      const one = reader.sample(containerId, driver.usageFiles(containerId), atMs);
-      return one === null ? [] : [one];
-    });
-  }
-
-  function aliveShims(containerIds: readonly string[]) {
-    return containerIds.flatMap((containerId) => {
-      const pids = readPids(join(runtimeDir, containerId));
-      if (pids === null || !isProcessAlive(pids.shimPid, pids.shimStartTicks)) return [];
-      return [{ containerId, shimPid: pids.shimPid }];
-    });
-  }
 }
 
 /** All below the agent's own directories, and exactly what `prepare` makes and writes above. */
@@ -332,4 +287,67 @@ function pidsOf(text: string): PidFacts {
     .split(" ")
     .map(Number);
   return { shimPid, shimStartTicks, pid, startTicks };
+}
+
+/** What ends a container; null where nothing of it is there. */
+function destroyFields(
+  { runtimeDir, driver }: LauncherOptions,
+  containerId: string,
+  graceMs: number | null,
+  grace: number | undefined,
+): Field[] | null {
+  const directory = join(runtimeDir, containerId);
+  const fields: Field[] = [["C", containerId]];
+  if (grace !== undefined) return [...fields, ["G", String(graceMs ?? grace)]];
+  if (existsSync(directory)) {
+    const planned = /^G (\d+)$/m.exec(readText(join(directory, "launch")) ?? "")?.[1];
+    fields.push(["G", String(graceMs ?? planned ?? 0)]);
+    return fields;
+  }
+  // A cgroup without a runtime directory: how to end it follows from the layout alone.
+  const cgroups = driver.plan(containerId, NO_VALUES);
+  if (!cgroups.remove.some((path) => existsSync(path))) return null;
+  return [["C", containerId], ["G", "0"], ...endFields(cgroups)];
+}
+
+function sampleAll(
+  { runtimeDir, driver }: LauncherOptions,
+  reader: CgroupReader,
+  containerIds: readonly string[],
+): ContainerUsage[] {
+  const atMs = Date.now();
+  if (driver.mode === "none") return sampleProcesses(aliveShims(runtimeDir, containerIds), atMs);
+  return containerIds.flatMap((containerId) => {
+    const one = reader.sample(containerId, driver.usageFiles(containerId), atMs);
+    return one === null ? [] : [one];
+  });
+}
+
+function aliveShims(runtimeDir: string, containerIds: readonly string[]) {
+  return containerIds.flatMap((containerId) => {
+    const pids = readPids(join(runtimeDir, containerId));
+    if (pids === null || !isProcessAlive(pids.shimPid, pids.shimStartTicks)) return [];
+    return [{ containerId, shimPid: pids.shimPid }];
+  });
+}
+
+/** Out of the agent's own cgroup goes the launcher, and so go all shims to come. */
+function joinCgroups({ driver, onMessage }: LauncherOptions, child: LauncherProcess): void {
+  try {
+    child.join(driver.launcherJoin().filter((path) => existsSync(path)));
+  } catch (error) {
+    // Only a supervisor that stops the agent's own cgroup would notice: say it, go on.
+    onMessage(`the launcher could not be moved out of the agent's cgroup: ${error}`);
+  }
+}
+
+/** Everything that stands on disk, or why it cannot be read. */
+function readFacts({ runtimeDir, driver }: LauncherOptions): RecoveredFacts | LauncherFailure {
+  try {
+    const containers = readContainers(runtimeDir);
+    const cgroups = findCgroups(driver.directories);
+    return { bootId: readBootId(), containers, cgroups };
+  } catch (error) {
+    return failure("system", `cannot read ${runtimeDir}: ${error}`);
+  }
 }
