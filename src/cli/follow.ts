@@ -2,7 +2,7 @@
  * Follows a run to its end: what its tasks write, what keeps them waiting, how they end. The
  * exit code is the command's own.
  */
-import type { RunObject, TaskObject } from "#api";
+import { ApiError, type RunObject, type TaskObject } from "#api";
 import { isTerminal, type TaskStatus } from "#protocol";
 import { exitOfSignal } from "./exit.ts";
 import { note } from "./output.ts";
@@ -14,6 +14,11 @@ import { clean } from "./table.ts";
 const BLOCKED_AFTER_MS = 2_500;
 /** After the last task has ended, its output may still be on its way for this long. */
 const LOGS_END_MS_MAX = 10_000;
+/** A log that is silent for so long after the end has lost its agent or its master on the way. */
+const LOGS_SILENT_MS_MAX = 1_500;
+/** How often and for how long a server that went away is asked again. */
+const RETRY_MS = 250;
+const RETRIES_MAX = 240;
 const SIGINT = 2;
 
 interface Ended {
@@ -42,6 +47,7 @@ export async function followRun(server: Server, run: RunObject): Promise<number>
   } finally {
     clearInterval(blocked);
     stop.abort();
+    logs.stop();
   }
 }
 
@@ -99,6 +105,20 @@ function statusesIn(event: string, data: string): Ended[] {
     }
     default:
       return [];
+  }
+}
+
+/** A server that is started again takes up where it was; for how long it is waited for. */
+class Retries {
+  #count = 0;
+
+  /** Returns when it is time to ask again. @throws the error when that has no end or no point. */
+  async after(error: Error, signal: AbortSignal): Promise<void> {
+    const refused = error instanceof ApiError && error.code !== "unreachable";
+    this.#count += 1;
+    if (signal.aborted || refused || this.#count > RETRIES_MAX) throw error;
+    if (this.#count === 1) note(`the connection is lost (${error.message}); trying again`);
+    await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
   }
 }
 
@@ -162,12 +182,15 @@ function blockedTeller(server: Server, id: string): () => void {
   };
 }
 
-/** The output of tasks, each stream read to its end. */
+/** The output of tasks, each stream read to its end, across restarts of what it comes through. */
 class TaskLogs {
   readonly #server: Server;
   readonly #prefixed: boolean;
   readonly #started = new Set<string>();
   readonly #ends: Promise<void>[] = [];
+  readonly #over = new AbortController();
+  /** Ends the streams that are open now; they are taken up again unless all is over. */
+  #turn = new AbortController();
 
   constructor(server: Server, prefixed: boolean) {
     this.#server = server;
@@ -177,61 +200,104 @@ class TaskLogs {
   start(taskId: string): void {
     if (this.#started.has(taskId)) return;
     this.#started.add(taskId);
-    const prefix = this.#prefixed ? `${taskId}: ` : "";
     for (const file of ["stdout", "stderr"] as const) {
-      const end = copyLog(this.#server, taskId, { file, prefix, offset: 0, follow: true });
-      this.#ends.push(
-        end.catch((error: Error) => note(`the ${file} of ${taskId} is cut: ${error.message}`)),
-      );
+      const end = this.#copy(taskId, file).catch((error: Error) => {
+        if (!this.#over.signal.aborted) note(`the ${file} of ${taskId} is cut: ${error.message}`);
+      });
+      this.#ends.push(end);
     }
   }
 
+  async #copy(task: string, file: "stdout" | "stderr"): Promise<void> {
+    const write = writerTo(file, this.#prefixed ? `${task}: ` : "");
+    const retries = new Retries();
+    let offset = 0;
+    let whole = false;
+    while (!whole) {
+      const turn = this.#turn.signal;
+      const signal = AbortSignal.any([turn, this.#over.signal]);
+      const log = {
+        file,
+        write,
+        offset,
+        follow: true,
+        signal,
+        at: (end: number) => (offset = end),
+      };
+      try {
+        await copyLog(this.#server, task, log);
+        whole = true;
+      } catch (error) {
+        if (this.#over.signal.aborted) throw error;
+        if (!turn.aborted) await retries.after(error as Error, this.#over.signal);
+      }
+    }
+  }
+
+  /** Called when all tasks have ended. What is missing of a silent stream is asked for anew. */
   async finished(): Promise<void> {
-    const late = new Promise<void>((resolve) => setTimeout(resolve, LOGS_END_MS_MAX).unref());
-    await Promise.race([Promise.all(this.#ends), late]);
+    if (!(await this.#endWithin(LOGS_SILENT_MS_MAX))) {
+      const turn = this.#turn;
+      this.#turn = new AbortController();
+      turn.abort();
+      if (!(await this.#endWithin(LOGS_END_MS_MAX))) note("not all output has come in time");
+    }
+    this.#over.abort();
+  }
+
+  /** Nothing more is wanted. */
+  stop(): void {
+    this.#over.abort();
+  }
+
+  async #endWithin(ms: number): Promise<boolean> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<boolean>((resolve) => {
+      timer = setTimeout(() => resolve(false), ms);
+    });
+    const all = Promise.all(this.#ends).then(() => true);
+    return await Promise.race([all, late]).finally(() => clearTimeout(timer));
   }
 }
 
 export interface LogOptions {
   readonly file: "stdout" | "stderr";
-  readonly prefix: string;
   readonly offset: number;
   readonly follow: boolean;
-  readonly signal?: AbortSignal;
+  readonly signal: AbortSignal;
+  write(bytes: Buffer): void;
+  /** Told where the next byte stands after each chunk. */
+  at?(offset: number): void;
 }
 
-/** Copies a task's log to ours, from an offset to its end. */
+/**
+ * Copies a task's log to ours, from an offset to its end.
+ * @throws Error when the stream ends before the log does.
+ */
 export async function copyLog(
   server: Server,
   task: string,
-  { file, prefix, offset, follow, signal }: LogOptions,
+  { file, offset, follow, signal, write, at }: LogOptions,
 ): Promise<void> {
-  const target = file === "stdout" ? process.stdout : process.stderr;
-  const write = prefix === "" ? (bytes: Buffer) => void target.write(bytes) : liner(target, prefix);
-  const end = signal ?? new AbortController().signal;
-  const patience = new Patience();
-  let at = offset;
-  for (;;) {
-    const query = { file, offset: at, follow };
-    try {
-      for await (const { id, event, data } of server.stream(
-        "taskLogs",
-        { path: { task }, query },
-        end,
-      )) {
-        patience.heard();
-        at = id === undefined ? at : Number(id);
-        if (event === "chunk") write(Buffer.from(data, "base64"));
-        if (event === "fault") {
-          throw new Error((JSON.parse(data) as { message: string }).message);
-        }
-        if (event === "end") return;
-      }
-      throw new TypeError("the stream ended early");
-    } catch (error) {
-      await patience.after(error, end);
+  const query = { file, offset, follow };
+  const events = server.stream("taskLogs", { path: { task }, query }, signal);
+  for await (const { id, event, data } of events) {
+    if (event === "chunk") {
+      write(Buffer.from(data, "base64"));
+      at?.(Number(id));
     }
+    if (event === "fault") {
+      throw new Error((JSON.parse(data) as { message: string }).message);
+    }
+    if (event === "end") return;
   }
+  throw new Error("the stream of the log was cut");
+}
+
+/** Where a task's file goes: to ours of the same name. */
+export function writerTo(file: "stdout" | "stderr", prefix = ""): (bytes: Buffer) => void {
+  const target = file === "stdout" ? process.stdout : process.stderr;
+  return prefix === "" ? (bytes) => void target.write(bytes) : liner(target, prefix);
 }
 
 /** Writes whole lines behind a prefix. */

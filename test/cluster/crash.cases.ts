@@ -109,6 +109,21 @@ async function isBack(cluster: Cluster, part: string, before: number): Promise<v
   );
 }
 
+/** Kills a part while a run is followed, then lets the run say more and end. */
+async function watched(test: Test, cluster: Cluster, part: string): Promise<void> {
+  const gate = `${cluster.bench.dir}/gate-watched-${part}`;
+  const script = `echo before; while [ ! -e ${gate} ]; do sleep 0.1; done; echo after; exit 9`;
+  const run = cluster.bench.start(["run", "--", "sh", "-c", script]);
+  await run.says(/before/);
+  const before = await cluster.pidOf(part);
+  await killPart(cluster, part);
+  await isBack(cluster, part, before);
+  await isWhole(cluster, 1);
+  await cluster.bench.touch(gate);
+  const { exit, stdout } = await run.end(30_000);
+  test.same([exit, stdout], [9, "before\nafter\n"]);
+}
+
 void t.test("tasks outlive every part of the cluster", { skip: skipWithoutRoot }, async (t) => {
   const cluster = await Cluster.start(["--agents", "1", "--resources", "cpus:4;mem:4096"]);
   t.teardown(() => cluster.stop());
@@ -176,6 +191,12 @@ void t.test("tasks outlive every part of the cluster", { skip: skipWithoutRoot }
       await isWhole(cluster, 1);
     }),
   );
+
+  for (const part of ["agent-1", "broker", "master"]) {
+    await t.test(`a run that is watched shows all its output though ${part} is killed`, (test) =>
+      watched(test, cluster, part),
+    );
+  }
 
   await t.test("nothing is left after down", async (test) => {
     await ledger.end();

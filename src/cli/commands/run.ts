@@ -5,7 +5,7 @@ import type { Command } from "commander";
 import { LineCounter, parseDocument } from "yaml";
 import { type RunRequest, RunRequestSchema } from "#api";
 import { CliError, EXIT } from "../exit.ts";
-import { copyLog, followRun } from "../follow.ts";
+import { copyLog, followRun, writerTo } from "../follow.ts";
 import { invocationOf } from "../invocation.ts";
 import { data, note, printObject } from "../output.ts";
 import { table } from "../table.ts";
@@ -159,9 +159,10 @@ function addTaskCommands(program: Command): void {
         const tail = number("--tail", flags.tail);
         const stop = new AbortController();
         process.once("SIGINT", () => stop.abort());
+        const file = flags.stderr === true ? "stderr" : "stdout";
         await copyLog(server(), task, {
-          file: flags.stderr === true ? "stderr" : "stdout",
-          prefix: "",
+          file,
+          write: writerTo(file),
           offset: tail === undefined ? 0 : -tail,
           follow: flags.follow ?? false,
           signal: stop.signal,
