@@ -3,7 +3,8 @@
  * not part of the door. A builder changes its own list only, never an entry.
  */
 import type { Resource } from "#protocol";
-import { Limits, type Quantities } from "./quantities.ts";
+import { Limits, Quantities } from "./quantities.ts";
+import { addRanges, type RangeList } from "./ranges.ts";
 import { isRefined, reservationRole } from "./reservations.ts";
 import {
   addValues,
@@ -20,6 +21,7 @@ import {
   withMilli,
 } from "./resource.ts";
 import { DEFAULT_ROLE } from "./roles.ts";
+import { addItems } from "./sets.ts";
 
 /** One object of the bag; `copies` is 1 unless the object is shared. */
 export type Entry = {
@@ -168,6 +170,68 @@ export function isSimple(resource: Resource): boolean {
     first.principal === undefined &&
     first.labels === undefined
   );
+}
+
+/** The same entries, of which none is allocated, allocated to a role. */
+export function allocatedEntries(entries: readonly Entry[], role: string | undefined): Entry[] {
+  if (role === undefined) return [...entries];
+  const allocationInfo = { role };
+  return entries.map((entry) => {
+    const resource = { ...entry.resource, allocationInfo };
+    return { resource, key: kindKey(resource), whole: entry.whole, copies: entry.copies };
+  });
+}
+
+/** Amounts by name of the entries that count; shared ones once. */
+export function sumOf(
+  entries: readonly Entry[],
+  counts: (resource: Resource) => boolean,
+): Quantities {
+  const pairs: [string, number][] = [];
+  for (const { resource } of entries) {
+    if (counts(resource)) pairs.push([resource.name, quantityMilli(resource)]);
+  }
+  return Quantities.of(pairs);
+}
+
+/** Whether one name stands for values of several types. */
+export function mixesTypes(entries: readonly Entry[]): boolean {
+  const types = new Map(entries.map(({ resource }) => [resource.name, resource.type]));
+  return entries.some(({ resource }) => types.get(resource.name) !== resource.type);
+}
+
+/** Entries by group, in order; those without a group are left out. */
+export function groupEntries(
+  entries: readonly Entry[],
+  groupOf: (resource: Resource) => string | undefined,
+): Map<string, Entry[]> {
+  const groups = new Map<string, Entry[]>();
+  for (const entry of entries) {
+    const group = groupOf(entry.resource);
+    if (group === undefined) continue;
+    const there = groups.get(group);
+    if (there === undefined) groups.set(group, [entry]);
+    else there.push(entry);
+  }
+  return groups;
+}
+
+/** All ranges of a name together. */
+export function rangesOf(entries: readonly Entry[], name: string): RangeList {
+  let all: RangeList = [];
+  for (const { resource } of entries) {
+    if (resource.name === name) all = addRanges(all, resource.ranges?.range ?? []);
+  }
+  return all;
+}
+
+/** All items of a set together, sorted. */
+export function itemsOf(entries: readonly Entry[], name: string): readonly string[] {
+  let all: readonly string[] = [];
+  for (const { resource } of entries) {
+    if (resource.name === name) all = addItems(all, resource.set?.item ?? []);
+  }
+  return all;
 }
 
 function shuffled<T>(list: readonly T[], pick: Pick): T[] {

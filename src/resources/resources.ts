@@ -5,21 +5,26 @@
  */
 import type { Reservation, Resource } from "#protocol";
 import {
+  allocatedEntries,
   Builder,
   type Entry,
   entryOf,
   formatSimple,
+  groupEntries,
   isSimple,
+  itemsOf,
+  mixesTypes,
   type Pick,
+  rangesOf,
   shrinkEntries,
+  sumOf,
   type Traits,
   traitsOf,
 } from "./entries.ts";
 import { readForeign } from "./foreign.ts";
 import { flawed, type Parsed, parsed, parseResourceList } from "./grammar.ts";
-import { Limits, Quantities } from "./quantities.ts";
+import { Limits, type Quantities } from "./quantities.ts";
 import type { RangeList } from "./ranges.ts";
-import { addRanges } from "./ranges.ts";
 import { invalidReservations, isAllocatableTo, reservationRole } from "./reservations.ts";
 import {
   containsValue,
@@ -29,28 +34,34 @@ import {
   isRevocable,
   isShared,
   kindKey,
-  quantityMilli,
   without,
 } from "./resource.ts";
 import { DEFAULT_ROLE } from "./roles.ts";
-import { addItems } from "./sets.ts";
 
 export class Resources implements Iterable<Resource> {
   // Methods are `private`, not `#`: beside a `#method` the compiler (7.0.2) replaces the class's
   // own name by an alias that has no value yet when `EMPTY` is made.
   static readonly EMPTY = new Resources([]);
-  readonly #entries: readonly Entry[];
+  #entries: readonly Entry[] | undefined;
   // Computed at most once each, since the bag never changes.
   #quantities: Quantities | undefined;
   #amounts: Quantities | undefined;
   #traits: Traits | undefined;
-  /** This bag allocated to a role, and of that bag: the role, and this one. */
+  /**
+   * This bag allocated to a role, and of that bag: the role, and this one. Its objects are made
+   * when somebody looks at them; sums and differences under one role are those of the bare bags.
+   */
   #allocated: Resources | undefined;
   #role: string | undefined;
   #bare: Resources | undefined;
 
-  private constructor(entries: readonly Entry[]) {
+  private constructor(entries: readonly Entry[] | undefined) {
     this.#entries = entries;
+  }
+
+  private get entries(): readonly Entry[] {
+    this.#entries ??= allocatedEntries(this.#bare?.entries ?? [], this.#role);
+    return this.#entries;
   }
 
   private static bag(entries: readonly Entry[]): Resources {
@@ -107,44 +118,49 @@ export class Resources implements Iterable<Resource> {
 
   /** Every object, shared ones once per copy. */
   *[Symbol.iterator](): Iterator<Resource> {
-    for (const { resource, copies } of this.#entries) {
+    for (const { resource, copies } of this.entries) {
       for (let i = 0; i < copies; i++) yield resource;
     }
   }
 
   /** The extended form of Mesos, for people: `cpus:2; disk(reservations: [(STATIC,a)]):1`. */
   toString(): string {
-    return this.#entries.map(({ resource, copies }) => formatResource(resource, copies)).join("; ");
+    return this.entries.map(({ resource, copies }) => formatResource(resource, copies)).join("; ");
   }
 
   /** What `parse` reads back: the short grammar where it can say everything, else JSON. */
   toText(): string {
-    const simple = this.#entries.every(({ resource }) => isSimple(resource)) && !this.mixesTypes();
+    const simple =
+      this.entries.every(({ resource }) => isSimple(resource)) && !mixesTypes(this.entries);
     if (!simple) return JSON.stringify(this.toWire());
-    return this.#entries.map(({ resource }) => formatSimple(resource)).join("; ");
-  }
-
-  private mixesTypes(): boolean {
-    const types = new Map(this.#entries.map(({ resource }) => [resource.name, resource.type]));
-    return this.#entries.some(({ resource }) => types.get(resource.name) !== resource.type);
+    return this.entries.map(({ resource }) => formatSimple(resource)).join("; ");
   }
 
   // ---- arithmetic
 
   get isEmpty(): boolean {
-    return this.#entries.length === 0;
+    return this.#entries !== undefined && this.#entries.length === 0;
+  }
+
+  /** The bare bags of this one and another that are allocated to the same role. */
+  private bareBeside(other: Resources): [Resources, Resources, role: string] | undefined {
+    const [mine, theirs, role] = [this.#bare, other.#bare, this.#role];
+    if (mine === undefined || theirs === undefined || role === undefined) return undefined;
+    return role === other.#role ? [mine, theirs, role] : undefined;
   }
 
   /** Number of different objects. */
   get length(): number {
-    return this.#entries.length;
+    return (this.#bare ?? this).entries.length;
   }
 
   add(other: Resources): Resources {
     if (other.isEmpty) return this;
     if (this.isEmpty) return other;
-    const builder = new Builder(this.#entries);
-    for (const entry of other.#entries) builder.add(entry);
+    const bare = this.bareBeside(other);
+    if (bare !== undefined) return bare[0].add(bare[1]).allocate(bare[2]);
+    const builder = new Builder(this.entries);
+    for (const entry of other.entries) builder.add(entry);
     return Resources.bag(builder.entries());
   }
 
@@ -152,8 +168,10 @@ export class Resources implements Iterable<Resource> {
   subtract(other: Resources): Resources {
     if (other.isEmpty || this.isEmpty) return this;
     if (other === this) return Resources.EMPTY;
-    const builder = new Builder(this.#entries);
-    for (const entry of other.#entries) builder.subtract(entry);
+    const bare = this.bareBeside(other);
+    if (bare !== undefined) return bare[0].subtract(bare[1]).allocate(bare[2]);
+    const builder = new Builder(this.entries);
+    for (const entry of other.entries) builder.subtract(entry);
     return Resources.bag(builder.entries());
   }
 
@@ -164,8 +182,10 @@ export class Resources implements Iterable<Resource> {
    */
   contains(other: Resources): boolean {
     if (other === this || other.isEmpty) return true;
-    const builder = new Builder(this.#entries);
-    for (const entry of other.#entries) {
+    const bare = this.bareBeside(other);
+    if (bare !== undefined) return bare[0].contains(bare[1]);
+    const builder = new Builder(this.entries);
+    for (const entry of other.entries) {
       const there = builder.find(entry);
       if (there === undefined) return false;
       if (isShared(entry.resource)) {
@@ -190,8 +210,8 @@ export class Resources implements Iterable<Resource> {
   // ---- parts
 
   filter(keep: (resource: Resource) => boolean): Resources {
-    const kept = this.#entries.filter(({ resource }) => keep(resource));
-    return kept.length === this.#entries.length ? this : Resources.bag(kept);
+    const kept = this.entries.filter(({ resource }) => keep(resource));
+    return kept.length === this.entries.length ? this : Resources.bag(kept);
   }
 
   unreserved(): Resources {
@@ -217,7 +237,7 @@ export class Resources implements Iterable<Resource> {
   /** Roles that something is reserved for. */
   reservedRoles(): string[] {
     const roles = new Set<string>();
-    for (const { resource } of this.#entries) {
+    for (const { resource } of this.entries) {
       if (resource.reservations !== undefined) roles.add(reservationRole(resource.reservations));
     }
     return [...roles];
@@ -246,33 +266,37 @@ export class Resources implements Iterable<Resource> {
 
   /** What is said of any of the objects. */
   get traits(): Traits {
-    this.#traits ??= traitsOf(this.#entries);
+    const bare = this.#bare;
+    this.#traits ??= bare ? { ...bare.traits, allocated: true } : traitsOf(this.entries);
     return this.#traits;
   }
 
   /** Shared objects with one copy each. */
   singleCopies(): Resources {
-    return this.#entries.every(({ copies }) => copies === 1)
+    return this.entries.every(({ copies }) => copies === 1)
       ? this
-      : Resources.bag(this.#entries.map((entry) => ({ ...entry, copies: 1 })));
+      : Resources.bag(this.entries.map((entry) => ({ ...entry, copies: 1 })));
   }
 
   // ---- allocation and reservation
 
   /** The same resources, all allocated to a role. */
   allocate(role: string): Resources {
-    if (this.#role === role) return this;
+    if (this.isEmpty || this.#role === role) return this;
     const before = this.#allocated;
     if (before !== undefined && before.#role === role) return before;
-    const allocated = this.map((resource) =>
-      resource.allocationInfo?.role === role ? resource : { ...resource, allocationInfo: { role } },
-    );
-    // What is offered whole, declined and offered again need not be rewritten each time.
-    if (!this.isEmpty && !this.traits.allocated) {
-      allocated.#role = role;
-      allocated.#bare = this;
-      this.#allocated = allocated;
+    if (this.traits.allocated) {
+      return this.map((resource) =>
+        resource.allocationInfo?.role === role
+          ? resource
+          : { ...resource, allocationInfo: { role } },
+      );
     }
+    // What is offered whole, declined and offered again need not be rewritten each time.
+    const allocated = new Resources(undefined);
+    allocated.#role = role;
+    allocated.#bare = this;
+    this.#allocated = allocated;
     return allocated;
   }
 
@@ -313,7 +337,7 @@ export class Resources implements Iterable<Resource> {
 
   /** Why `pushReservation` would be refused, or undefined. */
   reservable(reservation: Reservation): string | undefined {
-    for (const { resource } of this.#entries) {
+    for (const { resource } of this.entries) {
       const wrong = invalidReservations([...(resource.reservations ?? []), reservation]);
       if (wrong !== undefined) return `${resource.name}: ${wrong}`;
     }
@@ -338,28 +362,21 @@ export class Resources implements Iterable<Resource> {
 
   /** Scalars by name without metadata; a shared object counts once. */
   quantities(): Quantities {
-    this.#quantities ??= this.sum((resource) => resource.type === "SCALAR");
+    this.#quantities ??=
+      this.#bare?.quantities() ?? sumOf(this.entries, ({ type }) => type === "SCALAR");
     return this.#quantities;
   }
 
   /** As `quantities`, with ranges and sets by their number. */
   amounts(): Quantities {
-    this.#amounts ??= this.sum(() => true);
+    this.#amounts ??= this.#bare?.amounts() ?? sumOf(this.entries, () => true);
     return this.#amounts;
-  }
-
-  private sum(counts: (resource: Resource) => boolean): Quantities {
-    const pairs: [string, number][] = [];
-    for (const { resource } of this.#entries) {
-      if (counts(resource)) pairs.push([resource.name, quantityMilli(resource)]);
-    }
-    return Quantities.of(pairs);
   }
 
   /** The sum of a scalar over all objects of that name, in thousandths; shared ones once. */
   get(name: string): number {
     let milli = 0;
-    for (const { resource } of this.#entries) {
+    for (const { resource } of this.entries) {
       if (resource.name === name) milli += resource.scalar?.milli ?? 0;
     }
     return milli;
@@ -385,11 +402,7 @@ export class Resources implements Iterable<Resource> {
 
   /** All ranges of a name together. */
   ranges(name: string): RangeList {
-    let all: RangeList = [];
-    for (const { resource } of this.#entries) {
-      if (resource.name === name) all = addRanges(all, resource.ranges?.range ?? []);
-    }
-    return all;
+    return rangesOf(this.entries, name);
   }
 
   ports(): RangeList {
@@ -398,15 +411,11 @@ export class Resources implements Iterable<Resource> {
 
   /** All items of a set together, sorted. */
   items(name: string): readonly string[] {
-    let all: readonly string[] = [];
-    for (const { resource } of this.#entries) {
-      if (resource.name === name) all = addItems(all, resource.set?.item ?? []);
-    }
-    return all;
+    return itemsOf(this.entries, name);
   }
 
   names(): string[] {
-    return [...new Set(this.#entries.map(({ resource }) => resource.name))];
+    return [...new Set(this.entries.map(({ resource }) => resource.name))];
   }
 
   // ---- choosing
@@ -419,7 +428,7 @@ export class Resources implements Iterable<Resource> {
   find(targets: Resources): Resources | undefined {
     let rest: Resources = this;
     let found = Resources.EMPTY;
-    for (const entry of targets.#entries) {
+    for (const entry of targets.entries) {
       const part = rest.findOne(entry);
       if (part === undefined) return undefined;
       rest = rest.subtract(part);
@@ -440,7 +449,7 @@ export class Resources implements Iterable<Resource> {
     let remaining = Resources.bag([target]).toUnreserved();
     let found = Resources.EMPTY;
     for (const step of steps) {
-      for (const entry of total.#entries.filter(step)) {
+      for (const entry of total.entries.filter(step)) {
         const part = Resources.bag([entry]);
         const bare = part.toUnreserved();
         if (bare.contains(remaining)) {
@@ -466,18 +475,11 @@ export class Resources implements Iterable<Resource> {
    */
   shrink(target: Quantities | Limits, pick?: Pick): Resources {
     if (target instanceof Limits && target.isEmpty) return this;
-    return Resources.bag(shrinkEntries(this.#entries, target, pick));
+    return Resources.bag(shrinkEntries(this.entries, target, pick));
   }
 
   private groupBy(groupOf: (resource: Resource) => string | undefined): Map<string, Resources> {
-    const groups = new Map<string, Entry[]>();
-    for (const entry of this.#entries) {
-      const group = groupOf(entry.resource);
-      if (group === undefined) continue;
-      const there = groups.get(group);
-      if (there === undefined) groups.set(group, [entry]);
-      else there.push(entry);
-    }
+    const groups = groupEntries(this.entries, groupOf);
     return new Map([...groups].map(([group, entries]) => [group, Resources.bag(entries)]));
   }
 
@@ -485,7 +487,7 @@ export class Resources implements Iterable<Resource> {
   private map(change: (resource: Resource) => Resource): Resources {
     const builder = new Builder([]);
     let changed = false;
-    for (const entry of this.#entries) {
+    for (const entry of this.entries) {
       const resource = change(entry.resource);
       if (resource === entry.resource) builder.add(entry);
       else {
