@@ -162,15 +162,16 @@ export function update(
   principal: string,
   name: string,
   state: TaskState,
-  more: { readonly n?: number; readonly latest?: TaskState } = {},
+  more: { readonly n?: number; readonly latest?: TaskState; readonly exitCode?: number } = {},
 ): void {
-  const { n = 1, latest = state } = more;
+  const { n = 1, latest = state, exitCode } = more;
   const status: TaskStatus = {
     taskId: taskId(name),
     state,
     source: "SOURCE_EXECUTOR",
     timestampMs: 1,
     uuid: uuidOf(n),
+    ...(exitCode === undefined ? {} : { exitCode }),
   };
   const frameworkId = frameworkIdOf(principal);
   stage.mail(agentOf(agent), "StatusUpdate", { frameworkId, status, latestState: latest });

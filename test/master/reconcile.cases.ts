@@ -82,3 +82,15 @@ t.test("a full window keeps the latest state of each task until there is room", 
     `${framework} ← UPDATE t2 TASK_RUNNING uuid`,
   ]);
 });
+
+t.test("an answer knows no less of an end than the update that it stands for", async (t) => {
+  const stage = new Stage().lead();
+  register(stage, "a1");
+  const framework = subscribe(stage, "f");
+  accept(stage, "f", [launch(task("t1", "a1"))]);
+  update(stage, "a1", "f", "t1", "TASK_FAILED", { n: 1, exitCode: 7 });
+  stage.take();
+  stage.mail(framework, "RECONCILE", { tasks: [] });
+  stage.mail(framework, "RECONCILE", { tasks: [{ taskId: taskId("t1") }] });
+  t.match(stage.taken("UPDATE"), [/t1 TASK_FAILED REASON_RECONCILIATION.*exit 7/]);
+});

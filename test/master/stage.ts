@@ -369,8 +369,9 @@ function fieldsOf(message: AnyMessage): string {
         })
         .join("; ")}`;
     case "UPDATE": {
-      const { taskId, state, reason, uuid, message: text } = message.body.status;
-      const parts = [taskId, state, reason, uuid === undefined ? "" : "uuid", text];
+      const { taskId, state, reason, uuid, message: text, exitCode } = message.body.status;
+      const exit = exitCode === undefined ? "" : `exit ${exitCode}`;
+      const parts = [taskId, state, reason, uuid === undefined ? "" : "uuid", text, exit];
       return ` ${parts.filter((part) => part !== undefined && part !== "").join(" ")}`;
     }
     case "RunTask":

@@ -94,10 +94,20 @@ export function tellKnown(turn: Turn, task: TaskRecord): void {
   const { healthy, containerStatus } = unacknowledged ?? {};
   const told: TaskStatus = {
     ...status,
+    ...(unacknowledged?.state === known ? howItEnded(unacknowledged) : {}),
     ...(healthy === undefined ? {} : { healthy }),
     ...(containerStatus === undefined ? {} : { containerStatus }),
   };
   tell(turn, frameworkId, withUnreachable(told, unreachableAtMs));
+}
+
+/** An answer must not know less of an end than the update that it stands for. */
+function howItEnded({ message, exitCode, limitation }: TaskStatus): Partial<TaskStatus> {
+  return {
+    ...(message === undefined ? {} : { message }),
+    ...(exitCode === undefined ? {} : { exitCode }),
+    ...(limitation === undefined ? {} : { limitation }),
+  };
 }
 
 function withUnreachable(status: TaskStatus, atMs: number | undefined): TaskStatus {
