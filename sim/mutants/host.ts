@@ -51,6 +51,24 @@ export const HOST_MUTANTS: readonly Mutant[] = [
     faults: ["restart-far-away", "clog"],
   },
   {
+    name: "gap-unnoticed",
+    statement: "a lost frame does not close its session",
+    edits: [
+      {
+        file: "src/protocol/session.js",
+        find: "if (header.number > this.#receivedFrames + 1)",
+        replace: "if (header.number < 0)",
+      },
+      {
+        file: "src/protocol/session.js",
+        find: "this.#receivedFrames++;",
+        replace: "this.#receivedFrames = header.number;",
+      },
+    ],
+    noticedBy: ["LV", "U1", "T1", "R1"],
+    profile: "hostile",
+  },
+  {
     name: "lower-epoch-followed",
     statement: "an agent follows whichever leader it heard last, not the highest",
     edits: [
@@ -77,5 +95,6 @@ export const HOST_MUTANTS: readonly Mutant[] = [
     ],
     noticedBy: ["E1"],
     profile: "hostile",
+    faults: ["rival", "leader-kill", "restart-far-away"],
   },
 ];
