@@ -4,50 +4,77 @@
  * of them, and the shrinker can edit it.
  */
 import { readFileSync, writeFileSync } from "node:fs";
-import { type Static, Type } from "@sinclair/typebox";
-import { TypeCompiler } from "@sinclair/typebox/compiler";
 import { type ClusterOptions, SimCluster } from "./cluster.ts";
-import { FAULTS } from "./faults/index.ts";
+import type { Violation } from "./checkers/index.ts";
+import { FAULTS, type PlannedFault } from "./faults/index.ts";
 
 export const FAILURE_VERSION = 1;
 
-const Count = Type.Integer({ minimum: 0 });
-
-const FailureSchema = Type.Object({
-  version: Type.Literal(FAILURE_VERSION),
-  scenario: Type.Object({
-    seed: Type.String(),
-    masters: Count,
-    agents: Count,
-    frameworks: Count,
-    brokers: Count,
-    items: Count,
-    profile: Type.Union([Type.Literal("nats"), Type.Literal("hostile")]),
-    untilMs: Type.Number({ minimum: 0 }),
-    faultEveryMs: Type.Number({ minimum: 0 }),
-  }),
-  faults: Type.Array(
-    Type.Object({
-      atMs: Type.Number({ minimum: 0 }),
-      name: Type.String(),
-      lastsMs: Type.Number({ minimum: 0 }),
-      draw: Count,
-      target: Type.String(),
-    }),
-  ),
-  violation: Type.Object({
-    id: Type.String(),
-    message: Type.String(),
-    event: Count,
-    atMs: Type.Number(),
-  }),
+export interface Failure {
+  readonly version: typeof FAILURE_VERSION;
+  readonly scenario: ClusterOptions;
+  readonly faults: readonly PlannedFault[];
+  readonly violation: Violation;
   /** Of the run that ends at that violation. */
-  digest: Type.String(),
-});
+  readonly digest: string;
+}
 
-export type Failure = Static<typeof FailureSchema>;
+/** Type of each field; what is missing or of another type is named by its path. */
+const SCENARIO = {
+  seed: "string",
+  masters: "number",
+  agents: "number",
+  frameworks: "number",
+  brokers: "number",
+  items: "number",
+  profile: "string",
+  untilMs: "number",
+  faultEveryMs: "number",
+} as const;
+const FAULT = {
+  atMs: "number",
+  name: "string",
+  lastsMs: "number",
+  draw: "number",
+  target: "string",
+} as const;
+const VIOLATION = { id: "string", message: "string", event: "number", atMs: "number" } as const;
 
-const CHECK = TypeCompiler.Compile(FailureSchema);
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null;
+}
+
+/** The first field that is not as it must be; undefined when all are. */
+function faultIn(
+  value: unknown,
+  fields: Readonly<Record<string, string>>,
+  path: string,
+): string | undefined {
+  if (!isRecord(value)) return path;
+  const wrong = Object.entries(fields).find(([name, type]) => {
+    const field = value[name];
+    return typeof field !== type || (typeof field === "number" && !(field >= 0));
+  });
+  return wrong === undefined ? undefined : `${path}.${wrong[0]}: no ${wrong[1]} that is possible`;
+}
+
+function faultOf(value: unknown): string | undefined {
+  if (!isRecord(value)) return "no object";
+  const { version, faults, scenario, violation } = value;
+  if (version !== FAILURE_VERSION) return `version: ${version} is not ${FAILURE_VERSION}`;
+  if (!Array.isArray(faults)) return "faults: no list";
+  const inFaults = faults.map((fault, index) => faultIn(fault, FAULT, `faults[${index}]`));
+  return (
+    faultIn(value, { digest: "string" }, "failure") ??
+    faultIn(scenario, SCENARIO, "scenario") ??
+    faultIn(violation, VIOLATION, "violation") ??
+    inFaults.find((fault) => fault !== undefined)
+  );
+}
+
+function isFailure(value: unknown): value is Failure {
+  return faultOf(value) === undefined;
+}
 
 /** A file that is no failure: the message names what is wrong with it. */
 export class FailureFileError extends Error {}
@@ -95,9 +122,10 @@ export function writeFailure(file: string, failure: Failure): void {
 /** @throws FailureFileError when the file is none, or names a fault that does not exist. */
 export function readFailure(file: string): Failure {
   const value = parsed(file);
-  if (!CHECK.Check(value)) {
-    const error = CHECK.Errors(value).First();
-    throw new FailureFileError(`${file}: ${error?.path ?? ""}: ${error?.message ?? "is wrong"}`);
+  if (!isFailure(value)) throw new FailureFileError(`${file}: ${faultOf(value)}`);
+  const { profile } = value.scenario;
+  if (profile !== "nats" && profile !== "hostile") {
+    throw new FailureFileError(`${file}: scenario.profile: ${profile} is neither nats nor hostile`);
   }
   const unknown = value.faults.find(({ name }) => !FAULTS.some((one) => one.name === name));
   if (unknown !== undefined) throw new FailureFileError(`${file}: no fault ${unknown.name}`);
