@@ -4,7 +4,8 @@
  * runs W1 from 1,000 to 50,000 agents and says how time grows. Judges nothing by itself.
  */
 import { quantile } from "./harness.ts";
-import { Meter, type Phase, type Size, WORKLOADS, type Workload } from "./allocator-load.ts";
+import { WORKLOADS } from "./allocator-load.ts";
+import { Meter, type Phase, type Size, type Workload } from "./allocator-meter.ts";
 
 const GROWTH_AGENTS = [1000, 5000, 10_000, 20_000, 50_000];
 

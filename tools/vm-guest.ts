@@ -16,6 +16,11 @@ export function quoteWord(word: string): string {
   return `'${word.replaceAll("'", "'\\''")}'`;
 }
 
+/** A fresh /tmp must not hide the very directory that the command runs in. */
+function below(directory: string, folder: string): boolean {
+  return directory === folder || directory.startsWith(`${folder}/`);
+}
+
 /** In the first root file system: modules, the host's root, a tmpfs over it, and over to it. */
 export function guestInit(): string {
   return `#!/bin/busybox sh
@@ -46,7 +51,7 @@ export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/r
 mount -t proc proc /proc
 mount -t sysfs sys /sys
 mount -t tmpfs tmpfs /run
-mount -t tmpfs tmpfs /tmp
+${below(directory, "/tmp") ? "" : "mount -t tmpfs tmpfs /tmp"}
 mkdir -p /dev/pts /dev/shm
 mount -t devpts devpts /dev/pts
 mount -t tmpfs shm /dev/shm

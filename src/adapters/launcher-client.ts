@@ -69,6 +69,20 @@ const failure = (reason: LauncherRefusal, message: string): LauncherFailure => (
   message,
 });
 
+/** Why a further request is beyond the port's limits; undefined when it is within. */
+function beyondLimit(openCount: number, fields: readonly Field[]): LauncherFailure | undefined {
+  if (openCount >= LAUNCHER_REQUESTS_MAX) {
+    return failure("busy", `${LAUNCHER_REQUESTS_MAX} requests are open`);
+  }
+  const bytes = fields.reduce((sum, [, value]) => sum + Buffer.byteLength(value) + 6, 5);
+  if (bytes <= LAUNCH_PLAN_BYTES_MAX) return undefined;
+  const message = `the request has ${bytes} bytes, at most ${LAUNCH_PLAN_BYTES_MAX} are allowed`;
+  return failure("tooLarge", message);
+}
+
+/** An answer never comes within the call that asked. */
+const later = (run: () => void): void => void setImmediate(run);
+
 /** Opens the port. The first launcher process is starting when this returns. */
 export function openLauncher(options: LauncherOptions): Launcher {
   const { runtimeDir, driver, programs } = options;
@@ -121,8 +135,6 @@ export function openLauncher(options: LauncherOptions): Launcher {
     for (const request of requests) request.fail(why);
   }
 
-  const later = (run: () => void): void => void setImmediate(run);
-
   /** Sends a request or refuses it; `done` runs once, never within this call. */
   function ask(
     operation: Operation,
@@ -133,14 +145,8 @@ export function openLauncher(options: LauncherOptions): Launcher {
       later(() => done(failure(reason, message)));
     if (state === "closed") return refuse("closed", "the launcher's port was closed");
     if (state === "gaveUp") return refuse("launcherGone", "the launcher cannot be started");
-    if (open.size >= LAUNCHER_REQUESTS_MAX) {
-      return refuse("busy", `${LAUNCHER_REQUESTS_MAX} requests are open`);
-    }
-    const bytes = fields.reduce((sum, [, value]) => sum + Buffer.byteLength(value) + 6, 5);
-    if (bytes > LAUNCH_PLAN_BYTES_MAX) {
-      const message = `the request has ${bytes} bytes, at most ${LAUNCH_PLAN_BYTES_MAX} are allowed`;
-      return refuse("tooLarge", message);
-    }
+    const beyond = beyondLimit(open.size, fields);
+    if (beyond !== undefined) return refuse(beyond.reason, beyond.message);
     const id = nextId++;
     open.set(id, {
       run: ({ code, text }) =>
@@ -167,7 +173,6 @@ export function openLauncher(options: LauncherOptions): Launcher {
         done(answer.ok ? { ok: true } : answer);
       });
     },
-
     launch(plan, done) {
       const fault = planFault(plan);
       if (fault !== null) return later(() => done(failure("invalid", fault)));
@@ -185,7 +190,6 @@ export function openLauncher(options: LauncherOptions): Launcher {
         ),
       );
     },
-
     update(containerId, steps, done) {
       lanes.hold(containerId, (release) =>
         ask("steps", stepFields(steps), (answer) => {
@@ -194,7 +198,6 @@ export function openLauncher(options: LauncherOptions): Launcher {
         }),
       );
     },
-
     signal(containerId, signal, done) {
       const fields: Field[] = [
         ["C", containerId],
@@ -202,7 +205,6 @@ export function openLauncher(options: LauncherOptions): Launcher {
       ];
       lanes.pass(containerId, () => simple("signal", fields, done));
     },
-
     destroy(containerId, graceMs, done) {
       lanes.pass(containerId, () => {
         const fields = destroyFields(options, containerId, graceMs, graces.get(containerId));
@@ -216,7 +218,6 @@ export function openLauncher(options: LauncherOptions): Launcher {
         });
       });
     },
-
     forget(containerId, done) {
       lanes.hold(containerId, (release) =>
         ask("forget", [["C", containerId]], (answer) => {
@@ -229,7 +230,6 @@ export function openLauncher(options: LauncherOptions): Launcher {
         }),
       );
     },
-
     recover(done) {
       later(() => {
         if (state === "closed") return done(failure("closed", "the launcher's port was closed"));
@@ -242,7 +242,6 @@ export function openLauncher(options: LauncherOptions): Launcher {
         }
       });
     },
-
     usage(containerIds, done) {
       later(() => {
         let usages: ContainerUsage[];
@@ -254,15 +253,12 @@ export function openLauncher(options: LauncherOptions): Launcher {
         done({ ok: true, usages });
       });
     },
-
     onExit(listener) {
       exits.listener = listener;
     },
-
     onLoss(listener) {
       onLoss = listener;
     },
-
     close() {
       if (state === "closed") return;
       state = "closed";

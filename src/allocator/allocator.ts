@@ -80,8 +80,6 @@ class HierarchicalAllocator implements Allocator {
     };
   }
 
-  // ---- agents
-
   addAgent(agentId: AgentId, spec: AgentSpec, used?: ReadonlyMap<FrameworkId, Resources>): void {
     const slot = this.#agents.add(agentId, spec);
     this.#pause.agentAdded();
@@ -172,8 +170,6 @@ class HierarchicalAllocator implements Allocator {
   pausedUntilMs(): number | undefined {
     return this.#pause.untilMs;
   }
-
-  // ---- frameworks
 
   addFramework(frameworkId: FrameworkId, spec: FrameworkSpec, active: boolean): void {
     if (this.#frameworks.has(frameworkId)) {
@@ -286,8 +282,6 @@ class HierarchicalAllocator implements Allocator {
     return node === undefined ? Quantities.EMPTY : tree.consumed(node);
   }
 
-  // ---- resources
-
   recoverResources(
     frameworkId: FrameworkId,
     agentId: AgentId,
@@ -345,8 +339,6 @@ class HierarchicalAllocator implements Allocator {
     return true;
   }
 
-  // ---- runs
-
   allocate(nowMs: number, onlyAgents?: Iterable<AgentId>): OfferCandidate[] {
     this.#touch(this.#filters.expire(nowMs));
     if (this.#pause.isOn(nowMs)) return [];
@@ -399,8 +391,6 @@ class HierarchicalAllocator implements Allocator {
     return this.#filters.nextExpiryMs();
   }
 
-  // ---- reads
-
   free(agentId: AgentId): Resources {
     return this.#agents.free(this.#agents.slotOf(agentId));
   }
@@ -424,8 +414,6 @@ class HierarchicalAllocator implements Allocator {
   refusals(): ReadonlyMap<PlacementReason, number> {
     return this.#refusals;
   }
-
-  // ---- booking
 
   #offer(slot: Slot, { framework, role }: Subscription, resources: Resources): OfferCandidate {
     const allocated = resources.allocate(role.name);
@@ -459,8 +447,6 @@ class HierarchicalAllocator implements Allocator {
     if (agents.size > 0) this.#strangers.set(frameworkId, agents);
     else this.#strangers.delete(frameworkId);
   }
-
-  // ---- frameworks and their roles
 
   #framework(frameworkId: FrameworkId): Framework {
     const framework = this.#frameworks.get(frameworkId);

@@ -39,7 +39,7 @@ const PACKAGE_PLACES: ReadonlyMap<string, { readonly where: RegExp; readonly pla
     ["commander", { where: /^src\/cli\//, place: "cli" }],
     ["picocolors", { where: /^src\/cli\//, place: "cli" }],
     ["yaml", { where: /^(?:src\/(?:cli|daemon)|sim)\//, place: "cli, daemon and sim" }],
-    ["@sinclair/typebox", { where: /^src\//, place: "src" }],
+    ["@sinclair/typebox", { where: /^(src|sim)\//, place: "src and sim" }],
   ]);
 
 /** Folder and file names that say nothing about what is inside. */
