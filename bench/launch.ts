@@ -53,7 +53,12 @@ export async function run(args: readonly string[]): Promise<boolean> {
       const { containers, atOnce, tookMs, cpuMs, nodeCpuMs, waits, remove } = figures;
       removals.push(remove);
       rows.push(
-        perSecond("agent: tasks from RunTask to the end", containers, tookMs),
+        // No target: leader, agent and launcher's client share one thread here, as in no cluster.
+        {
+          name: "agent: tasks from RunTask to the end",
+          value: (containers / tookMs) * 1000,
+          unit: "a second",
+        },
         {
           name: "agent: RunTask to TASK_RUNNING p50, full",
           value: quantile(waits, 0.5),
