@@ -108,13 +108,22 @@ function statusesIn(event: string, data: string): Ended[] {
   }
 }
 
+/** What a server answers that is only just back: it knows nothing until the agents have told it. */
+const PASSING: ReadonlySet<string> = new Set([
+  "unreachable",
+  "no-leader",
+  "timeout",
+  "busy",
+  "not-found",
+]);
+
 /** A server that is started again takes up where it was; for how long it is waited for. */
 class Retries {
   #count = 0;
 
   /** Returns when it is time to ask again. @throws the error when that has no end or no point. */
   async after(error: Error, signal: AbortSignal): Promise<void> {
-    const refused = error instanceof ApiError && error.code !== "unreachable";
+    const refused = error instanceof ApiError && !PASSING.has(error.code);
     this.#count += 1;
     if (signal.aborted || refused || this.#count > RETRIES_MAX) throw error;
     if (this.#count === 1) note(`the connection is lost (${error.message}); trying again`);

@@ -2,7 +2,7 @@
 import t from "tap";
 
 /** Of the whole file. */
-t.setTimeout(300_000);
+t.setTimeout(400_000);
 
 await import("./daily.cases.ts");
 await import("./crash.cases.ts");

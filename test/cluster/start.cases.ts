@@ -102,7 +102,8 @@ void t.test("whoever is not root runs without limits", { skip: whyNotNobody() },
   const status = await bench.meseta(["status"], nobody);
   test.match(status.stdout, /^warning .*limits/m, "status says so");
   up.signal("SIGINT");
-  test.equal((await up.end(20_000)).exit, 0);
+  const over = await up.end(20_000);
+  test.equal(over.exit, 0, `it ends well: ${over.stderr}`);
   const left = processesNaming(bench.data);
   test.same(left, []);
   test.ok(readdirSync(bench.data).length > 0, "its directory stays");

@@ -50,7 +50,7 @@ const spec: ContainerSpec = {
   agentId: "a1",
   bootId: "boot",
   createdAtMs: 1,
-  sandbox: "/work/c1",
+  sandbox: "/data/sandboxes/c1",
   user: null,
   resources: { cpuMilli: 500, cpuMilliRevocable: 0, memMib: 64 },
   limits: { cpuMilli: null, memMib: null, pids: null },
