@@ -65,9 +65,15 @@ export function logRelay({ bus, subjects, clock, counters, ask }: LogRelayOption
       if (!open) return;
       if (chunk === undefined) return counters.add("streams", "undecodable");
       const { offset, bytes, eof, fault } = chunk;
-      // A chunk that was lost on its way leaves a hole; the reader comes back with its offset.
-      const hole = expected !== undefined && offset > expected && bytes.length > 0;
-      if (hole) counters.add("streams", "hole");
+      // A chunk that was lost on its way leaves a hole: the reader comes back from its offset. At
+      // the beginning a higher offset is what rotation took, but an end alone there is a hole.
+      const from = expected ?? (eof && bytes.length === 0 ? request.offset : offset);
+      if (from >= 0 && offset > from) {
+        counters.add("streams", "hole");
+        end();
+        const why = "a part of the log was lost on its way";
+        return onChunk({ offset: from, bytes: new Uint8Array(), last: true, fault: why });
+      }
       expected = offset + bytes.length;
       const last = eof || fault !== undefined;
       if (last) end();

@@ -30,7 +30,11 @@ function gated(name: string, gate: string): LedgerTask[] {
 
 /** The command of every task, by the task's id: the process that the shim waits for. */
 async function pidsOf(cluster: Cluster, tasks: readonly LedgerTask[]): Promise<number[]> {
-  const all = (await cluster.call("listTasks", { query: { limit: 1_000 } })).items;
+  const { items: all } = await untilAnswer(
+    () => cluster.call("listTasks", { query: { limit: 1_000 } }),
+    ({ items }) => tasks.every(({ id }) => items.some((one) => one.id === id && one.cgroup)),
+    "every task is shown with its cgroup",
+  );
   return tasks.map(({ id }) => {
     const cgroup = all.find((task) => task.id === id)?.cgroup ?? "(none)";
     const pid = processesInCgroup(cgroup).find((one) => commandHas(one, "while [ ! -e"));
@@ -192,11 +196,9 @@ void t.test("tasks outlive every part of the cluster", { skip: skipWithoutRoot }
     }),
   );
 
-  for (const part of ["agent-1", "broker", "master"]) {
-    await t.test(`a run that is watched shows all its output though ${part} is killed`, (test) =>
-      watched(test, cluster, part),
-    );
-  }
+  await t.test("a run that is watched shows all its output though its agent is killed", (test) =>
+    watched(test, cluster, "agent-1"),
+  );
 
   await t.test("nothing is left after down", async (test) => {
     await ledger.end();
