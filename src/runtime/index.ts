@@ -16,3 +16,16 @@ export type * from "./ports/logger.ts";
 export type * from "./ports/random.ts";
 export * from "./ports/streams.ts";
 export * from "./supervisor.ts";
+export {
+  type CanonicalRecord,
+  canonicalRecord,
+  TRACE_MARK_EVERY,
+  TRACE_VERSION,
+  type TraceFact,
+  type TraceHeader,
+  type TraceLine,
+  type TraceMark,
+  type TraceNode,
+  type TraceRecord,
+  type TraceState,
+} from "./trace.ts";
