@@ -17,11 +17,12 @@ import type {
   OfferCandidate,
   RefusalFilter,
   Shares,
+  SubscriptionExplanation,
 } from "./contract.ts";
 import { runCycle, type Surroundings } from "./cycle.ts";
 import { compileConstraints } from "./constraints.ts";
 import { abilitiesOf } from "./eligibility.ts";
-import { explain } from "./explain.ts";
+import { explain, explainAgent } from "./explain.ts";
 import { Filters } from "./filters.ts";
 import { type InverseOfferCandidate, InverseOffers, type Unavailability } from "./inverse.ts";
 import { checkQuota } from "./quota.ts";
@@ -29,6 +30,7 @@ import { RecoveryPause } from "./recovery.ts";
 import { type Framework, newFramework, Roles, sortersOf, type Subscription } from "./roles.ts";
 import { type Quota, RoleTree } from "./role-tree.ts";
 import { chargeOf, partsByRole, Totals } from "./shares.ts";
+import { Strangers } from "./strangers.ts";
 import { sharesOf } from "./view.ts";
 
 /**
@@ -52,8 +54,7 @@ class HierarchicalAllocator implements Allocator {
   readonly #dirty = new Set<AgentId>();
   /** All agents are touched: kept as one mark, since every new framework touches them. */
   #allDirty = false;
-  /** Frameworks that are not known but hold something, and where. */
-  readonly #strangers = new Map<FrameworkId, Set<AgentId>>();
+  readonly #strangers = new Strangers();
   readonly #refusals = new Map<PlacementReason, number>();
   readonly #inverse = new InverseOffers();
   readonly #pause = new RecoveryPause();
@@ -171,19 +172,25 @@ class HierarchicalAllocator implements Allocator {
     return this.#pause.untilMs;
   }
 
+  holdLimited(hold: boolean): void {
+    const { tree } = this.#roles;
+    if (tree.limitedHeld === hold) return;
+    tree.limitedHeld = hold;
+    if (!hold && tree.hasLimits) this.requestAllocation();
+  }
+
   addFramework(frameworkId: FrameworkId, spec: FrameworkSpec, active: boolean): void {
     if (this.#frameworks.has(frameworkId)) {
       throw new Error(`framework ${frameworkId} is there already`);
     }
     const framework = newFramework(frameworkId, spec, active);
     this.#frameworks.set(frameworkId, framework);
-    for (const agentId of this.#strangers.get(frameworkId) ?? []) {
+    for (const agentId of this.#strangers.take(frameworkId)) {
       for (const [role, part] of partsByRole(this.held(frameworkId, agentId))) {
         const charge = chargeOf(this.#totals.names, agentId, part);
         this.#roles.chargeFramework(role, framework, charge);
       }
     }
-    this.#strangers.delete(frameworkId);
     if (this.#subscribeAll(framework) && active) this.requestAllocation();
   }
 
@@ -411,6 +418,10 @@ class HierarchicalAllocator implements Allocator {
     return explain(this.#around, this.#frameworks, query);
   }
 
+  explainAgent(agentId: AgentId): SubscriptionExplanation[] {
+    return explainAgent(this.#around, this.#frameworks, agentId);
+  }
+
   refusals(): ReadonlyMap<PlacementReason, number> {
     return this.#refusals;
   }
@@ -441,11 +452,8 @@ class HierarchicalAllocator implements Allocator {
   /** Keeps the list of those who hold something there without being known. */
   #noteStranger(slot: Slot, frameworkId: FrameworkId): void {
     if (this.#frameworks.has(frameworkId)) return;
-    const agents = this.#strangers.get(frameworkId) ?? new Set();
-    if (this.#agents.holders(slot).has(frameworkId)) agents.add(this.#agents.idOf(slot));
-    else agents.delete(this.#agents.idOf(slot));
-    if (agents.size > 0) this.#strangers.set(frameworkId, agents);
-    else this.#strangers.delete(frameworkId);
+    const holds = this.#agents.holders(slot).has(frameworkId);
+    this.#strangers.note(frameworkId, this.#agents.idOf(slot), holds);
   }
 
   #framework(frameworkId: FrameworkId): Framework {

@@ -109,6 +109,12 @@ export type Explanation = {
   readonly sentences: readonly string[];
 };
 
+/** One role of one framework, seen from one agent. */
+export type SubscriptionExplanation = Omit<AgentExplanation, "agentId"> & {
+  readonly frameworkId: FrameworkId;
+  readonly role: string;
+};
+
 export type FrameworkShare = {
   readonly frameworkId: FrameworkId;
   readonly active: boolean;
@@ -181,6 +187,11 @@ export interface Allocator {
   recover(agents: number, nowMs: number): void;
   /** When the pause ends by itself; undefined: there is none. */
   pausedUntilMs(): number | undefined;
+  /**
+   * While agents are missing nobody knows what roles use there: those under a limit get nothing
+   * until all are back, for what they had there could be more than the limit leaves (P-6.2).
+   */
+  holdLimited(hold: boolean): void;
 
   addFramework(frameworkId: FrameworkId, spec: FrameworkSpec, active: boolean): void;
   /** Roles no longer named lose their filters; roles no longer suppressed too. */
@@ -253,6 +264,8 @@ export interface Allocator {
   held(frameworkId: FrameworkId, agentId: AgentId): Resources;
   shares(): Shares;
   explain(query: ExplainQuery): Explanation;
+  /** Of one agent: each subscription, and the first reason why it is not offered it. */
+  explainAgent(agentId: AgentId): SubscriptionExplanation[];
   /** How often something was not offered, by reason, since the beginning. */
   refusals(): ReadonlyMap<PlacementReason, number>;
 }

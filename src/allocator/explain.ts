@@ -2,10 +2,16 @@
  * Why nothing, or not enough, is offered: for each agent the first reason, with figures. Reads the
  * same judgements that a run uses, so that it cannot say anything else than what runs do.
  */
-import type { AgentId, PlacementReason } from "#protocol";
+import type { AgentId, FrameworkId, PlacementReason } from "#protocol";
 import { compareText, containsRanges, formatScalar, Resources } from "#resources";
 import type { Slot } from "./agents.ts";
-import type { AgentExplanation, Explanation, ExplainQuery, Shortage } from "./contract.ts";
+import type {
+  AgentExplanation,
+  Explanation,
+  ExplainQuery,
+  Shortage,
+  SubscriptionExplanation,
+} from "./contract.ts";
 import { allocatable, offerable, type Surroundings } from "./cycle.ts";
 import { hiddenReason, lackReason, stripped } from "./eligibility.ts";
 import type { Framework, Subscription } from "./roles.ts";
@@ -30,6 +36,24 @@ export function explain(
     else counts.set(reason, (counts.get(reason) ?? 0) + 1);
   }
   return { agents, fits, counts, sentences: sentencesOf(agents, counts) };
+}
+
+export function explainAgent(
+  around: Surroundings,
+  frameworks: ReadonlyMap<FrameworkId, Framework>,
+  agentId: AgentId,
+): SubscriptionExplanation[] {
+  const slot = around.agents.find(agentId);
+  if (slot === undefined) return [];
+  const explained: SubscriptionExplanation[] = [];
+  for (const [frameworkId, framework] of frameworks) {
+    for (const subscription of framework.subscriptions.values()) {
+      if (!subscription.subscribed) continue;
+      const role = subscription.role.name;
+      explained.push({ frameworkId, role, ...judge(around, slot, {}, served([subscription])) });
+    }
+  }
+  return explained;
 }
 
 /** Who asks: subscriptions, a reason that holds for all agents alike, or nobody in particular. */
@@ -94,8 +118,8 @@ function judgeFor(
     const open = free.allocatableTo(role);
     const short = lack(around, slot, { demand: on.query.demand, free, open });
     if (short.reason !== undefined) return short;
-    if (!on.held.isEmpty) return { reason: undefined };
   }
+  if (!on.held.isEmpty) return { reason: undefined };
   if (agents.free(slot).isEmpty) return { reason: "share" };
   const offered = offerable(around, slot, on.asker, Resources.EMPTY);
   if (typeof offered !== "string") return { reason: undefined };

@@ -15,6 +15,7 @@ export type {
   Shares,
   Shortage,
   Sorter,
+  SubscriptionExplanation,
 } from "./contract.ts";
 export type {
   Constraint,

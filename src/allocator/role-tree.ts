@@ -45,6 +45,8 @@ export class RoleTree {
   readonly names: ResourceNames;
   readonly #nodes = new Map<string, RoleNode>();
   readonly #root = newNode("", undefined);
+  /** Roles under a limit get nothing for now. */
+  limitedHeld = false;
   #guarantees = 0;
   #limits = 0;
 
@@ -168,6 +170,7 @@ export class RoleTree {
    */
   room(node: RoleNode): Vector | undefined {
     if (!isLimited(node)) return undefined;
+    if (this.limitedHeld) return new Array<number>(this.names.size).fill(0);
     const left = roomOf(node, this.names.size);
     for (let i = 0; i < left.length; i++) {
       left[i] = Math.max(0, at(left, i) - at(node.childNeeds, i));

@@ -65,6 +65,13 @@ export const LabelSchema = Type.Object({ key: Text, value: Type.Optional(Text) }
 export type Label = Static<typeof LabelSchema>;
 export const LabelsSchema = list(LabelSchema, 256);
 
+/** Amounts of scalars by name, in thousandths; one entry for each name. */
+export const QuantitiesSchema = list(
+  Type.Object({ name: Type.String({ minLength: 1, maxLength: 255 }), milli: Count }),
+  32,
+);
+export type WireQuantities = Static<typeof QuantitiesSchema>;
+
 export const ReservationSchema = Type.Object({
   type: oneOf(["STATIC", "DYNAMIC"] as const),
   role: RoleSchema,

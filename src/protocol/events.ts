@@ -13,6 +13,7 @@ import {
   OfferIdSchema,
   oneOf,
   PrincipalSchema,
+  QuantitiesSchema,
   ResourcesSchema,
   RoleSchema,
   TaskIdSchema,
@@ -73,13 +74,27 @@ export const OfferViewSchema = Type.Object({
 });
 export type OfferView = Static<typeof OfferViewSchema>;
 
+export const QuotaViewSchema = Type.Object({
+  guarantee: QuantitiesSchema,
+  /** What is not named is not limited. */
+  limit: QuantitiesSchema,
+  lends: Type.Boolean(),
+});
+export type QuotaView = Static<typeof QuotaViewSchema>;
+
+/** A role in which frameworks stand, or that has a weight or a quota of its own. */
 export const RoleViewSchema = Type.Object({
   role: RoleSchema,
   weight: Type.Number(),
+  /** Dominant share of the role and all below it. */
   share: Type.Number(),
+  weightedShare: Type.Optional(Type.Number()),
   frameworks: Type.Array(FrameworkIdSchema),
   used: ResourcesSchema,
   offered: ResourcesSchema,
+  quota: Type.Optional(QuotaViewSchema),
+  /** What quota counts: reservations, held or not, and unreserved use, offers included. */
+  consumed: Type.Optional(QuantitiesSchema),
 });
 export type RoleView = Static<typeof RoleViewSchema>;
 
@@ -114,6 +129,7 @@ export const OperatorEventSchema = Type.Union([
     why: oneOf(["accepted", "declined", "rescinded", "expired"] as const),
   }),
   Type.Object({ type: Type.Literal("ROLE_UPDATED"), role: RoleViewSchema }),
+  Type.Object({ type: Type.Literal("ROLE_REMOVED"), role: RoleSchema }),
   /** What containers use now, as their agent measured it; the last word on each counts. */
   Type.Object({
     type: Type.Literal("USAGE_UPDATED"),

@@ -114,6 +114,9 @@ export const KINDS = {
   OPERATOR_SET_LOG_LEVEL: fromOperator(operator.OperatorSetLogLevelSchema),
   OPERATOR_SNAPSHOT: fromOperator(operator.OperatorSnapshotSchema),
   OPERATOR_ANSWER: say("master", "operator", operator.OperatorAnswerSchema),
+  OPERATOR_UPDATE_QUOTA: fromOperator(operator.OperatorUpdateQuotaSchema),
+  OPERATOR_REMOVE_QUOTA: fromOperator(operator.OperatorRemoveQuotaSchema),
+  OPERATOR_UPDATE_WEIGHT: fromOperator(operator.OperatorUpdateWeightSchema),
   EVENT_BATCH: say("master", "operator", EventBatchSchema),
 } as const satisfies Record<string, KindRule>;
 

@@ -23,6 +23,7 @@ export const PLACEMENT_REASONS = [
   "no-offers",
   "framework-slow",
   "agent-inactive",
+  "recovering",
 ] as const;
 
 export type PlacementReason = (typeof PLACEMENT_REASONS)[number];
@@ -74,6 +75,7 @@ export const CALL_REASONS = [
   "task-known",
   "agent-not-connected",
   "disk-full",
+  "overcommitted",
 ] as const;
 
 export type CallReason = (typeof CALL_REASONS)[number];

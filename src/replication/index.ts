@@ -46,6 +46,7 @@ export {
   FRAMEWORKS_COMPLETED_MAX,
   type RegisteredAgent,
   type RegisteredFramework,
+  type RegisteredQuota,
   type Registry,
 } from "./registry.ts";
 export { DIGEST_BYTES, sha256, toHex } from "./sha256.ts";

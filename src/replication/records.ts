@@ -13,6 +13,7 @@ import {
   FrameworkInfoSchema,
   MasterIdSchema,
   PrincipalSchema,
+  QuantitiesSchema,
   RoleSchema,
   UuidSchema,
 } from "#protocol";
@@ -101,6 +102,15 @@ const FrameworkCompleted = operation("FrameworkCompleted", {
     Type.Literal("failover-timeout"),
   ]),
 });
+/** The role's quota from here on, whole: what is not named is neither guaranteed nor limited. */
+const QuotaSet = operation("QuotaSet", {
+  role: RoleSchema,
+  guarantee: QuantitiesSchema,
+  limit: QuantitiesSchema,
+  /** Whether others may use, as revocable, what of the guarantee the role does not. */
+  lends: Type.Boolean(),
+});
+const QuotaRemoved = operation("QuotaRemoved", { role: RoleSchema });
 /** 1 is the weight of a role that none was set for. */
 const WeightSet = operation("WeightSet", {
   role: RoleSchema,
@@ -123,6 +133,8 @@ export const RegistryOperationSchema = Type.Union([
   FrameworkReturned,
   FrameworkCompleted,
   WeightSet,
+  QuotaSet,
+  QuotaRemoved,
 ]);
 export type RegistryOperation = Static<typeof RegistryOperationSchema>;
 

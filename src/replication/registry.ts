@@ -15,6 +15,7 @@ import type {
   MasterId,
   Principal,
   Uuid,
+  WireQuantities,
 } from "#protocol";
 import type { LogRecord, RegistryOperation } from "./records.ts";
 
@@ -55,6 +56,15 @@ export interface CompletedFramework {
   readonly why: "teardown" | "operator" | "failover-timeout";
 }
 
+/** Amounts in thousandths. */
+export interface RegisteredQuota {
+  readonly role: string;
+  readonly guarantee: WireQuantities;
+  /** What is not named is not limited; 0 is a limit like any other. */
+  readonly limit: WireQuantities;
+  readonly lends: boolean;
+}
+
 export interface Registry {
   readonly logId: string | undefined;
   readonly generation: number;
@@ -66,7 +76,9 @@ export interface Registry {
   readonly frameworks: ReadonlyMap<FrameworkId, RegisteredFramework>;
   /** In the order of completion. */
   readonly completed: ReadonlyMap<FrameworkId, CompletedFramework>;
+  /** Of roles whose weight is not 1. */
   readonly weights: ReadonlyMap<string, number>;
+  readonly quotas: ReadonlyMap<string, RegisteredQuota>;
 }
 
 export const EMPTY_REGISTRY: Registry = {
@@ -79,6 +91,7 @@ export const EMPTY_REGISTRY: Registry = {
   frameworks: new Map(),
   completed: new Map(),
   weights: new Map(),
+  quotas: new Map(),
 };
 
 /** The registry after a record. Operations on what is not there change nothing. */
@@ -145,7 +158,16 @@ function operate(draft: Draft<Registry>, operation: RegistryOperation, record: L
     case "FrameworkCompleted":
       return completeFramework(draft, operation);
     case "WeightSet":
-      draft.weights.set(operation.role, operation.weight);
+      if (operation.weight === 1) draft.weights.delete(operation.role);
+      else draft.weights.set(operation.role, operation.weight);
+      return;
+    case "QuotaSet": {
+      const { role, guarantee, limit, lends } = operation;
+      draft.quotas.set(role, castDraft<RegisteredQuota>({ role, guarantee, limit, lends }));
+      return;
+    }
+    case "QuotaRemoved":
+      draft.quotas.delete(operation.role);
       return;
   }
 }

@@ -135,3 +135,32 @@ t.test("a question about nobody, about strangers, about an empty cluster", async
   const other = { frameworkId: frameworkId("F"), role: "other" };
   t.same([...h.allocator.explain(other).counts], [["role", 1]]);
 });
+
+t.test("of one agent each subscription is told why it is not offered it", async (t) => {
+  const h = new Harness();
+  h.limit("eng", "cpus:1");
+  h.framework("F1", "eng");
+  h.framework("F2", "ops");
+  h.allocator.suppress(frameworkId("F2"));
+  h.agent("A", "cpus:1;mem:64");
+  h.agent("B", "cpus:4;mem:64");
+  const shown = (): string[] =>
+    h.allocator
+      .explainAgent(agentId("B"))
+      .map((each) => `${each.frameworkId} ${each.role} ${each.reason ?? "offered"}`);
+  t.same(shown(), ["F1 eng quota", "F2 ops suppressed"]);
+  h.allocator.revive(frameworkId("F2"));
+  t.same(shown(), ["F1 eng quota", "F2 ops offered"]);
+  t.same(h.allocator.explainAgent(agentId("C")), []);
+});
+
+t.test("whoever has an offer of an agent is not kept from it", async (t) => {
+  const h = new Harness();
+  h.framework("F", "role");
+  const [offer] = h.agent("A", "cpus:4;mem:512");
+  if (offer === undefined) throw new Error("no offer");
+  const query = { frameworkId: frameworkId("F") };
+  t.same([...h.allocator.explain(query).counts], [["share", 1]]);
+  const offered = new Map([[offer.agentId, offer.resources]]);
+  t.equal(h.allocator.explain({ ...query, offered }).fits, 1);
+});

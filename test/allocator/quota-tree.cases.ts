@@ -108,3 +108,14 @@ t.test("RoleTreeTest.RolesTracking", async (t) => {
   tree.reserve("a/b/c", one);
   for (const path of paths) t.same(tree.find(path)?.reserved, [1000]);
 });
+
+t.test("while agents are missing, roles under a limit get nothing and others go on", async (t) => {
+  const h = new Harness();
+  h.limit("a", "cpus:4");
+  h.framework("F1", "a/b");
+  h.allocator.holdLimited(true);
+  t.equal(show(h.agent("A1", r(1, 512))), "", "what the missing ones run may be all of it");
+  t.equal(show(h.framework("F2", "n")), "A1→F2");
+  h.allocator.holdLimited(false);
+  t.equal(show(h.agent("A2", r(1, 512))), "A2→F1");
+});

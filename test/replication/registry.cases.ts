@@ -94,6 +94,31 @@ t.test("a disconnection is dated by the cluster time of its record", async (t) =
   t.equal(back.frameworks.get(F1)?.disconnectedAtMs, undefined);
 });
 
+t.test("a quota is set whole, and goes; a weight of 1 is none", async (t) => {
+  const guarantee = [{ name: "cpus", milli: 2000 }];
+  const limit = [{ name: "mem", milli: 0 }];
+  const first = replay(
+    { kind: "QuotaSet", role: "eng", guarantee, limit: [], lends: true },
+    { kind: "WeightSet", role: "eng", weight: 3 },
+  );
+  t.match(first.quotas.get("eng"), { guarantee, limit: [], lends: true });
+  const second = apply(
+    first,
+    recordAfter(EMPTY_HEAD, "m1", [
+      { kind: "QuotaSet", role: "eng", guarantee: [], limit, lends: false },
+      { kind: "WeightSet", role: "eng", weight: 1 },
+    ]),
+  );
+  t.same(second.quotas.get("eng"), { role: "eng", guarantee: [], limit, lends: false });
+  t.equal(second.weights.size, 0);
+  t.equal(first.weights.get("eng"), 3, "the version before is untouched");
+  const third = apply(
+    second,
+    recordAfter(EMPTY_HEAD, "m1", [{ kind: "QuotaRemoved", role: "eng" }]),
+  );
+  t.equal(third.quotas.size, 0);
+});
+
 const agent = fc.constantFrom("a1", "a2", "a3");
 const framework = fc.constantFrom("f1", "f2");
 const described = agent.map((id) => ({
@@ -132,6 +157,13 @@ const anyOperation: fc.Arbitrary<RegistryOperation> = fc.oneof(
   fc
     .tuple(fc.constantFrom("eng", "ops"), fc.integer({ min: 1, max: 9 }))
     .map(([role, weight]): RegistryOperation => ({ kind: "WeightSet", role, weight })),
+  fc
+    .tuple(fc.constantFrom("eng", "ops"), fc.nat(9000), fc.boolean())
+    .map(([role, milli, lends]): RegistryOperation => {
+      const guarantee = [{ name: "cpus", milli }];
+      return { kind: "QuotaSet", role, guarantee, limit: [], lends };
+    }),
+  fc.constantFrom("eng", "ops").map((role): RegistryOperation => ({ kind: "QuotaRemoved", role })),
 );
 
 /** A log as its writer left it, and the registry that the writer had while writing. */

@@ -23,6 +23,7 @@ const TOPIC_OF: Readonly<Record<OperatorEvent["type"], string>> = {
   OFFER_ADDED: "offer",
   OFFER_REMOVED: "offer",
   ROLE_UPDATED: "role",
+  ROLE_REMOVED: "role",
   USAGE_UPDATED: "usage",
   COUNTERS: "cluster",
 };

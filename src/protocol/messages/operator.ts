@@ -8,6 +8,7 @@ import {
   FrameworkIdSchema,
   KillPolicySchema,
   oneOf,
+  QuantitiesSchema,
   ResourcesSchema,
   RoleSchema,
   TaskIdSchema,
@@ -27,7 +28,36 @@ export const OperatorKillSchema = Type.Object({
 });
 export type OperatorKill = Static<typeof OperatorKillSchema>;
 
-/** Why nothing is offered: of a role's or framework's demand, agent by agent. */
+/**
+ * The role's quota from here on, whole: what is not named is neither guaranteed nor limited.
+ * Answered when the log has it; a dry run is judged and answered, and changes nothing.
+ */
+export const OperatorUpdateQuotaSchema = Type.Object({
+  role: RoleSchema,
+  guarantee: QuantitiesSchema,
+  limit: QuantitiesSchema,
+  /** Others may use, as revocable, what of the guarantee the role does not. */
+  lends: Type.Boolean(),
+  /** Also where the cluster is too small for it, or the role has more than the limit already. */
+  force: Type.Boolean(),
+  dryRun: Type.Boolean(),
+});
+export type OperatorUpdateQuota = Static<typeof OperatorUpdateQuotaSchema>;
+
+export const OperatorRemoveQuotaSchema = Type.Object({ role: RoleSchema });
+export type OperatorRemoveQuota = Static<typeof OperatorRemoveQuotaSchema>;
+
+/** 1 is the weight of a role that none was set for. */
+export const OperatorUpdateWeightSchema = Type.Object({
+  role: RoleSchema,
+  weight: Type.Number({ exclusiveMinimum: 0 }),
+});
+export type OperatorUpdateWeight = Static<typeof OperatorUpdateWeightSchema>;
+
+/**
+ * Why nothing is offered: of a role's or framework's demand, agent by agent. With an agent alone:
+ * of that agent, framework by framework.
+ */
 export const OperatorExplainSchema = Type.Object({
   frameworkId: Type.Optional(FrameworkIdSchema),
   role: Type.Optional(RoleSchema),
@@ -45,6 +75,18 @@ export const ExplanationSchema = Type.Object({
       detail: Sentence,
     }),
     { maxItems: 1000 },
+  ),
+  /** Of one agent: who is offered it in which role, or why not. */
+  subscriptions: Type.Optional(
+    Type.Array(
+      Type.Object({
+        frameworkId: FrameworkIdSchema,
+        role: RoleSchema,
+        reason: Type.Optional(oneOf(PLACEMENT_REASONS)),
+        detail: Sentence,
+      }),
+      { maxItems: 1000 },
+    ),
   ),
   /** How many agents each reason kept away; `offered` counts those without one. */
   counts: Type.Record(Type.String(), Type.Integer({ minimum: 0 })),
@@ -80,5 +122,7 @@ export const OperatorAnswerSchema = Type.Object({
   reason: Type.Optional(Type.Union([oneOf(CALL_REASONS), oneOf(WIRE_REASONS)])),
   message: Type.Optional(Sentence),
   explanation: Type.Optional(ExplanationSchema),
+  /** Number within the epoch of the operator event that tells of the change. */
+  event: Type.Optional(Type.Integer({ minimum: 1 })),
 });
 export type OperatorAnswer = Static<typeof OperatorAnswerSchema>;
