@@ -29,6 +29,8 @@ export interface Around {
   readonly log: LogCluster;
   readonly subjects: Subjects;
   readonly observe: Observe;
+  /** true: the product's settings and whole batches; otherwise the seed draws them. */
+  readonly steady?: boolean;
 }
 
 export interface MemberOptions {

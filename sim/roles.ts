@@ -27,10 +27,15 @@ import {
 import { BATCH_INPUTS_MAX, type HostOptions } from "#runtime";
 import { installExecutors } from "./executors.ts";
 import { type Around, ClusterMember } from "./members.ts";
-import type { BatchWork } from "./workloads/batch.ts";
+import type { Work } from "./workloads/work.ts";
 
-const CPUS_MILLI = 8_000;
-const MEM_MIB = 8_192;
+/** What a machine has for tasks. */
+export interface MachineSize {
+  readonly cpusMilli: number;
+  readonly memMib: number;
+}
+
+const MACHINE: MachineSize = { cpusMilli: 8_000, memMib: 8_192 };
 
 export function masterMember(around: Around, name: string): ClusterMember {
   const masterId = asId<MasterId>(name);
@@ -57,19 +62,21 @@ function scalar(name: string, milli: number): Resource {
   return { name, type: "SCALAR", scalar: { milli } };
 }
 
-/** Settings that differ from run to run; each process of a run has the same. */
+/** Settings that differ from run to run, the product's first; each process of a run has the same. */
 const DRAWN = {
   offerTimeoutMs: [60_000, 15_000, 5_000],
   updateRetryMs: [10_000, 3_000, 1_000],
 } as const;
 
-function drawn({ world }: Around, setting: keyof typeof DRAWN): number {
+function drawn({ world, steady }: Around, setting: keyof typeof DRAWN): number {
+  if (steady === true) return DRAWN[setting][0];
   const chance = world.seed.once(`setting:${setting}`);
   return chance.pick<number>(DRAWN[setting]) ?? DRAWN[setting][0];
 }
 
 /** Where a batch ends is drawn: after one input, after a few, or by its own limits (P-9). */
-function batches({ world }: Around, name: string): HostOptions {
+function batches({ world, steady }: Around, name: string): HostOptions {
+  if (steady === true) return {};
   const chance = world.seed.stream(`batch:${name}`);
   const batchMax = (): number => {
     const how = chance.below(8);
@@ -79,12 +86,16 @@ function batches({ world }: Around, name: string): HostOptions {
   return { batchMax };
 }
 
-function agentSettings(principal: Principal, updateRetryMs: number): AgentConfig {
+function agentSettings(
+  principal: Principal,
+  updateRetryMs: number,
+  { cpusMilli, memMib }: MachineSize,
+): AgentConfig {
   return agentConfig({
     principal,
     agentId: asId<AgentId>(`${principal}-S1`),
     hostname: principal,
-    resources: [scalar("cpus", CPUS_MILLI), scalar("mem", MEM_MIB * 1000)],
+    resources: [scalar("cpus", cpusMilli), scalar("mem", memMib * 1000)],
     attributes: [],
     updateRetryMs,
     version: "sim",
@@ -97,13 +108,13 @@ function agentSettings(principal: Principal, updateRetryMs: number): AgentConfig
   });
 }
 
-function isolatorSettings(agentId: string): IsolatorConfig {
+function isolatorSettings(agentId: string, { cpusMilli, memMib }: MachineSize): IsolatorConfig {
   const controllers = ["cpu", "memory", "pids"];
   return {
     agentId,
     machine: {
-      cpus: CPUS_MILLI / 1000,
-      memoryBytes: MEM_MIB * 1024 * 1024,
+      cpus: cpusMilli / 1000,
+      memoryBytes: memMib * 1024 * 1024,
       cgroupMode: "v2",
       isRoot: true,
     },
@@ -113,15 +124,15 @@ function isolatorSettings(agentId: string): IsolatorConfig {
   };
 }
 
-export function agentMember(around: Around, name: string): ClusterMember {
+export function agentMember(around: Around, name: string, size = MACHINE): ClusterMember {
   const principal = asId<Principal>(name);
-  const settings = agentSettings(principal, drawn(around, "updateRetryMs"));
+  const settings = agentSettings(principal, drawn(around, "updateRetryMs"), size);
   const member = new ClusterMember(around, {
     name,
     role: "agent",
     identity: { role: "agent", principal },
     start(_member, ports) {
-      const config = isolatorSettings(settings.agentId);
+      const config = isolatorSettings(settings.agentId, size);
       const { agent, isolator } = createAgent(
         ports,
         around.subjects,
@@ -142,7 +153,7 @@ export function agentMember(around: Around, name: string): ClusterMember {
   return member;
 }
 
-export function frameworkMember(around: Around, name: string, work: BatchWork): ClusterMember {
+export function frameworkMember(around: Around, name: string, work: Work): ClusterMember {
   const principal = asId<Principal>(name);
   const instance = asId<InstanceId>("i1");
   const info: FrameworkInfo = {

@@ -2,6 +2,7 @@
  * The simulated world: one thread, virtual time, one event at a time. Owns the calendar, the
  * seed, the nodes and the trace; knows nothing of buses, disks or actors.
  */
+import { Fifo } from "./fifo.ts";
 import { Heap } from "./heap.ts";
 import { SimNode, type Surroundings, TICK_MS, ticks } from "./node.ts";
 import { type Chance, type DrawListener, Seed } from "./prng.ts";
@@ -44,6 +45,8 @@ export class World implements Surroundings {
   /** Called when a turn threw past the host: a process would have died of it. */
   onUncaught: ((node: SimNode, error: unknown) => void) | undefined;
   readonly #heap = new Heap();
+  /** What is to run at the present instant: it comes after what the calendar has for it. */
+  readonly #present = new Fifo<() => void>();
   readonly #nodes = new Map<string, SimNode>();
   readonly #recorder: Recorder;
   readonly #batches: Chance;
@@ -61,7 +64,7 @@ export class World implements Surroundings {
   }
 
   get pending(): number {
-    return this.#heap.length;
+    return this.#heap.length + this.#present.length;
   }
 
   addNode(name: string): SimNode {
@@ -83,7 +86,8 @@ export class World implements Surroundings {
 
   /** Runs at true time `atMs`, whoever is up. */
   at(atMs: number, run: () => void): void {
-    this.#heap.push({ atMs: Math.max(atMs, this.nowMs), sequence: this.#sequence++, run });
+    if (atMs <= this.nowMs) this.#present.push(run);
+    else this.#heap.push({ atMs, sequence: this.#sequence++, run });
   }
 
   after(inMs: number, run: () => void): void {
@@ -120,16 +124,26 @@ export class World implements Surroundings {
   /** Runs what comes until virtual time `untilMs`, or until nothing is left, or `stop`. */
   runUntil(untilMs: number): void {
     for (;;) {
-      const next = this.#heap.peek();
       if (this.#stopped) return;
-      if (next === undefined || next.atMs > untilMs) break;
-      this.#heap.pop();
-      this.#guard(next.atMs);
-      this.nowMs = next.atMs;
+      const run = this.#next(untilMs);
+      if (run === undefined) break;
+      this.#guard(this.nowMs);
       this.events += 1;
-      next.run();
+      run();
     }
     this.nowMs = Math.max(this.nowMs, untilMs);
+  }
+
+  /** The next event, and the time of it as the present; undefined: none comes until then. */
+  #next(untilMs: number): (() => void) | undefined {
+    const next = this.#heap.peek();
+    if (this.#present.length > 0 && (next === undefined || next.atMs > this.nowMs)) {
+      return this.nowMs > untilMs ? undefined : this.#present.shift();
+    }
+    if (next === undefined || next.atMs > untilMs) return undefined;
+    this.#heap.pop();
+    this.nowMs = next.atMs;
+    return next.run;
   }
 
   #guard(atMs: number): void {

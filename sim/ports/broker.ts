@@ -5,6 +5,7 @@
  */
 import type { Chance } from "../kernel/prng.ts";
 import type { World } from "../kernel/world.ts";
+import { SubjectIndex } from "./interest.ts";
 import type { Paths, Pipe } from "./paths.ts";
 
 /** Bytes that may wait for one client before the broker cuts it off (NATS: max_pending). */
@@ -37,12 +38,6 @@ export interface BrokerClient {
   cutOff(why: string): void;
 }
 
-interface Interest {
-  readonly client: BrokerClient;
-  readonly sid: number;
-  readonly tokens: readonly string[];
-}
-
 /** Rates per million deliveries of what real NATS never does. */
 export interface Hostility {
   drop: number;
@@ -53,15 +48,6 @@ export interface Hostility {
 
 export const PEACE: Readonly<Hostility> = { drop: 0, duplicate: 0, reorder: 0, replayOld: 0 };
 
-export function tokensMatch(pattern: readonly string[], subject: readonly string[]): boolean {
-  for (let index = 0; index < pattern.length; index++) {
-    if (pattern[index] === ">") return subject.length > index;
-    if (index >= subject.length) return false;
-    if (pattern[index] !== "*" && pattern[index] !== subject[index]) return false;
-  }
-  return pattern.length === subject.length;
-}
-
 export class Broker {
   readonly name: string;
   readonly #world: World;
@@ -71,9 +57,7 @@ export class Broker {
   up = true;
   readonly clients = new Map<string, BrokerClient>();
   readonly #inboxes = new Map<string, BrokerClient>();
-  /** Where the client of an exact subject or of a pattern is found. */
-  readonly #exact = new Map<string, Interest[]>();
-  #patterns: Interest[] = [];
+  readonly #interest = new SubjectIndex<BrokerClient>();
   #routes: { to: Broker; pipe: Pipe }[] = [];
   readonly #memory: { client: BrokerClient; sid: number; packet: Packet }[] = [];
 
@@ -102,8 +86,7 @@ export class Broker {
     const clients = [...this.clients.values()];
     this.clients.clear();
     this.#inboxes.clear();
-    this.#exact.clear();
-    this.#patterns = [];
+    this.#interest.clear();
     this.#memory.length = 0;
     for (const { pipe } of this.#routes) pipe.break();
     this.#routes = [];
@@ -118,26 +101,15 @@ export class Broker {
   remove(client: BrokerClient): void {
     if (this.clients.get(client.clientId) === client) this.clients.delete(client.clientId);
     if (this.#inboxes.get(client.inbox) === client) this.#inboxes.delete(client.inbox);
-    for (const list of this.#exact.values()) drop(list, (one) => one.client === client);
-    drop(this.#patterns, (one) => one.client === client);
+    this.#interest.removeAll(client);
   }
 
   subscribe(client: BrokerClient, sid: number, subject: string): void {
-    const tokens = subject.split(".");
-    const interest: Interest = { client, sid, tokens };
-    if (tokens.some((token) => token === "*" || token === ">")) {
-      this.#patterns.push(interest);
-      return;
-    }
-    const list = this.#exact.get(subject);
-    if (list === undefined) this.#exact.set(subject, [interest]);
-    else list.push(interest);
+    this.#interest.add(client, sid, subject);
   }
 
   unsubscribe(client: BrokerClient, sid: number): void {
-    const own = (one: Interest) => one.client === client && one.sid === sid;
-    for (const list of this.#exact.values()) drop(list, own);
-    drop(this.#patterns, own);
+    this.#interest.remove(client, sid);
   }
 
   /** A client of ours publishes: to our own clients and over each route. */
@@ -153,7 +125,7 @@ export class Broker {
 
   /** Whether somebody connected here wants it. */
   wants(subject: string): boolean {
-    return this.#matches(subject).length > 0 || this.#inboxOwner(subject) !== undefined;
+    return this.#inboxOwner(subject) !== undefined || this.#interest.matches(subject).length > 0;
   }
 
   /** To every matching subscription of our own clients. */
@@ -161,7 +133,9 @@ export class Broker {
     if (!this.up) return;
     const owner = this.#inboxOwner(packet.subject);
     if (owner !== undefined) return this.#send(owner, 0, packet);
-    for (const { client, sid } of this.#matches(packet.subject)) this.#send(client, sid, packet);
+    for (const { client, sid } of this.#interest.matches(packet.subject)) {
+      this.#send(client, sid, packet);
+    }
   }
 
   #anybody(subject: string): boolean {
@@ -174,14 +148,6 @@ export class Broker {
   #inboxOwner(subject: string): BrokerClient | undefined {
     if (!subject.startsWith("_INBOX.")) return undefined;
     return this.#inboxes.get(subject.slice(0, subject.lastIndexOf(".")));
-  }
-
-  #matches(subject: string): Interest[] {
-    const exact = this.#exact.get(subject) ?? [];
-    if (this.#patterns.length === 0) return exact;
-    const tokens = subject.split(".");
-    const found = this.#patterns.filter((one) => tokensMatch(one.tokens, tokens));
-    return found.length === 0 ? exact : [...exact, ...found];
   }
 
   #send(client: BrokerClient, sid: number, packet: Packet): void {
@@ -220,11 +186,4 @@ export class Broker {
 
 export function packetBytes(packet: Packet): number {
   return packet.data.length + MESSAGE_OVERHEAD_BYTES;
-}
-
-function drop<Item>(list: Item[], unwanted: (item: Item) => boolean): void {
-  for (let index = list.length - 1; index >= 0; index--) {
-    const item = list[index];
-    if (item !== undefined && unwanted(item)) list.splice(index, 1);
-  }
 }

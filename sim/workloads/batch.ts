@@ -19,6 +19,7 @@ import {
 } from "#protocol";
 import type { Driver, SchedulerEvent } from "#actors/framework";
 import type { Chance } from "../kernel/prng.ts";
+import type { Work } from "./work.ts";
 
 /** Tries of one item before it counts as not to be done. */
 export const TRIES_MAX = 50;
@@ -102,7 +103,7 @@ function drawItem(name: string, chance: Chance, overMs: number): Item {
   return { ...common, script: text, ends, killAfterMs: undefined };
 }
 
-export class BatchWork {
+export class BatchWork implements Work {
   readonly #options: BatchOptions;
   readonly #items: Item[] = [];
   readonly #tries = new Map<TaskId, Try>();

@@ -2,6 +2,7 @@
 import "./kernel.cases.ts";
 import "./checkers.cases.ts";
 import "./bus.cases.ts";
+import "./interest.cases.ts";
 import "./disk.cases.ts";
 import "./log.cases.ts";
 import "./contract-bus.cases.ts";

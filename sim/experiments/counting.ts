@@ -1,0 +1,22 @@
+/**
+ * The recorder of an experiment: keeps no trace, counts what happens by kind, and stops the run
+ * at the first actor that dies, because a figure from a broken cluster is none.
+ */
+import type { Happening, Recorder } from "../kernel/world.ts";
+import type { Observation } from "../observation.ts";
+
+export class Counting implements Recorder {
+  readonly kinds = new Map<string, number>();
+  #count = 0;
+
+  record(_nowMs: number, { kind }: Happening): number {
+    this.kinds.set(kind, (this.kinds.get(kind) ?? 0) + 1);
+    this.#count += 1;
+    return this.#count;
+  }
+
+  observe(observation: Observation): void {
+    if (observation.what !== "actor-ended" || observation.kind !== "died") return;
+    throw new Error(`${observation.node.name}: its actor died: ${observation.why}`);
+  }
+}

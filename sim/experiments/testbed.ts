@@ -1,0 +1,75 @@
+/**
+ * A cluster to be measured rather than tried: production masters, agents and frameworks with the
+ * product's settings under virtual time, machines of a given size, no faults, no checkers. Owns
+ * who takes part; what is measured is the affair of each experiment.
+ */
+import { asId, type ClusterId, subjectsOf } from "#protocol";
+import { Counting } from "./counting.ts";
+import { World } from "../kernel/world.ts";
+import type { Around, ClusterMember } from "../members.ts";
+import { BusNetwork } from "../ports/bus.ts";
+import { LogCluster } from "../ports/log-cluster.ts";
+import { Paths } from "../ports/paths.ts";
+import { agentMember, frameworkMember, type MachineSize, masterMember } from "../roles.ts";
+import type { Work } from "../workloads/work.ts";
+
+/** Processes of a cluster are not started in the same instant. */
+const START_SPREAD_MS = 2_000;
+
+export interface TestbedOptions {
+  readonly seed: string;
+  readonly masters: number;
+  readonly brokers: number;
+  readonly agents: number;
+  readonly machine: MachineSize;
+}
+
+export class Testbed {
+  readonly world: World;
+  readonly counting = new Counting();
+  readonly around: Around;
+  readonly masters: readonly ClusterMember[];
+  readonly agents: readonly ClusterMember[];
+  readonly frameworks: ClusterMember[] = [];
+
+  constructor(options: TestbedOptions) {
+    const { seed } = options;
+    this.world = new World({ seed, recorder: this.counting, drawBatches: false });
+    const paths = new Paths(this.world);
+    const brokers = names("broker", options.brokers);
+    const network = new BusNetwork(this.world, paths, { brokers, profile: "nats" });
+    this.around = {
+      world: this.world,
+      network,
+      log: new LogCluster(network, brokers),
+      subjects: subjectsOf(asId<ClusterId>("sim")),
+      observe: (observation) => this.counting.observe(observation),
+      steady: true,
+    };
+    this.masters = names("master", options.masters).map((name) => masterMember(this.around, name));
+    this.agents = names("agent", options.agents).map((name) =>
+      agentMember(this.around, name, options.machine),
+    );
+  }
+
+  /** Starts masters and agents, spread over the first seconds. */
+  start(): void {
+    for (const member of [...this.masters, ...this.agents]) {
+      this.world.at(this.world.seed.stream("topology").below(START_SPREAD_MS), () =>
+        member.start(),
+      );
+    }
+  }
+
+  /** A framework that is started now. Its role is its name. */
+  addFramework(name: string, work: Work): ClusterMember {
+    const member = frameworkMember(this.around, name, work);
+    this.frameworks.push(member);
+    member.start();
+    return member;
+  }
+}
+
+function names(role: string, count: number): string[] {
+  return Array.from({ length: count }, (_, index) => `${role}-${index + 1}`);
+}
