@@ -11,6 +11,7 @@ import {
   type PlannedFault,
   Swarm,
 } from "./faults/index.ts";
+import { frameOf } from "./frames.ts";
 import type { DrawListener } from "./kernel/prng.ts";
 import { World } from "./kernel/world.ts";
 import type { Around, ClusterMember } from "./members.ts";
@@ -171,7 +172,7 @@ export class SimCluster implements FaultTarget, CheckedWorld {
     this.violationCounts.set(id, count);
     if (count > VIOLATIONS_PER_ID_MAX) return;
     const { events, nowMs } = this.world;
-    this.violations.push({ id, message, event: events, atMs: nowMs });
+    this.violations.push({ id, message, event: events, atMs: nowMs, frame: frameOf(message) });
     this.world.record({ node: "checkers", kind: "violation", summary: key });
     if (this.options.stopAt?.includes(id)) this.world.stop();
   }

@@ -8,6 +8,8 @@ export interface Violation {
   /** Number of events run before it was noticed, and the virtual time. */
   readonly event: number;
   readonly atMs: number;
+  /** Where in the project it was noticed: function, file and line. */
+  readonly frame?: string;
 }
 
 export type Violate = (id: string, message: string) => void;

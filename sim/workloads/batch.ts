@@ -135,6 +135,11 @@ export class BatchWork implements Work {
     return this.#items.length;
   }
 
+  /** Tasks launched so far: each try of an item is one. */
+  get launched(): number {
+    return this.#tries.size;
+  }
+
   /** Items that are not done yet. */
   *unfinished(): IterableIterator<string> {
     for (const item of this.#items) {

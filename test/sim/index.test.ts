@@ -1,4 +1,5 @@
 /** Cases of the simulator: its kernel and each of its ports. */
+import t from "tap";
 import "./kernel.cases.ts";
 import "./checkers.cases.ts";
 import "./bus.cases.ts";
@@ -10,3 +11,6 @@ import "./contract-storage.cases.ts";
 import "./launcher.cases.ts";
 import "./cluster.cases.ts";
 import "./failure.cases.ts";
+import "./swarm.cases.ts";
+
+t.setTimeout(400_000);

@@ -1,0 +1,90 @@
+/**
+ * `sim run`: one seed once, with a summary and the digest; a violation leaves a failure file.
+ * With `--check-determinism` twice, and the first draw that differs is named.
+ */
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { type ClusterOptions, SimCluster } from "../cluster.ts";
+import { failureOf, rerun, writeFailure } from "../failure.ts";
+import { DrawLog } from "../kernel/draws.ts";
+import { CLUSTER_FLAGS, clusterOptions, parsed } from "../options.ts";
+import { summaryOf } from "../summary.ts";
+import { traceLine } from "../trace.ts";
+import { codeOf, EXIT, type ExitCode, noMore, type SimCommand, say } from "./command.ts";
+
+const FLAGS = {
+  ...CLUSTER_FLAGS,
+  seed: { type: "string", default: "1" },
+  trace: { type: "string" },
+  failures: { type: "string", default: "." },
+  "check-determinism": { type: "boolean", default: false },
+} as const;
+
+/** Runs twice; the second run stops at the first draw that the first one did not make. */
+function checkDeterminism(options: ClusterOptions): ExitCode {
+  const draws = new DrawLog();
+  const runs = [0, 1].map(() => {
+    const cluster: { now?: SimCluster } = {};
+    draws.rewind();
+    cluster.now = new SimCluster({
+      ...options,
+      heard: (stream, value) => draws.heard(stream, value, cluster.now?.nowMs ?? 0),
+    });
+    cluster.now.run();
+    return cluster.now.trace.digest();
+  });
+  say(`draws ${draws.length}`);
+  say(`digest ${runs[0]}`);
+  if (runs[0] === runs[1]) return EXIT.pass;
+  say(`digest ${runs[1]} in the second run, with equal draws`);
+  return EXIT.nondeterminism;
+}
+
+export function writeTrace(cluster: SimCluster, file: string | undefined): void {
+  if (file === undefined) return;
+  writeFileSync(file, `${cluster.trace.records().map(traceLine).join("\n")}\n`);
+}
+
+/** Repeats the run by its list of faults, up to the violation, and keeps that as a file. */
+function keepFailure({ options, swarm }: SimCluster, id: string, folder: string): void {
+  const failure = failureOf(rerun(options, swarm.applied, [id]));
+  if (failure === undefined) {
+    return say(`the list of faults alone does not repeat ${id}; the seed does`);
+  }
+  mkdirSync(folder, { recursive: true });
+  const file = join(folder, `failure-${options.seed.replaceAll(/[^\w-]/g, "_")}.json`);
+  writeFailure(file, failure);
+  say(`failure   ${file}: ${failure.faults.length} faults, digest ${failure.digest}`);
+}
+
+function runOnce(options: ClusterOptions, traceFile: string | undefined, failures: string) {
+  const cluster = new SimCluster(options);
+  const beganMs = performance.now();
+  const before = process.cpuUsage();
+  cluster.run();
+  const { user, system } = process.cpuUsage(before);
+  const realMs = performance.now() - beganMs;
+  say(summaryOf(cluster, { realMs, cpuMs: (user + system) / 1000 }));
+  writeTrace(cluster, traceFile);
+  const [first] = cluster.violations;
+  if (first !== undefined && failures !== "none") keepFailure(cluster, first.id, failures);
+  return codeOf(cluster.violations);
+}
+
+export const RUN: SimCommand = {
+  name: "run",
+  usage: [
+    "[run] [--seed TEXT] [flags of the cluster]   one run: a summary, violations, the digest",
+    "  --trace FILE             every record of the run, one a line",
+    "  --failures DIR           where failure-SEED.json of a failed run goes; none: nowhere",
+    "  --check-determinism      runs twice and stops at the first draw that differs",
+  ],
+  run(args): ExitCode {
+    const { values, positionals } = parsed(args, FLAGS);
+    noMore(positionals[0]);
+    const { seed, trace, failures } = values;
+    const options = { ...clusterOptions(values), seed, keepTrace: trace !== undefined };
+    if (values["check-determinism"]) return checkDeterminism(options);
+    return runOnce(options, trace, failures);
+  },
+};
