@@ -1,129 +1,144 @@
 /**
- * `npm run bench -- allocator [--list] [NAME …] [--agents N] [--frameworks N] [--rounds N]`: runs
- * workloads of Mesos' allocator benchmarks, prints a table and a line of JSON for each. `--growth`
- * runs W1 from 1,000 to 50,000 agents and says how time grows. Judges nothing by itself.
+ * `npm run bench -- allocator [--list] [NAME …] [--agents N] [--frameworks N] [--rounds N]
+ * [--json FILE]`: runs the workloads of Mesos' allocator benchmarks, each size in a process of its
+ * own, beside the scaled figures of the C++ original. Prints a table and a line of JSON for each
+ * size, or writes the lines to a file. Answers whether all that is asked was met.
  */
-import { quantile } from "./harness.ts";
-import { WORKLOADS } from "./allocator-load.ts";
-import { Meter, type Phase, type Size, type Workload } from "./allocator-meter.ts";
+import { spawnSync } from "node:child_process";
+import { appendFileSync, writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { Meter, type Phase, type Point, referenceMs, type Workload } from "./allocator-meter.ts";
+import { exponent, judge, measured, type PointReport, table } from "./allocator-report.ts";
+import { WORKLOADS } from "./allocator-workloads.ts";
 
-const GROWTH_AGENTS = [1000, 5000, 10_000, 20_000, 50_000];
+const HERE = fileURLToPath(import.meta.url);
+/**
+ * A size is gone through so often, or until so much processor time is spent: the first time is
+ * cold, the median is not.
+ */
+const REPEATS_MAX = 9;
+const REPEATED_CPU_MS_MAX = 4000;
 
 export function run(args: readonly string[]): boolean {
-  if (args.includes("--list")) {
-    for (const { name, about, size } of WORKLOADS) {
-      process.stdout.write(
-        `${name.padEnd(5)} ${about} (${size.agents} agents, ${size.frameworks} frameworks)\n`,
-      );
-    }
-    return true;
+  if (args.includes("--list")) return list();
+  if (args[0] === "--child") return child(args);
+  const options = optionsOf(args);
+  if (typeof options === "string") {
+    process.stderr.write(`${options}\n`);
+    return false;
   }
-  const reference = referenceMs();
-  process.stdout.write(`reference loop: least ${reference.toFixed(1)} ms of CPU\n`);
-  if (args.includes("--growth")) return growth(reference);
-  const names = args.filter((each) => each.startsWith("W"));
-  const chosen = WORKLOADS.filter(({ name }) => names.length === 0 || names.includes(name));
-  for (const workload of chosen) report(workload, sizeOf(args, workload.size), reference);
-  return chosen.length > 0;
-}
-
-function sizeOf(args: readonly string[], given: Size): Size {
-  const read = (name: string, otherwise: number): number => {
-    const at = args.indexOf(name);
-    return at < 0 ? otherwise : Number(args[at + 1]);
-  };
-  return {
-    agents: read("--agents", given.agents),
-    frameworks: read("--frameworks", given.frameworks),
-    rounds: read("--rounds", given.rounds),
-  };
-}
-
-function report(workload: Workload, size: Size, reference: number): Meter {
-  const meter = new Meter();
-  workload.run(meter, size);
-  const { maxRSS } = process.resourceUsage();
-  const lines = [`${workload.name}: ${workload.about}; ${JSON.stringify(size)}`];
-  const phases = [...meter.phases.values()].map(figures);
-  for (const each of phases) {
-    const { name, medianMs, leastMs, greatestMs, totalMs, count } = each;
-    const rate =
-      count > 0 && totalMs > 0 ? ` ${Math.round((count * 1000) / totalMs)} a second` : "";
-    lines.push(
-      `  ${name.padEnd(16)} CPU median ${medianMs.toFixed(2)} least ${leastMs.toFixed(2)} greatest ${greatestMs.toFixed(2)} sum ${totalMs.toFixed(1)} ms${rate}`,
-    );
+  if (options.json !== undefined) writeFileSync(options.json, "");
+  const emptyMib = emptyProcessMib();
+  let met = true;
+  for (const workload of options.workloads) {
+    process.stdout.write(`\n${workload.name}: ${workload.about}\n`);
+    const reports = options.pointsOf(workload).map((point) => {
+      const report = inProcess(workload, point, emptyMib);
+      process.stdout.write(table(report));
+      const line = `${JSON.stringify({ benchmark: "allocator", ...report })}\n`;
+      if (options.json === undefined) process.stdout.write(line);
+      else appendFileSync(options.json, line);
+      met = judge(report) && met;
+      return report;
+    });
+    if (workload.name === "growth") process.stdout.write(exponent(reports));
   }
-  const peakMib = Math.round(maxRSS / 1024);
-  lines.push(`  peak memory of the process ${peakMib} MiB`);
-  const json = {
-    benchmark: "allocator",
-    workload: workload.name,
-    size,
-    reference,
-    phases,
-    peakMib,
-  };
-  process.stdout.write(`${lines.join("\n")}\n${JSON.stringify(json)}\n`);
-  return meter;
+  return met;
 }
 
-function figures({ name, cpuMs, wallMs, count }: Phase) {
-  const sum = (list: readonly number[]): number => list.reduce((a, b) => a + b, 0);
-  return {
-    name,
-    rounds: cpuMs.length,
-    medianMs: quantile(cpuMs, 0.5),
-    leastMs: Math.min(...cpuMs),
-    greatestMs: Math.max(...cpuMs),
-    totalMs: sum(cpuMs),
-    wallMs: sum(wallMs),
-    count,
-  };
-}
-
-/** How the median cycle of W1 grows with agents at 1,000 frameworks: the exponent of a power. */
-function growth(reference: number): boolean {
-  const w1 = WORKLOADS.find(({ name }) => name === "W1");
-  if (w1 === undefined) return false;
-  const points = GROWTH_AGENTS.map((agents) => {
-    const meter = report(w1, { agents, frameworks: 1000, rounds: 5 }, reference);
-    return { agents, ms: quantile(meter.phases.get("cycle")?.cpuMs ?? [], 0.5) };
-  });
-  const xs = points.map(({ agents }) => Math.log(agents));
-  const ys = points.map(({ ms }) => Math.log(ms));
-  const mean = (list: readonly number[]): number => list.reduce((a, b) => a + b, 0) / list.length;
-  const [mx, my] = [mean(xs), mean(ys)];
-  const above = mean(xs.map((x, i) => (x - mx) * ((ys[i] ?? 0) - my)));
-  const below = mean(xs.map((x) => (x - mx) ** 2));
-  process.stdout.write(`growth exponent in agents ${(above / below).toFixed(3)}\n`);
+function list(): boolean {
+  for (const { name, about, points } of WORKLOADS) {
+    const sizes = points.map(({ agents, frameworks }) => `${agents}×${frameworks}`);
+    process.stdout.write(`${name.padEnd(11)}${about}\n${"".padEnd(11)}${sizes.join(", ")}\n`);
+  }
   return true;
 }
 
-/** The loop that other machines' figures are scaled by: its least CPU time of some rounds. */
-function referenceMs(): number {
-  const map = new Map<string, { a: number; b: number }>();
-  const list = new Float64Array(1 << 20);
-  let least = Number.POSITIVE_INFINITY;
-  for (let i = 0; i < 7; i++) {
-    const cpu = process.cpuUsage();
-    referenceRound(map, list);
-    const { user, system } = process.cpuUsage(cpu);
-    if (i >= 2) least = Math.min(least, (user + system) / 1000);
+type Options = {
+  readonly workloads: readonly Workload[];
+  readonly pointsOf: (workload: Workload) => readonly Point[];
+  readonly json: string | undefined;
+};
+
+/** Or a sentence that says what is wrong. */
+function optionsOf(args: readonly string[]): Options | string {
+  const known = new Map(WORKLOADS.map((workload) => [workload.name, workload]));
+  const numbers = new Map<string, number>();
+  const chosen: Workload[] = [];
+  let json: string | undefined;
+  for (let i = 0; i < args.length; i++) {
+    const arg = args[i] ?? "";
+    const workload = known.get(arg);
+    if (workload !== undefined) chosen.push(workload);
+    else if (arg === "--json") json = args[++i];
+    else if (arg === "--agents" || arg === "--frameworks" || arg === "--rounds") {
+      const value = Number(args[++i]);
+      if (!Number.isInteger(value) || value < 1) return `${arg} needs a number of at least 1`;
+      numbers.set(arg, value);
+    } else return `${arg}: no workload and no option; --list names the workloads`;
   }
-  return least;
+  if (args.includes("--json") && json === undefined) return "--json needs the name of a file";
+  const pointsOf = ({ points }: Workload): readonly Point[] => {
+    const [first] = points;
+    if (numbers.size === 0 || first === undefined) return points;
+    const { agents, frameworks, rounds } = first;
+    return [
+      {
+        agents: numbers.get("--agents") ?? agents,
+        frameworks: numbers.get("--frameworks") ?? frameworks,
+        rounds: numbers.get("--rounds") ?? rounds,
+      },
+    ];
+  };
+  return { workloads: chosen.length > 0 ? chosen : WORKLOADS, pointsOf, json };
 }
 
-function referenceRound(map: Map<string, { a: number; b: number }>, list: Float64Array): number {
-  map.clear();
-  for (let i = 0; i < 200_000; i++) map.set(`k${i % 50_000}`, { a: i, b: i * 2 });
-  let sum = 0;
-  for (const value of map.values()) sum += value.a;
-  for (let round = 0; round < 10; round++) {
-    for (let i = 0; i < list.length; i++) {
-      const value = (list[i] ?? 0) * 1.0000001 + 1;
-      list[i] = value;
-      sum += value;
-    }
-  }
-  return sum;
+type Measured = {
+  readonly phases: readonly Phase[];
+  readonly notes: readonly string[];
+  readonly referenceMs: number;
+  readonly peakMib: number;
+};
+
+/** One size in a fresh process, so that its memory is its own and it begins cold. */
+function inProcess(workload: Workload, point: Point, emptyMib: number): PointReport {
+  const size = [point.agents, point.frameworks, point.rounds].map(String);
+  const args = [HERE, "--child", workload.name, ...size];
+  const { status, stdout } = spawnSync(process.execPath, args, {
+    encoding: "utf8",
+    stdio: ["ignore", "pipe", "inherit"],
+    maxBuffer: 1 << 28,
+  });
+  if (status !== 0) throw new Error(`${workload.name} ${size.join(" ")} ended with ${status}`);
+  const child = JSON.parse(stdout) as Measured;
+  const { referenceMs: reference, peakMib, notes } = child;
+  const memoryMib = Math.max(0, Math.round(peakMib - emptyMib));
+  return measured(workload.name, point, { ...child, referenceMs: reference, memoryMib, notes });
 }
+
+function child([, name, ...size]: readonly string[]): boolean {
+  const workload = WORKLOADS.find((each) => each.name === name);
+  const [agents = 0, frameworks = 0, rounds = 0] = size.map(Number);
+  if (workload === undefined) return false;
+  const meter = new Meter();
+  let peakMib = 0;
+  for (let i = 0; i < REPEATS_MAX && process.cpuUsage().user < REPEATED_CPU_MS_MAX * 1000; i++) {
+    workload.run(meter, { agents, frameworks, rounds });
+    // What later repeats add is garbage of the earlier ones.
+    if (i === 0) peakMib = process.resourceUsage().maxRSS / 1024;
+  }
+  const phases = [...meter.phases.values()];
+  const [note] = meter.notes;
+  const notes = note === undefined ? [] : [note];
+  const result: Measured = { phases, notes, referenceMs: referenceMs(), peakMib };
+  process.stdout.write(JSON.stringify(result));
+  return true;
+}
+
+function emptyProcessMib(): number {
+  const script = "process.stdout.write(String(process.resourceUsage().maxRSS))";
+  const { stdout } = spawnSync(process.execPath, ["-e", script], { encoding: "utf8" });
+  return Number(stdout) / 1024;
+}
+
+if (process.argv[1] === HERE && !run(process.argv.slice(2))) process.exitCode = 1;

@@ -6,7 +6,7 @@ import { readdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
 /** Files here that are no benchmarks: this one, what all share, and parts of one. */
-const OTHERS = /^(main|harness|.*-(load|process|meter|time))\.js$/;
+const OTHERS = /^(main|harness|allocator-.*|.*-(load|process|meter|time))\.js$/;
 
 const here = fileURLToPath(new URL(".", import.meta.url));
 const names = readdirSync(here)

@@ -113,6 +113,13 @@ const IMPORTS: readonly Row[] = [
   },
   {
     rule: "doors",
+    what: "an import of another floor's file in a benchmark of a floor's own",
+    path: "bench/protocol-load.ts",
+    bites: 'import "../src/runtime/noun.ts";',
+    lets: 'import "../src/protocol/noun.ts";',
+  },
+  {
+    rule: "doors",
     what: "a path behind a door's name",
     path: "src/runtime/host.ts",
     bites: 'import "#protocol/noun";',

@@ -116,16 +116,20 @@ function relative(
     const door = to === undefined ? "move the file into the floor" : `import #${to.name}`;
     return refuse("leaves-floor", `${specifier} leaves the floor ${from.name}; ${door}`);
   }
-  if (from === undefined && to !== undefined && !ownTest(source.path, to)) {
+  if (from === undefined && to !== undefined && !measuresOrTests(source.path, to)) {
     return refuse("doors", `${specifier} passes the door of ${to.name}; import #${to.name}`);
   }
   if (tree.byPath.has(target) || target.startsWith("dist/")) return [];
   return refuse("doors", `${specifier} is no file; name it with its .ts ending`);
 }
 
-/** A floor's own tests may import its files: test/agent and test/actors/agent are tests of actors/agent. */
-function ownTest(path: string, floor: Floor): boolean {
+/**
+ * A floor's own tests and benchmarks may import its files: test/agent and test/actors/agent are
+ * tests of actors/agent, bench/allocator-sorter-load.ts is a benchmark of allocator.
+ */
+function measuresOrTests(path: string, floor: Floor): boolean {
   const parts = path.split("/");
+  if (parts[0] === "bench") return parts[1]?.startsWith(`${floor.name}-`) === true;
   if (parts[0] !== "test") return false;
   const folder = parts.slice(1, -1).join("/");
   const last = floor.name.split("/").at(-1) ?? floor.name;

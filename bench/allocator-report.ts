@@ -1,0 +1,170 @@
+/**
+ * What a size of a workload came to: medians beside the first time, the original's figures scaled
+ * to this machine, whether what is asked is met. Computes and prints; measures nothing.
+ */
+import { quantile } from "./harness.ts";
+import type { OriginalPhase, Phase, Point } from "./allocator-meter.ts";
+
+/** The reference loop's least time on the machine of the original's figures. */
+const ORIGINAL_REFERENCE_MS = 60;
+/** How many times less than the original a phase must take, if that took this long at this size. */
+const RATIO_MIN = 10;
+const JUDGED_MS_MIN = 20;
+const JUDGED_AGENTS_MIN = 1000;
+const MEMORY_AGENTS_MIN = 5000;
+
+export type PhaseReport = {
+  readonly name: string;
+  readonly times: number;
+  readonly coldMs: number;
+  readonly medianMs: number;
+  readonly leastMs: number;
+  readonly wallMs: number;
+  readonly perSecond: number | undefined;
+  /** The original's figure, scaled. */
+  readonly originalMs: number | undefined;
+  readonly ratio: number | undefined;
+  readonly belowMs: number | undefined;
+  /** Undefined: nothing is asked of it. */
+  readonly met: boolean | undefined;
+};
+
+export type PointReport = {
+  readonly workload: string;
+  readonly agents: number;
+  readonly frameworks: number;
+  readonly rounds: number;
+  readonly referenceMs: number;
+  readonly memoryMib: number;
+  readonly memoryMaxMib: number | undefined;
+  readonly rate: { readonly perSecond: number; readonly asked: number } | undefined;
+  readonly phases: readonly PhaseReport[];
+  readonly notes: readonly string[];
+};
+
+export function measured(
+  workload: string,
+  point: Point,
+  of: {
+    readonly phases: readonly Phase[];
+    readonly referenceMs: number;
+    readonly memoryMib: number;
+    readonly notes: readonly string[];
+  },
+): PointReport {
+  const { agents, frameworks, rounds } = point;
+  const scale = of.referenceMs / ORIGINAL_REFERENCE_MS;
+  const phases = of.phases.map((phase) => phaseReport(phase, point, scale));
+  const { referenceMs, memoryMib, notes } = of;
+  return {
+    workload,
+    agents,
+    frameworks,
+    rounds,
+    referenceMs,
+    memoryMib,
+    memoryMaxMib: memoryMaxOf(point),
+    rate: rateOf(point, of.phases),
+    phases,
+    notes,
+  };
+}
+
+function phaseReport(phase: Phase, point: Point, scale: number): PhaseReport {
+  const { name, cpuMs, wallMs, counts } = phase;
+  const medianMs = quantile(cpuMs, 0.5);
+  const count = quantile(counts, 0.5);
+  const original = point.original?.[name];
+  const unscaledMs = original === undefined ? undefined : millisecondsOf(original, count);
+  const originalMs = unscaledMs === undefined ? undefined : unscaledMs * scale;
+  const ratio = originalMs === undefined ? undefined : originalMs / medianMs;
+  const asked = point.belowMs?.[name];
+  const belowMs = asked === undefined ? undefined : asked * scale;
+  const judged = (unscaledMs ?? 0) >= JUDGED_MS_MIN && point.agents >= JUDGED_AGENTS_MIN;
+  const fast = judged && ratio !== undefined ? ratio >= RATIO_MIN : undefined;
+  const below = belowMs === undefined ? undefined : medianMs < belowMs;
+  return {
+    name,
+    times: cpuMs.length,
+    coldMs: cpuMs[0] ?? 0,
+    medianMs,
+    leastMs: Math.min(...cpuMs),
+    wallMs: quantile(wallMs, 0.5),
+    perSecond: count > 0 && medianMs > 0 ? Math.round((count * 1000) / medianMs) : undefined,
+    originalMs,
+    ratio,
+    belowMs,
+    met: fast === undefined && below === undefined ? undefined : (fast ?? true) && (below ?? true),
+  };
+}
+
+function millisecondsOf(original: OriginalPhase, count: number): number {
+  return "ms" in original ? original.ms : (original.usEach * count) / 1000;
+}
+
+function memoryMaxOf({ agents, originalMib, belowMib }: Point): number | undefined {
+  const original = agents >= MEMORY_AGENTS_MIN ? originalMib : undefined;
+  if (original === undefined) return belowMib;
+  return belowMib === undefined ? original : Math.min(original, belowMib);
+}
+
+/** Through all the phases named, by their medians. */
+function rateOf(point: Point, phases: readonly Phase[]): PointReport["rate"] {
+  if (point.atLeast === undefined) return undefined;
+  const { phases: names, perSecond } = point.atLeast;
+  const among = phases.filter(({ name }) => names.includes(name));
+  const spentMs = among.reduce((sum, { cpuMs }) => sum + quantile(cpuMs, 0.5), 0);
+  const count = quantile(among[0]?.counts ?? [], 0.5);
+  return { perSecond: Math.round((count * 1000) / spentMs), asked: perSecond };
+}
+
+/** Whether all that is asked of this size was met. */
+export function judge({ phases, memoryMib, memoryMaxMib, rate }: PointReport): boolean {
+  if (phases.some(({ met }) => met === false)) return false;
+  if (memoryMaxMib !== undefined && memoryMib > memoryMaxMib) return false;
+  return rate === undefined || rate.perSecond >= rate.asked;
+}
+
+const mark = (met: boolean | undefined): string =>
+  met === undefined ? "" : met ? "  met" : "  MISSED";
+const figure = (value: number): string =>
+  value >= 100 ? value.toFixed(0) : value >= 1 ? value.toFixed(1) : value.toFixed(3);
+
+export function table(report: PointReport): string {
+  const { agents, frameworks, rounds, phases, memoryMib, memoryMaxMib, rate } = report;
+  const lines = [
+    `  ${agents} agents, ${frameworks} frameworks, ${rounds} rounds; reference ${figure(report.referenceMs)} ms; processor time in ms`,
+    `    ${"phase".padEnd(24)}${["cold", "median", "least", "wall", "a second", "C++ scaled", "ratio", "below"].map((each) => each.padStart(11)).join("")}`,
+  ];
+  for (const each of phases) {
+    const cells = [each.coldMs, each.medianMs, each.leastMs, each.wallMs].map(figure);
+    cells.push(each.perSecond === undefined ? "" : String(each.perSecond));
+    cells.push(each.originalMs === undefined ? "" : figure(each.originalMs));
+    cells.push(each.ratio === undefined ? "" : `${figure(each.ratio)}×`);
+    cells.push(each.belowMs === undefined ? "" : figure(each.belowMs));
+    const row = cells.map((cell) => cell.padStart(11)).join("");
+    lines.push(`    ${each.name.padEnd(24)}${row}${mark(each.met)}`);
+  }
+  const within = memoryMaxMib === undefined ? undefined : memoryMib <= memoryMaxMib;
+  const most = memoryMaxMib === undefined ? "" : `, at most ${memoryMaxMib}`;
+  lines.push(`    peak memory above an empty process ${memoryMib} MiB${most}${mark(within)}`);
+  if (rate !== undefined) {
+    const reached = mark(rate.perSecond >= rate.asked);
+    lines.push(`    in all ${rate.perSecond} a second, at least ${rate.asked}${reached}`);
+  }
+  for (const note of report.notes) lines.push(`    ${note}`);
+  return `${lines.join("\n")}\n`;
+}
+
+/** How the median cycle grows with agents: the exponent of a power, fitted to the points. */
+export function exponent(reports: readonly PointReport[]): string {
+  const xs = reports.map(({ agents }) => Math.log(agents));
+  const ys = reports.map(({ phases }) => {
+    return Math.log(phases.find(({ name }) => name === "cycle")?.medianMs ?? 1);
+  });
+  const mean = (list: readonly number[]): number => list.reduce((a, b) => a + b, 0) / list.length;
+  const [mx, my] = [mean(xs), mean(ys)];
+  const above = mean(xs.map((x, i) => (x - mx) * ((ys[i] ?? 0) - my)));
+  const below = mean(xs.map((x) => (x - mx) ** 2));
+  return `  growth exponent in agents ${(above / below).toFixed(3)}\n`;
+}
