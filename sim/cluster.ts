@@ -5,6 +5,7 @@
 import { asId, type ClusterId, subjectsOf } from "#protocol";
 import { type CheckedWorld, type Checker, CHECKERS, type Violation } from "./checkers/index.ts";
 import {
+  FAULTS_NODE,
   type FaultTarget,
   type Member,
   type MemberRole,
@@ -119,11 +120,14 @@ export class SimCluster implements FaultTarget, CheckedWorld {
   }
 
   #heal(): void {
-    this.swarm.heal();
-    this.paths.healAll();
-    for (const broker of this.brokers) this.network.startBroker(broker);
-    for (const member of this.#members) member.restart();
-    this.world.record({ node: "faults", kind: "heal-all", summary: "" });
+    const { world } = this;
+    const healed = world.record({ node: FAULTS_NODE, kind: "heal", summary: "everything" });
+    world.because(healed, () => {
+      this.swarm.heal();
+      this.paths.healAll();
+      for (const broker of this.brokers) this.network.startBroker(broker);
+      for (const member of this.#members) member.restart();
+    });
   }
 
   #populate(around: Around): void {

@@ -74,8 +74,10 @@ export class ClusterMember implements Member {
     this.#wanted = true;
     if (this.node.up) return;
     this.starts += 1;
-    this.#record("up", `start ${this.starts}`);
-    this.node.start(() => this.#supervise(this.#ports()));
+    const { world } = this.#around;
+    world.because(this.#record("up", `start ${this.starts}`), () =>
+      this.node.start(() => this.#supervise(this.#ports())),
+    );
   }
 
   restart(): void {
@@ -97,9 +99,8 @@ export class ClusterMember implements Member {
 
   #down(why: string): void {
     if (!this.node.up) return;
-    this.#record("down", why);
     this.#launcher = undefined;
-    this.node.crash();
+    this.#around.world.because(this.#record("down", why), () => this.node.crash());
   }
 
   /** As the daemon does: a successor in the same process, and the process ends with the last. */
@@ -163,7 +164,7 @@ export class ClusterMember implements Member {
     };
   }
 
-  #record(kind: string, summary: string): void {
-    this.#around.world.record({ node: this.name, kind, summary });
+  #record(kind: string, summary: string): number {
+    return this.#around.world.record({ node: this.name, kind, summary });
   }
 }

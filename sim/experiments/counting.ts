@@ -6,6 +6,7 @@ import type { Happening, Recorder } from "../kernel/world.ts";
 import type { Observation } from "../observation.ts";
 
 export class Counting implements Recorder {
+  readonly keeps = false;
   readonly kinds = new Map<string, number>();
   #count = 0;
 
@@ -13,6 +14,21 @@ export class Counting implements Recorder {
     this.kinds.set(kind, (this.kinds.get(kind) ?? 0) + 1);
     this.#count += 1;
     return this.#count;
+  }
+
+  reserve(): number {
+    this.#count += 1;
+    return this.#count;
+  }
+
+  fill(_nowMs: number, happening: Happening | undefined): void {
+    if (happening === undefined) this.#count -= 1;
+    else this.kinds.set(happening.kind, (this.kinds.get(happening.kind) ?? 0) + 1);
+  }
+
+  /** Effects explain records, and none are kept. */
+  effect(): void {
+    return;
   }
 
   observe(observation: Observation): void {

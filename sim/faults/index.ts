@@ -12,6 +12,8 @@ export const FAULTS: readonly Fault[] = [...PROCESS_FAULTS, ...NETWORK_FAULTS, .
 
 /** Faults that may be under way at once; more would only be noise. */
 export const FAULTS_AT_ONCE_MAX = 3;
+/** Faults are records of a node of that name. */
+export const FAULTS_NODE = "faults";
 
 export interface SwarmOptions {
   /** Mean time between two faults. */
@@ -120,20 +122,23 @@ export class Swarm {
     const [low, high] = fault.lastsMs;
     const drawnMs = chance.between(low, high);
     const lastsMs = givenMs ?? drawnMs;
-    const applied = fault.apply(this.#target, chance);
-    if (applied === undefined) return false;
     const { name } = fault;
+    const { n, result: applied } = this.#world.account(
+      () => fault.apply(this.#target, chance),
+      (done) => done && { node: FAULTS_NODE, kind: "fault", summary: `${name} ${done.target}` },
+    );
+    if (applied === undefined) return false;
     const { target } = applied;
     this.applied.push({ atMs: this.#world.nowMs, name, lastsMs, draw, target });
     this.counts.set(name, (this.counts.get(name) ?? 0) + 1);
-    this.#world.record({ node: "faults", kind: name, summary: target });
     this.#observe({ what: "fault", name, target });
     const healing = applied.heal;
     if (healing === undefined) return true;
     const heal = (): void => {
       if (!this.#open.delete(heal)) return;
-      healing();
-      this.#world.record({ node: "faults", kind: "heal", summary: `${name} ${target}` });
+      const summary = `${name} ${target}`;
+      const healed = this.#world.record({ node: FAULTS_NODE, kind: "heal", summary, cause: n });
+      this.#world.because(healed, healing);
     };
     this.#open.add(heal);
     this.#world.after(lastsMs, heal);

@@ -7,6 +7,8 @@ export interface Entry {
   readonly atMs: number;
   readonly sequence: number;
   readonly run: () => void;
+  /** Number of the record because of which it was put in. */
+  readonly cause: number;
 }
 
 function before(one: Entry, other: Entry): boolean {

@@ -23,16 +23,28 @@ export function ticks(ms: number): number {
 }
 
 type Run = () => void;
+/** Told that what was under way is lost, and why. */
+export type Lost = (why: string) => void;
+
+/** What waits to be run, and the record because of which it does. */
+interface Work {
+  readonly run: Run;
+  readonly cause: number;
+}
 
 /** What a node needs of the world around it. */
 export interface Surroundings {
   readonly nowMs: number;
   readonly wallBeginMs: number;
+  /** Number of the record that the world is at work on. */
+  cause: number;
   at(atMs: number, run: Run): void;
   after(inMs: number, run: Run): void;
   /** How many of `most` waiting messages one read brings. */
   batch(most: number): number;
   uncaught(node: SimNode, error: unknown): void;
+  /** Called after each turn. */
+  readonly onTurn: ((node: SimNode) => void) | undefined;
 }
 
 export interface SimTimer {
@@ -47,17 +59,15 @@ export class SimNode {
   up = false;
   /** Factor on every price; a slow machine has more than 1. */
   slowness = 1;
-  /** Number of the record that the turn in hand works on: the cause of what it does. */
-  cause = 0;
   #halted: "pause" | "suspend" | undefined;
   #haltedAtMs = 0;
   #busyUntilMs = 0;
   #spentMs = 0;
   #inTurn = false;
   #waking = false;
-  readonly #soon = new Fifo<Run>();
-  readonly #due = new Fifo<Run>();
-  readonly #mail = new Fifo<Run>();
+  readonly #soon = new Fifo<Work>();
+  readonly #due = new Fifo<Work>();
+  readonly #mail = new Fifo<Work & { readonly lost: Lost | undefined }>();
   #downListeners: Run[] = [];
   /** Monotonic time runs at `#rate` since `#anchorMs`, where it showed `#shownMs`. */
   #rate = 1;
@@ -117,8 +127,7 @@ export class SimNode {
     this.up = true;
     this.#halted = undefined;
     this.#busyUntilMs = this.#world.nowMs;
-    this.#soon.push(boot);
-    this.#wake();
+    this.soon(boot);
   }
 
   /** Ends the life at once: memory, timers and unread mail are gone. */
@@ -127,7 +136,10 @@ export class SimNode {
     this.life += 1;
     this.up = false;
     this.#halted = undefined;
-    for (const lane of [this.#soon, this.#due, this.#mail]) lane.clear();
+    this.#soon.clear();
+    this.#due.clear();
+    for (let mail = this.#mail.shift(); mail; mail = this.#mail.shift())
+      mail.lost?.("unread when the process ended");
     const listeners = this.#downListeners;
     this.#downListeners = [];
     for (const listener of listeners) listener();
@@ -166,7 +178,7 @@ export class SimNode {
 
   /** Runs after the turn in hand, before timers and mail. */
   soon(run: Run): void {
-    this.#soon.push(run);
+    this.#soon.push({ run, cause: this.#world.cause });
     this.#wake();
   }
 
@@ -180,9 +192,10 @@ export class SimNode {
       const missing = dueMs - this.monotonicMs();
       // A suspended or slow clock is not there yet.
       if (missing > 0) return this.#world.after(Math.max(ticks(missing / this.#rate), 1), arrive);
-      this.#due.push(() => {
+      const due = (): void => {
         if (live) run();
-      });
+      };
+      this.#due.push({ run: due, cause: this.#world.cause });
       this.#wake();
     };
     const inTrueMs = this.#rate === 1 ? dueMs - this.monotonicMs() : inMs / this.#rate;
@@ -194,12 +207,15 @@ export class SimNode {
     };
   }
 
-  /** Something reaches the node's sockets at `atMs`; read when the node comes to it. */
-  arrive(atMs: number, run: Run): void {
+  /**
+   * Something reaches the node's sockets at `atMs`; read when the node comes to it.
+   * @param lost told why when the node's life ends before.
+   */
+  arrive(atMs: number, run: Run, lost?: Lost): void {
     const life = this.life;
     this.#world.at(atMs, () => {
-      if (life !== this.life) return;
-      this.#mail.push(run);
+      if (life !== this.life) return lost?.("the process has ended");
+      this.#mail.push({ run, cause: this.#world.cause, lost });
       this.#wake();
     });
   }
@@ -223,15 +239,19 @@ export class SimNode {
     this.#inTurn = true;
     this.#spentMs = PRICE_MS.turn;
     const life = this.life;
-    const run = this.#soon.shift() ?? this.#due.shift();
+    const work = this.#soon.shift() ?? this.#due.shift();
     try {
-      if (run !== undefined) run();
-      else this.#read(life);
+      if (work === undefined) this.#read(life);
+      else {
+        this.#world.cause = work.cause;
+        work.run();
+      }
     } catch (error) {
       this.#world.uncaught(this, error);
     }
     this.#busyUntilMs = this.localMs;
     this.#inTurn = false;
+    this.#world.onTurn?.(this);
     this.#wake();
   }
 
@@ -241,7 +261,10 @@ export class SimNode {
     let count = most > 1 ? this.#world.batch(most) : most;
     for (; count > 0 && life === this.life; count--) {
       this.charge(PRICE_MS.mail);
-      this.#mail.shift()?.();
+      const mail = this.#mail.shift();
+      if (mail === undefined) return;
+      this.#world.cause = mail.cause;
+      mail.run();
     }
   }
 }

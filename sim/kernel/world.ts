@@ -3,7 +3,7 @@
  * seed, the nodes and the trace; knows nothing of buses, disks or actors.
  */
 import { Fifo } from "./fifo.ts";
-import { Heap } from "./heap.ts";
+import { type Entry, Heap } from "./heap.ts";
 import { SimNode, type Surroundings, TICK_MS, ticks } from "./node.ts";
 import { type Chance, type DrawListener, Seed } from "./prng.ts";
 
@@ -19,13 +19,22 @@ export interface Happening {
   readonly summary: string;
   /** Where it came from; empty where it began here. */
   readonly from?: string;
-  /** Number of the record that brought it about; 0 for none. */
+  /** Number of the record that brought it about; absent: the one that the world is at work on. */
   readonly cause?: number;
 }
 
-/** Where happenings are written down; answers with the number of the record. */
+/** Where happenings are written down. */
 export interface Recorder {
-  record(nowMs: number, happening: Happening): number;
+  /** Whether records are kept to be read; explaining them is worth the time only then. */
+  readonly keeps: boolean;
+  /** Answers with the number of the record. */
+  record(nowMs: number, happening: Happening, cause: number): number;
+  /** The number of a record that is told by `fill`; what is recorded meanwhile waits for it. */
+  reserve(): number;
+  /** Undefined: there was nothing to tell, nor was anything recorded meanwhile. */
+  fill(nowMs: number, happening: Happening | undefined, cause: number): void;
+  /** Adds to what record `n` brought about. */
+  effect(n: number, text: string): void;
 }
 
 export interface WorldOptions {
@@ -38,6 +47,11 @@ export interface WorldOptions {
 
 export class World implements Surroundings {
   nowMs = 0;
+  /**
+   * Number of the record that the world is at work on. Whatever is put into the calendar now
+   * happens because of it, so causes need no bookkeeping anywhere else.
+   */
+  cause = 0;
   readonly wallBeginMs = WALL_BEGIN_MS;
   readonly seed: Seed;
   /** Events run so far. */
@@ -46,7 +60,7 @@ export class World implements Surroundings {
   onUncaught: ((node: SimNode, error: unknown) => void) | undefined;
   readonly #heap = new Heap();
   /** What is to run at the present instant: it comes after what the calendar has for it. */
-  readonly #present = new Fifo<() => void>();
+  readonly #present = new Fifo<Pick<Entry, "run" | "cause">>();
   readonly #nodes = new Map<string, SimNode>();
   readonly #recorder: Recorder;
   readonly #batches: Chance;
@@ -55,6 +69,8 @@ export class World implements Surroundings {
   #instantMs = -1;
   #instantEvents = 0;
   #stopped = false;
+  /** Called after each turn of a node. */
+  onTurn: ((node: SimNode) => void) | undefined;
 
   constructor(options: WorldOptions) {
     this.seed = new Seed(options.seed, options.heard ?? (() => undefined));
@@ -86,8 +102,9 @@ export class World implements Surroundings {
 
   /** Runs at true time `atMs`, whoever is up. */
   at(atMs: number, run: () => void): void {
-    if (atMs <= this.nowMs) this.#present.push(run);
-    else this.#heap.push({ atMs, sequence: this.#sequence++, run });
+    const { cause } = this;
+    if (atMs <= this.nowMs) this.#present.push({ run, cause });
+    else this.#heap.push({ atMs, sequence: this.#sequence++, run, cause });
   }
 
   after(inMs: number, run: () => void): void {
@@ -96,7 +113,42 @@ export class World implements Surroundings {
 
   /** Writes down what happens; answers with the number of the record. */
   record(happening: Happening): number {
-    return this.#recorder.record(this.nowMs, happening);
+    return this.#recorder.record(this.nowMs, happening, happening.cause ?? this.cause);
+  }
+
+  /** Whether records are kept to be read, so that it is worth while to explain them. */
+  get keeps(): boolean {
+    return this.#recorder.keeps;
+  }
+
+  /** Adds to what the record that the world is at work on brought about. */
+  effect(text: string): void {
+    if (this.#recorder.keeps && this.cause > 0) this.#recorder.effect(this.cause, text);
+  }
+
+  /** Does `run` because of record `cause`. */
+  because<Result>(cause: number, run: () => Result): Result {
+    const before = this.cause;
+    this.cause = cause;
+    try {
+      return run();
+    } finally {
+      this.cause = before;
+    }
+  }
+
+  /**
+   * Writes down what `run` did, before all that came of it; nothing when `tell` has nothing.
+   * Answers with the number of the record too.
+   */
+  account<Result>(
+    run: () => Result,
+    tell: (result: Result) => Happening | undefined,
+  ): { readonly n: number; readonly result: Result } {
+    const n = this.#recorder.reserve();
+    const result = this.because(n, run);
+    this.#recorder.fill(this.nowMs, tell(result), this.cause);
+    return { n, result };
   }
 
   /** How many of `most` waiting messages one read brings. */
@@ -116,7 +168,7 @@ export class World implements Surroundings {
 
   uncaught(node: SimNode, error: unknown): void {
     const text = error instanceof Error ? error.message : String(error);
-    this.record({ node: node.name, kind: "uncaught", summary: text, cause: node.cause });
+    this.record({ node: node.name, kind: "uncaught", summary: text });
     if (this.onUncaught === undefined) throw error;
     this.onUncaught(node, error);
   }
@@ -125,17 +177,19 @@ export class World implements Surroundings {
   runUntil(untilMs: number): void {
     for (;;) {
       if (this.#stopped) return;
-      const run = this.#next(untilMs);
-      if (run === undefined) break;
+      const next = this.#next(untilMs);
+      if (next === undefined) break;
       this.#guard(this.nowMs);
       this.events += 1;
-      run();
+      this.cause = next.cause;
+      next.run();
     }
+    this.cause = 0;
     this.nowMs = Math.max(this.nowMs, untilMs);
   }
 
   /** The next event, and the time of it as the present; undefined: none comes until then. */
-  #next(untilMs: number): (() => void) | undefined {
+  #next(untilMs: number): Pick<Entry, "run" | "cause"> | undefined {
     const next = this.#heap.peek();
     if (this.#present.length > 0 && (next === undefined || next.atMs > this.nowMs)) {
       return this.nowMs > untilMs ? undefined : this.#present.shift();
@@ -143,7 +197,7 @@ export class World implements Surroundings {
     if (next === undefined || next.atMs > untilMs) return undefined;
     this.#heap.pop();
     this.nowMs = next.atMs;
-    return next.run;
+    return next;
   }
 
   #guard(atMs: number): void {

@@ -18,6 +18,8 @@ export interface Packet {
   readonly subject: string;
   readonly data: Uint8Array;
   readonly reply: string | undefined;
+  /** Name of the node that published it. */
+  readonly from: string;
   /** Number of the trace's record of its publication. */
   readonly cause: number;
 }
@@ -25,6 +27,7 @@ export interface Packet {
 /** What the broker sees of a client's connection. */
 export interface BrokerClient {
   readonly clientId: string;
+  readonly nodeName: string;
   /** Answers to its requests arrive below this subject. */
   readonly inbox: string;
   readonly down: Pipe;
@@ -37,6 +40,11 @@ export interface BrokerClient {
   /** The broker ends the connection. */
   cutOff(why: string): void;
 }
+
+/** Told of a message that `node` does not get, and why. */
+export type TellLost = (packet: Packet, node: string, why: string) => void;
+
+export const NOBODY = "nobody listens";
 
 /** Rates per million deliveries of what real NATS never does. */
 export interface Hostility {
@@ -54,6 +62,7 @@ export class Broker {
   readonly #paths: Paths;
   readonly #chance: Chance;
   readonly #hostility: Hostility;
+  readonly #lost: TellLost;
   up = true;
   readonly clients = new Map<string, BrokerClient>();
   readonly #inboxes = new Map<string, BrokerClient>();
@@ -63,13 +72,20 @@ export class Broker {
 
   constructor(
     name: string,
-    parts: { world: World; paths: Paths; chance: Chance; hostility: Hostility },
+    parts: {
+      readonly world: World;
+      readonly paths: Paths;
+      readonly chance: Chance;
+      readonly hostility: Hostility;
+      readonly lost: TellLost;
+    },
   ) {
     this.name = name;
     this.#world = parts.world;
     this.#paths = parts.paths;
     this.#chance = parts.chance;
     this.#hostility = parts.hostility;
+    this.#lost = parts.lost;
   }
 
   /** Opens the routes to all `others`; called at the start and when a broker returns. */
@@ -117,10 +133,20 @@ export class Broker {
     if (wantsResponder && packet.reply !== undefined && !this.#anybody(packet.subject)) {
       return from.noResponders(packet.reply);
     }
-    this.deliver(packet);
+    let heard = this.deliver(packet);
     for (const { to, pipe } of this.#routes) {
-      if (to.wants(packet.subject)) pipe.send(this.#world.nowMs, () => to.deliver(packet));
+      if (!to.wants(packet.subject)) continue;
+      heard = true;
+      pipe.send(
+        this.#world.nowMs,
+        () => {
+          if (!to.deliver(packet))
+            this.#lost(packet, to.name, to.up ? NOBODY : "the broker is down");
+        },
+        (why) => this.#lost(packet, to.name, why),
+      );
     }
+    if (!heard) this.#lost(packet, this.name, NOBODY);
   }
 
   /** Whether somebody connected here wants it. */
@@ -128,14 +154,17 @@ export class Broker {
     return this.#inboxOwner(subject) !== undefined || this.#interest.matches(subject).length > 0;
   }
 
-  /** To every matching subscription of our own clients. */
-  deliver(packet: Packet): void {
-    if (!this.up) return;
+  /** To every matching subscription of our own clients; false: there is none. */
+  deliver(packet: Packet): boolean {
+    if (!this.up) return false;
     const owner = this.#inboxOwner(packet.subject);
-    if (owner !== undefined) return this.#send(owner, 0, packet);
-    for (const { client, sid } of this.#interest.matches(packet.subject)) {
-      this.#send(client, sid, packet);
+    if (owner !== undefined) {
+      this.#send(owner, 0, packet);
+      return true;
     }
+    const matches = this.#interest.matches(packet.subject);
+    for (const { client, sid } of matches) this.#send(client, sid, packet);
+    return matches.length > 0;
   }
 
   #anybody(subject: string): boolean {
@@ -152,7 +181,7 @@ export class Broker {
 
   #send(client: BrokerClient, sid: number, packet: Packet): void {
     const rates = this.#hostility;
-    if (this.#chance.chance(rates.drop)) return;
+    if (this.#chance.chance(rates.drop)) return this.#lost(packet, client.nodeName, "dropped");
     this.#put(client, sid, packet, this.#chance.chance(rates.reorder));
     if (this.#chance.chance(rates.duplicate)) this.#put(client, sid, packet, true);
     if (rates.replayOld > 0) this.#replay({ client, sid, packet });
@@ -162,13 +191,16 @@ export class Broker {
     const bytes = packet.data.length + MESSAGE_OVERHEAD_BYTES;
     if (client.pendingBytes + bytes > BROKER_PENDING_BYTES_MAX) {
       this.remove(client);
+      this.#lost(packet, client.nodeName, "slow consumer");
       return client.cutOff("slow consumer");
     }
     client.pendingBytes += bytes;
     const arrive = () => client.receive(sid, packet);
-    if (!outOfOrder) return client.down.send(this.#world.nowMs, arrive);
+    const lost = (why: string) => this.#lost(packet, client.nodeName, why);
+    if (!outOfOrder) return client.down.send(this.#world.nowMs, arrive, lost);
     this.#world.after(this.#chance.exponential(50), () => {
-      if (!client.down.broken) arrive();
+      if (client.down.broken) lost("the connection broke");
+      else arrive();
     });
   }
 

@@ -13,7 +13,7 @@ import type {
 } from "#runtime";
 import { BUS_PAYLOAD_BYTES_MAX } from "#runtime";
 import { bytesHash } from "../kernel/digest.ts";
-import { PRICE_MS, type SimNode, type SimTimer } from "../kernel/node.ts";
+import { type Lost, PRICE_MS, type SimNode, type SimTimer } from "../kernel/node.ts";
 import type { Broker, BrokerClient, Packet } from "./broker.ts";
 import { packetBytes } from "./broker.ts";
 import type { Chance } from "../kernel/prng.ts";
@@ -32,6 +32,8 @@ export interface BusObserver {
   published(node: SimNode, packet: Packet): void;
   /** The node's callback is about to be called with it. */
   delivered(node: SimNode, packet: Packet): void;
+  /** Record `n` says that a message is lost; `cause` is the record of its publication. */
+  lost?(n: number, cause: number): void;
 }
 
 /** What a client needs of the network that it is part of. */
@@ -42,6 +44,7 @@ export interface BusSide {
   readonly brokers: readonly Broker[];
   readonly observers: readonly BusObserver[];
   gone(client: BusClient): void;
+  lost(packet: Packet, node: string, why: string): void;
 }
 
 export interface BusClientOptions {
@@ -219,31 +222,38 @@ export class BusClient implements Bus {
       this.throwing -= 1;
       throw new Error("the bus threw");
     }
-    if (!SUBJECT.test(subject)) return this.#drop("subject-invalid");
-    if (data.length > BUS_PAYLOAD_BYTES_MAX) return this.#drop("payload-too-large");
+    if (!SUBJECT.test(subject)) return this.#drop("subject-invalid", subject);
+    if (data.length > BUS_PAYLOAD_BYTES_MAX) return this.#drop("payload-too-large", subject);
     const link = this.#link;
-    if (this.#closed || !this.#told || link === undefined) return this.#drop("disconnected");
+    if (this.#closed || !this.#told || link === undefined) {
+      return this.#drop("disconnected", subject);
+    }
     if (this.#permissions !== undefined && !this.#permissions.mayPublish(subject)) {
       this.#node.soon(() => this.#tell({ kind: "forbidden", subject }));
-      return this.#drop("forbidden");
+      return this.#drop("forbidden", subject);
     }
     const copy = data.slice();
     const cause = this.#network.world.record({
       node: this.#node.name,
       kind: "send",
       summary: `${subject} ${copy.length} ${bytesHash(copy).toString(16)}`,
-      cause: this.#node.cause,
     });
-    const packet: Packet = { subject, data: copy, reply, cause };
+    const packet: Packet = { subject, data: copy, reply, from: this.#node.name, cause };
     for (const observer of this.#network.observers) observer.published(this.#node, packet);
-    link.up.send(this.#node.localMs, () => {
+    const lost = (why: string): void => this.#network.lost(packet, link.broker.name, why);
+    const arrive = (): void => {
       if (link.broker.up) link.broker.publish(link.client, packet, ask);
-    });
+      else lost("the broker is down");
+    };
+    link.up.send(this.#node.localMs, arrive, lost);
     return "sent";
   }
 
-  #drop(reason: string): "dropped" {
+  #drop(reason: string, subject: string): "dropped" {
     this.#dropped.set(reason, (this.#dropped.get(reason) ?? 0) + 1);
+    const { name } = this.#node;
+    const summary = `${subject} ${reason}`;
+    this.#network.world.record({ node: name, kind: "lost", summary, from: name });
     return "dropped";
   }
 
@@ -258,28 +268,28 @@ export class BusClient implements Bus {
   // Receiving ----------------------------------------------------------------------------------
 
   /** In a turn of the node, if this connection's owner still lives then. */
-  #arrive(run: () => void): void {
-    if (this.#life !== this.#node.life) return;
-    this.#node.arrive(this.#network.world.nowMs, () => {
-      if (!this.#closed) run();
-    });
+  #arrive(run: () => void, lost?: Lost): void {
+    if (this.#life !== this.#node.life) return lost?.("the process has ended");
+    const read = (): void => {
+      if (this.#closed) lost?.("the connection is closed");
+      else run();
+    };
+    this.#node.arrive(this.#network.world.nowMs, read, lost);
   }
 
   #read(link: Link, sid: number, packet: Packet): void {
     link.client.pendingBytes -= packetBytes(packet);
-    if (link !== this.#link) return;
+    const { name } = this.#node;
+    if (link !== this.#link) return this.#network.lost(packet, name, "the connection broke");
     const message: BusMessage = {
       subject: packet.subject,
       data: packet.data,
       arrivedAtMs: this.#node.monotonicMs(),
       ...(packet.reply === undefined ? {} : { reply: packet.reply }),
     };
-    this.#node.cause = this.#network.world.record({
-      node: this.#node.name,
-      kind: "mail",
-      summary: packet.subject,
-      cause: packet.cause,
-    });
+    const { world } = this.#network;
+    const { subject: summary, from, cause } = packet;
+    world.cause = world.record({ node: name, kind: "mail", summary, from, cause });
     if (sid === 0) return this.#answer(packet.subject, { kind: "reply", message });
     const sub = this.#subs.get(sid);
     if (sub === undefined) return;
@@ -334,14 +344,18 @@ export class BusClient implements Bus {
   #brokerSide(broker: Broker, up: Pipe, down: Pipe): BrokerClient {
     const client: BrokerClient = {
       clientId: this.#id,
+      nodeName: this.#node.name,
       inbox: this.#inbox,
       down,
       pendingBytes: 0,
-      receive: (sid, packet) =>
+      receive: (sid, packet) => {
+        const lost = (why: string): void => this.#network.lost(packet, this.#node.name, why);
         this.#arrive(() => {
-          if (this.#link?.client === client) this.#read(this.#link, sid, packet);
-          else client.pendingBytes -= packetBytes(packet);
-        }),
+          if (this.#link?.client === client) return this.#read(this.#link, sid, packet);
+          client.pendingBytes -= packetBytes(packet);
+          lost("the connection broke");
+        }, lost);
+      },
       noResponders: (reply) =>
         down.send(this.#network.world.nowMs, () =>
           this.#arrive(() => this.#answer(reply, { kind: "no-responders" })),

@@ -6,7 +6,7 @@
 import type { SimNode } from "../kernel/node.ts";
 import type { Chance } from "../kernel/prng.ts";
 import type { World } from "../kernel/world.ts";
-import { Broker, type Hostility, PEACE } from "./broker.ts";
+import { Broker, type Hostility, NOBODY, type Packet, PEACE } from "./broker.ts";
 import { BusClient, type BusObserver, type BusPermissions, type BusSide } from "./bus-client.ts";
 import type { Paths } from "./paths.ts";
 
@@ -45,7 +45,14 @@ export class BusNetwork implements BusSide {
     this.chance = world.seed.stream("net");
     this.hostility = { ...(options.profile === "hostile" ? HOSTILE : PEACE) };
     this.brokers = options.brokers.map(
-      (name) => new Broker(name, { world, paths, chance: this.chance, hostility: this.hostility }),
+      (name) =>
+        new Broker(name, {
+          world,
+          paths,
+          chance: this.chance,
+          hostility: this.hostility,
+          lost: (packet, node, why) => this.lost(packet, node, why),
+        }),
     );
     this.#reroute();
   }
@@ -64,6 +71,13 @@ export class BusNetwork implements BusSide {
     const client = new BusClient(this, node, { id, inbox, permissions });
     this.clients.add(client);
     return client;
+  }
+
+  /** `node` does not get a message. What is said to whoever listens may find nobody. */
+  lost({ subject, from, cause }: Packet, node: string, why: string): void {
+    if (why === NOBODY && subject.includes(".event.")) return;
+    const n = this.world.record({ node, kind: "lost", summary: `${subject} ${why}`, from, cause });
+    for (const observer of this.observers) observer.lost?.(n, cause);
   }
 
   gone(client: BusClient): void {

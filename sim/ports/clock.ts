@@ -56,12 +56,7 @@ class SimLogger implements Logger {
     const all = Object.entries({ ...this.#fields, ...fields });
     const text = all.map(([key, value]) => ` ${key}=${String(value)}`).join("");
     const summary = `${level} ${sentence}${text}`;
-    this.#world.record({
-      node: this.#node.name,
-      kind: "log",
-      summary,
-      cause: this.#node.cause,
-    });
+    this.#world.record({ node: this.#node.name, kind: "log", summary });
   }
 
   child(fields: LogFields): Logger {

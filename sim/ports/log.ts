@@ -167,7 +167,7 @@ export class SimLog implements Log {
       this.#head = undefined;
       if (this.#closed) continue;
       const text = outcome.kind === "committed" ? `@${outcome.position}` : "";
-      this.#node.cause = this.#cluster.world.record({
+      this.#cluster.world.cause = this.#cluster.world.record({
         node: this.#node.name,
         kind: "append",
         summary: `${outcome.kind}${text}`,

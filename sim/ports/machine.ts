@@ -104,12 +104,14 @@ export class SimMachine {
     };
     const container = new SimContainer(plan, pids, this.world.nowMs);
     this.containers.set(plan.containerId, container);
-    this.#record("start", `${plan.containerId} ${plan.argv.join(" ")}`);
+    const started = this.#record("start", `${plan.containerId} ${plan.argv.join(" ")}`);
     for (const observer of this.observers) observer.started(this, container);
-    if (program === undefined) this.world.after(TICK_MS, () => this.#act(container, script, 0));
-    else {
+    this.world.because(started, () => {
+      if (program === undefined) {
+        return this.world.after(TICK_MS, () => this.#act(container, script, 0));
+      }
       container.program = program(plan, ({ code, signal }) => this.#end(container, code, signal));
-    }
+    });
     return container;
   }
 
@@ -208,13 +210,15 @@ export class SimMachine {
     };
     container.exit = exit;
     const how = code === null ? `signal ${String(signal)}` : `code ${code}`;
-    this.#record("exit", `${exit.containerId} ${how}`);
+    const ended = this.#record("exit", `${exit.containerId} ${how}`);
     for (const observer of this.observers) observer.ended(this, container);
-    for (const listener of [...this.#exitListeners]) listener(exit);
+    this.world.because(ended, () => {
+      for (const listener of [...this.#exitListeners]) listener(exit);
+    });
   }
 
-  #record(kind: string, summary: string): void {
-    this.world.record({ node: this.name, kind, summary });
+  #record(kind: string, summary: string): number {
+    return this.world.record({ node: this.name, kind, summary });
   }
 }
 

@@ -4,7 +4,7 @@
  * makes it wait and a healed one delivers late. Knows no broker and no message.
  */
 import { Fifo } from "../kernel/fifo.ts";
-import { TICK_MS, ticks } from "../kernel/node.ts";
+import { type Lost, TICK_MS, ticks } from "../kernel/node.ts";
 import type { Chance } from "../kernel/prng.ts";
 import type { World } from "../kernel/world.ts";
 
@@ -17,8 +17,15 @@ export interface Delay {
 export const LAN_DELAY: Delay = { floorMs: 0.1, meanMs: 0.25 };
 /** After a heal, TCP's next retransmission comes within this. */
 const RETRANSMIT_MS_MAX = 200;
+const BROKEN = "the connection broke";
 
 type Listener = () => void;
+
+/** Something under way: what happens when it arrives, and who is told when it never does. */
+interface Carried {
+  readonly deliver: () => void;
+  readonly lost: Lost | undefined;
+}
 
 export class Paths {
   readonly #world: World;
@@ -83,7 +90,7 @@ export class Pipe {
   readonly #to: string;
   readonly #chance: Chance;
   readonly #delay: Delay;
-  readonly #stalled = new Fifo<() => void>();
+  readonly #stalled = new Fifo<Carried>();
   #lastMs = 0;
   #broken = false;
   #unlisten: (() => void) | undefined;
@@ -101,28 +108,31 @@ export class Pipe {
     return this.#broken;
   }
 
-  /** `deliver` runs when what departs at `departMs` arrives, after everything sent before. */
-  send(departMs: number, deliver: () => void): void {
-    if (this.#broken) return;
+  /**
+   * `deliver` runs when what departs at `departMs` arrives, after everything sent before.
+   * @param lost told when the pipe breaks before.
+   */
+  send(departMs: number, deliver: () => void, lost?: Lost): void {
+    if (this.#broken) return lost?.(BROKEN);
     const extra = this.#paths.slow.get(`${this.#from}>${this.#to}`);
     let delayMs = this.#delay.floorMs + this.#chance.exponential(this.#delay.meanMs);
     if (extra !== undefined) delayMs += extra.floorMs + this.#chance.exponential(extra.meanMs);
     const atMs = Math.max(departMs + ticks(delayMs), this.#lastMs);
     this.#lastMs = atMs;
-    this.#world.at(atMs, () => this.#arrive(deliver));
+    this.#world.at(atMs, () => this.#arrive(deliver, lost));
   }
 
   /** What has not arrived never will. */
   break(): void {
     this.#broken = true;
-    this.#stalled.clear();
     this.#unlisten?.();
+    for (let next = this.#stalled.shift(); next; next = this.#stalled.shift()) next.lost?.(BROKEN);
   }
 
-  #arrive(deliver: () => void): void {
-    if (this.#broken) return;
+  #arrive(deliver: () => void, lost: Lost | undefined): void {
+    if (this.#broken) return lost?.(BROKEN);
     if (this.#stalled.length === 0 && !this.#paths.blocked(this.#from, this.#to)) return deliver();
-    this.#stalled.push(deliver);
+    this.#stalled.push({ deliver, lost });
     this.#unlisten ??= this.#paths.onChange(() => this.#healed());
   }
 
@@ -135,8 +145,8 @@ export class Pipe {
   /** In order: what stalled first arrives first, and later arrivals wait behind it. */
   #flush(): void {
     if (this.#broken || this.#paths.blocked(this.#from, this.#to)) return;
-    for (let deliver = this.#stalled.shift(); deliver; deliver = this.#stalled.shift()) {
-      deliver();
+    for (let next = this.#stalled.shift(); next; next = this.#stalled.shift()) {
+      next.deliver();
       if (this.#broken) return;
     }
     this.#unlisten?.();

@@ -6,6 +6,7 @@ import "./bus.cases.ts";
 import "./interest.cases.ts";
 import "./disk.cases.ts";
 import "./log.cases.ts";
+import "./trace.cases.ts";
 import "./contract-bus.cases.ts";
 import "./contract-storage.cases.ts";
 import "./launcher.cases.ts";
