@@ -144,6 +144,14 @@ export class Agents {
     this.#whitelist = hostnames === undefined ? undefined : new Set(hostnames);
   }
 
+  /** Takes over which of the agents are absent, and the whitelist. */
+  adoptPresence(other: Agents): void {
+    this.#whitelist = other.#whitelist;
+    for (const [agentId, slot] of other.#slots) {
+      this.#absent[this.slotOf(agentId)] = other.#absent[slot];
+    }
+  }
+
   setAbsence(slot: Slot, absence: Absence | undefined): void {
     this.#absent[slot] = absence;
   }
@@ -165,6 +173,10 @@ export class Agents {
     const traits = traitsOf(this.total(slot), capabilities, this.subject(slot).domain);
     this.#traits[slot] = traits;
     return traits;
+  }
+
+  capabilities(slot: Slot): ReadonlySet<string> {
+    return this.#at(this.#capabilities, slot);
   }
 
   setCapabilities(slot: Slot, capabilities: Iterable<string>): void {

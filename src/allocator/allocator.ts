@@ -15,22 +15,28 @@ import type {
   ExplainQuery,
   FrameworkSpec,
   OfferCandidate,
+  PlannedChange,
+  Reclaim,
   RefusalFilter,
   Shares,
   SubscriptionExplanation,
 } from "./contract.ts";
+import { Books } from "./books.ts";
 import { runCycle, type Surroundings } from "./cycle.ts";
 import { compileConstraints } from "./constraints.ts";
 import { abilitiesOf } from "./eligibility.ts";
 import { explain, explainAgent } from "./explain.ts";
 import { Filters } from "./filters.ts";
 import { type InverseOfferCandidate, InverseOffers, type Unavailability } from "./inverse.ts";
+import { Lending } from "./lending.ts";
+import { headroomOf, type Lend, lendOut, reclaimsOf } from "./loans.ts";
+import { fixedDraw, make, type Parts, replay } from "./plan.ts";
 import { checkQuota } from "./quota.ts";
 import { RecoveryPause } from "./recovery.ts";
 import { type Framework, newFramework, Roles, sortersOf, type Subscription } from "./roles.ts";
 import { type Quota, RoleTree } from "./role-tree.ts";
-import { chargeOf, partsByRole, Totals } from "./shares.ts";
-import { Strangers } from "./strangers.ts";
+import { partsByRole, Totals } from "./shares.ts";
+import { Touched } from "./touched.ts";
 import { sharesOf } from "./view.ts";
 
 /**
@@ -51,32 +57,38 @@ class HierarchicalAllocator implements Allocator {
   readonly #roles: Roles;
   readonly #filters: Filters<Subscription>;
   readonly #frameworks = new Map<FrameworkId, Framework>();
-  readonly #dirty = new Set<AgentId>();
-  /** All agents are touched: kept as one mark, since every new framework touches them. */
-  #allDirty = false;
-  readonly #strangers = new Strangers();
+  readonly #touched: Touched;
   readonly #refusals = new Map<PlacementReason, number>();
   readonly #inverse = new InverseOffers();
   readonly #pause = new RecoveryPause();
+  readonly #lending: Lending;
+  readonly #books: Books;
   readonly #around: Surroundings;
+  readonly #options: AllocatorOptions;
 
   constructor(options: AllocatorOptions) {
+    this.#options = options;
     this.#totals = new Totals(new ResourceNames(), options.fairnessExcluded ?? []);
     const tree = new RoleTree(this.#totals.names);
     this.#agents = new Agents(this.#totals, tree);
+    this.#touched = new Touched(this.#agents);
     this.#roles = new Roles(this.#totals, tree, sortersOf(options));
     this.#filters = new Filters(options.allocationIntervalMs);
+    this.#lending = new Lending(this.#totals.names);
+    this.#books = new Books(this.#parts);
     this.#around = {
       agents: this.#agents,
       roles: this.#roles,
       filters: this.#filters,
+      lending: this.#lending,
+      headroom: () => headroomOf(this.#around),
       rules: {
         filterGpuResources: options.filterGpuResources ?? true,
         region: options.region,
       },
       minAllocatable: options.minAllocatable,
-      random: options.random,
-      book: (slot, subscription, resources) => this.#offer(slot, subscription, resources),
+      arrangement: { placement: options.placement ?? "random", random: options.random },
+      book: (slot, subscription, resources) => this.#books.offer(slot, subscription, resources),
       count: (reason) => void this.#refusals.set(reason, (this.#refusals.get(reason) ?? 0) + 1),
     };
   }
@@ -85,15 +97,18 @@ class HierarchicalAllocator implements Allocator {
     const slot = this.#agents.add(agentId, spec);
     this.#pause.agentAdded();
     for (const [frameworkId, resources] of used ?? []) {
-      for (const [role, part] of partsByRole(resources)) this.#take(slot, frameworkId, role, part);
+      for (const [role, part] of partsByRole(resources)) {
+        this.#books.take(slot, frameworkId, role, part);
+      }
     }
-    this.#dirty.add(agentId);
+    this.#books.recognizeLoans(slot);
+    this.#touched.add(agentId);
   }
 
   updateAgent(agentId: AgentId, change: Partial<AgentSpec>): void {
     const agents = this.#agents;
     const slot = agents.slotOf(agentId);
-    if (change.total !== undefined) agents.setTotal(slot, change.total);
+    if (change.total !== undefined) this.#books.setTotal(slot, change.total);
     if (change.capabilities !== undefined) agents.setCapabilities(slot, change.capabilities);
     const { domain, hostname, attributes } = change;
     if (domain !== undefined) agents.change(slot, { domain });
@@ -105,19 +120,21 @@ class HierarchicalAllocator implements Allocator {
         this.#filters.dropAgent(agentId);
       }
     }
-    this.#dirty.add(agentId);
+    this.#touched.add(agentId);
   }
 
   removeAgent(agentId: AgentId): void {
     const slot = this.#agents.find(agentId);
     if (slot === undefined) return;
     for (const [frameworkId, resources] of [...this.#agents.holders(slot)]) {
-      for (const [role, part] of partsByRole(resources)) this.#give(slot, frameworkId, role, part);
+      for (const [role, part] of partsByRole(resources))
+        this.#books.give(slot, frameworkId, role, part);
     }
     this.#filters.dropAgent(agentId);
     this.#inverse.dropAgent(agentId);
+    this.#lending.dropAgent(agentId);
     this.#agents.remove(agentId);
-    this.#dirty.delete(agentId);
+    this.#touched.delete(agentId);
   }
 
   hasAgent(agentId: AgentId): boolean {
@@ -126,7 +143,7 @@ class HierarchicalAllocator implements Allocator {
 
   activateAgent(agentId: AgentId): void {
     this.#agents.setAbsence(this.#agents.slotOf(agentId), undefined);
-    this.#dirty.add(agentId);
+    this.#touched.add(agentId);
   }
 
   deactivateAgent(agentId: AgentId, why: "draining" | "agent-inactive" = "agent-inactive"): void {
@@ -141,7 +158,7 @@ class HierarchicalAllocator implements Allocator {
   updateUnavailability(agentId: AgentId, window: Unavailability | undefined): void {
     this.#agents.slotOf(agentId);
     this.#inverse.setWindow(agentId, window);
-    this.#dirty.add(agentId);
+    this.#touched.add(agentId);
   }
 
   inverseOffers(nowMs: number, onlyAgents?: Iterable<AgentId>): InverseOfferCandidate[] {
@@ -185,12 +202,7 @@ class HierarchicalAllocator implements Allocator {
     }
     const framework = newFramework(frameworkId, spec, active);
     this.#frameworks.set(frameworkId, framework);
-    for (const agentId of this.#strangers.take(frameworkId)) {
-      for (const [role, part] of partsByRole(this.held(frameworkId, agentId))) {
-        const charge = chargeOf(this.#totals.names, agentId, part);
-        this.#roles.chargeFramework(role, framework, charge);
-      }
-    }
+    this.#books.welcome(framework);
     if (this.#subscribeAll(framework) && active) this.requestAllocation();
   }
 
@@ -204,7 +216,7 @@ class HierarchicalAllocator implements Allocator {
     const served = this.#subscribeAll(framework);
     for (const subscription of [...framework.subscriptions.values()]) {
       if (spec.roles.includes(subscription.role.name)) continue;
-      this.#touch(this.#filters.dropClient(subscription));
+      this.#touched.addEach(this.#filters.dropClient(subscription));
       subscription.subscribed = false;
       this.#roles.refresh(subscription);
       this.#roles.leaveIfIdle(subscription);
@@ -216,12 +228,12 @@ class HierarchicalAllocator implements Allocator {
     const framework = this.#frameworks.get(frameworkId);
     if (framework === undefined) return;
     for (const subscription of [...framework.subscriptions.values()]) {
-      this.#touch(this.#filters.dropClient(subscription));
+      this.#touched.addEach(this.#filters.dropClient(subscription));
       this.#roles.leave(subscription);
     }
     this.#frameworks.delete(frameworkId);
     this.#inverse.dropFramework(frameworkId);
-    for (const slot of this.#agents.slots()) this.#noteStranger(slot, frameworkId);
+    for (const slot of this.#agents.slots()) this.#books.noteStranger(slot, frameworkId);
   }
 
   hasFramework(frameworkId: FrameworkId): boolean {
@@ -231,17 +243,17 @@ class HierarchicalAllocator implements Allocator {
   activateFramework(frameworkId: FrameworkId): void {
     const framework = this.#framework(frameworkId);
     framework.active = true;
-    if (this.#refreshAll(framework)) this.requestAllocation();
+    if (this.#roles.refreshAll(framework)) this.requestAllocation();
   }
 
   deactivateFramework(frameworkId: FrameworkId): void {
     const framework = this.#framework(frameworkId);
     framework.active = false;
     for (const subscription of framework.subscriptions.values()) {
-      this.#touch(this.#filters.dropClient(subscription));
+      this.#touched.addEach(this.#filters.dropClient(subscription));
     }
     this.#inverse.dropFramework(frameworkId);
-    this.#refreshAll(framework);
+    this.#roles.refreshAll(framework);
   }
 
   suppress(frameworkId: FrameworkId, roles?: readonly string[]): void {
@@ -255,7 +267,7 @@ class HierarchicalAllocator implements Allocator {
     let served = false;
     for (const subscription of this.#named(frameworkId, roles)) {
       subscription.suppressed = false;
-      this.#touch(this.#filters.dropClient(subscription));
+      this.#touched.addEach(this.#filters.dropClient(subscription));
       served = this.#roles.refresh(subscription) || served;
     }
     this.#inverse.dropRefusals(frameworkId);
@@ -289,6 +301,32 @@ class HierarchicalAllocator implements Allocator {
     return node === undefined ? Quantities.EMPTY : tree.consumed(node);
   }
 
+  setLending(role: string, lends: boolean): void {
+    this.#lending.set(role, lends);
+    this.requestAllocation();
+  }
+
+  lends(role: string): boolean {
+    return this.#lending.has(role);
+  }
+
+  reclaims(nowMs: number): readonly Reclaim[] {
+    this.#touched.addEach(this.#filters.expire(nowMs));
+    return this.#pause.isOn(nowMs) ? [] : reclaimsOf(this.#around);
+  }
+
+  offerTimedOut(frameworkId: FrameworkId): void {
+    const framework = this.#frameworks.get(frameworkId);
+    if (framework !== undefined) framework.hoarding ??= { offer: undefined };
+  }
+
+  offerAnswered(frameworkId: FrameworkId): void {
+    const framework = this.#frameworks.get(frameworkId);
+    if (framework?.hoarding === undefined) return;
+    framework.hoarding = undefined;
+    this.requestAllocation();
+  }
+
   recoverResources(
     frameworkId: FrameworkId,
     agentId: AgentId,
@@ -299,14 +337,14 @@ class HierarchicalAllocator implements Allocator {
     const slot = this.#agents.find(agentId);
     if (slot === undefined || resources.isEmpty) return;
     for (const [role, part] of partsByRole(resources)) {
-      this.#give(slot, frameworkId, role, part);
+      this.#books.give(slot, frameworkId, role, part);
       if (filter === undefined) continue;
       const subscription = this.#frameworks.get(frameworkId)?.subscriptions.get(role);
       if (subscription === undefined || !subscription.framework.active) continue;
       const refused = { resources: part.unallocate(), refuseMs: filter.refuseMs, nowMs };
       this.#filters.add(subscription, agentId, refused);
     }
-    this.#dirty.add(agentId);
+    this.#touched.add(agentId);
   }
 
   updateAllocation(
@@ -316,46 +354,37 @@ class HierarchicalAllocator implements Allocator {
     conversions: readonly Conversion[],
   ): void {
     const slot = this.#agents.slotOf(agentId);
-    const framework = this.#frameworks.get(frameworkId);
-    for (const { consumed, converted } of conversions) {
-      const gone = consumed.unallocate();
-      const come = converted.unallocate();
-      this.#agents.convertHeld(slot, frameworkId, gone.allocate(role), come.allocate(role));
-      // An agent has one of each shared resource, however many copies are held.
-      const total = this.#agents.total(slot).subtract(gone).add(come).singleCopies();
-      this.#agents.setTotal(slot, total);
-      this.#roles.convert(role, framework, {
-        gone: chargeOf(this.#totals.names, agentId, gone),
-        come: chargeOf(this.#totals.names, agentId, come),
-      });
-    }
-    this.#dirty.add(agentId);
+    this.#books.convertHeld(slot, { frameworkId, role }, conversions);
+    this.#touched.add(agentId);
   }
 
   updateAvailable(agentId: AgentId, conversions: readonly Conversion[]): boolean {
     const slot = this.#agents.slotOf(agentId);
-    let free = this.#agents.free(slot);
-    let total = this.#agents.total(slot);
-    for (const { consumed, converted } of conversions) {
-      if (!free.contains(consumed)) return false;
-      free = free.subtract(consumed).add(converted);
-      total = total.subtract(consumed).add(converted);
-    }
-    this.#agents.setTotal(slot, total);
-    this.#dirty.add(agentId);
+    if (!this.#books.convertFree(slot, conversions)) return false;
+    this.#touched.add(agentId);
     return true;
   }
 
   allocate(nowMs: number, onlyAgents?: Iterable<AgentId>): OfferCandidate[] {
-    this.#touch(this.#filters.expire(nowMs));
+    this.#touched.addEach(this.#filters.expire(nowMs));
     if (this.#pause.isOn(nowMs)) return [];
-    if (onlyAgents !== undefined) return runCycle(this.#around, this.#candidates(onlyAgents));
+    if (onlyAgents !== undefined) return this.#run(this.#candidates(onlyAgents), nowMs);
     this.#filters.batchBegins();
-    this.#dirty.clear();
-    this.#allDirty = false;
-    const offers = runCycle(this.#around, this.#candidates());
-    this.#touch(this.#filters.batchEnds());
+    this.#touched.clear();
+    const offers = this.#run(this.#candidates(), nowMs);
+    this.#touched.addEach(this.#filters.batchEnds());
     return offers;
+  }
+
+  #run(candidates: Slot[], nowMs: number): OfferCandidate[] {
+    const offers = runCycle(this.#around, candidates);
+    if (!this.#lending.isOn) return offers;
+    const lend: Lend = (slot, subscription, { resources, lent }) => {
+      const { framework, role } = subscription;
+      this.#books.lend(slot, { frameworkId: framework.id, role: role.name }, { lent, nowMs });
+      return this.#books.offer(slot, subscription, resources);
+    };
+    return offers.concat(lendOut(this.#around, candidates, lend));
   }
 
   /** Those of the agents named, or of all, that anything can be offered of. */
@@ -369,7 +398,7 @@ class HierarchicalAllocator implements Allocator {
     };
     if (agentIds === undefined) for (const slot of this.#agents.slots()) consider(slot);
     for (const agentId of agentIds ?? []) {
-      this.#dirty.delete(agentId);
+      this.#touched.delete(agentId);
       const slot = this.#agents.find(agentId);
       if (slot !== undefined) consider(slot);
     }
@@ -377,21 +406,14 @@ class HierarchicalAllocator implements Allocator {
   }
 
   dirtyAgents(nowMs: number): readonly AgentId[] {
-    this.#touch(this.#filters.expire(nowMs));
+    this.#touched.addEach(this.#filters.expire(nowMs));
     if (this.#pause.isOn(nowMs)) return [];
-    if (this.#allDirty) {
-      this.#allDirty = false;
-      this.requestAllocation(this.#agents.ids());
-    }
-    return [...this.#dirty];
+    return this.#touched.list();
   }
 
   requestAllocation(agentIds?: Iterable<AgentId>): void {
-    if (agentIds === undefined) this.#allDirty = true;
-    for (const agentId of agentIds ?? []) {
-      const slot = this.#agents.find(agentId);
-      if (slot !== undefined && !this.#agents.free(slot).isEmpty) this.#dirty.add(agentId);
-    }
+    if (agentIds === undefined) this.#touched.addAll();
+    else this.#touched.addIfFree(agentIds);
   }
 
   nextFilterExpiryMs(): number | undefined {
@@ -403,7 +425,7 @@ class HierarchicalAllocator implements Allocator {
   }
 
   total(agentId: AgentId): Resources {
-    return this.#agents.total(this.#agents.slotOf(agentId));
+    return this.#books.total(this.#agents.slotOf(agentId));
   }
 
   held(frameworkId: FrameworkId, agentId: AgentId): Resources {
@@ -426,34 +448,23 @@ class HierarchicalAllocator implements Allocator {
     return this.#refusals;
   }
 
-  #offer(slot: Slot, { framework, role }: Subscription, resources: Resources): OfferCandidate {
-    const allocated = resources.allocate(role.name);
-    this.#take(slot, framework.id, role.name, allocated);
-    const agentId = this.#agents.idOf(slot);
-    return { frameworkId: framework.id, role: role.name, agentId, resources: allocated };
+  plan(change: PlannedChange, nowMs: number): OfferCandidate[] {
+    const copy = new HierarchicalAllocator({ ...this.#options, random: fixedDraw() });
+    replay(this.#parts, copy, copy.#parts);
+    make(change, copy, copy.#parts, nowMs);
+    return copy.allocate(nowMs);
   }
 
-  #take(slot: Slot, frameworkId: FrameworkId, role: string, resources: Resources): void {
-    const bare = resources.unallocate();
-    const charge = chargeOf(this.#totals.names, this.#agents.idOf(slot), bare);
-    this.#agents.take(slot, frameworkId, resources);
-    this.#roles.charge(role, this.#frameworks.get(frameworkId), charge);
-    this.#noteStranger(slot, frameworkId);
-  }
-
-  #give(slot: Slot, frameworkId: FrameworkId, role: string, resources: Resources): void {
-    const bare = resources.unallocate();
-    const charge = chargeOf(this.#totals.names, this.#agents.idOf(slot), bare);
-    this.#agents.give(slot, frameworkId, resources, bare);
-    this.#roles.release(role, this.#frameworks.get(frameworkId), charge);
-    this.#noteStranger(slot, frameworkId);
-  }
-
-  /** Keeps the list of those who hold something there without being known. */
-  #noteStranger(slot: Slot, frameworkId: FrameworkId): void {
-    if (this.#frameworks.has(frameworkId)) return;
-    const holds = this.#agents.holders(slot).has(frameworkId);
-    this.#strangers.note(frameworkId, this.#agents.idOf(slot), holds);
+  get #parts(): Parts {
+    return {
+      totals: this.#totals,
+      agents: this.#agents,
+      roles: this.#roles,
+      frameworks: this.#frameworks,
+      lending: this.#lending,
+      filters: this.#filters,
+      pause: this.#pause,
+    };
   }
 
   #framework(frameworkId: FrameworkId): Framework {
@@ -472,18 +483,10 @@ class HierarchicalAllocator implements Allocator {
       const subscription = this.#roles.subscribe(framework, role);
       const before = subscription.client.active;
       if (subscription.suppressed && !suppressed.has(role)) {
-        this.#touch(this.#filters.dropClient(subscription));
+        this.#touched.addEach(this.#filters.dropClient(subscription));
       }
       subscription.suppressed = suppressed.has(role);
       served = (this.#roles.refresh(subscription) && !before) || served;
-    }
-    return served;
-  }
-
-  #refreshAll(framework: Framework): boolean {
-    let served = false;
-    for (const subscription of framework.subscriptions.values()) {
-      served = this.#roles.refresh(subscription) || served;
     }
     return served;
   }
@@ -492,9 +495,5 @@ class HierarchicalAllocator implements Allocator {
     const all = [...this.#framework(frameworkId).subscriptions.values()];
     const named = roles === undefined || roles.length === 0;
     return all.filter(({ subscribed, role }) => subscribed && (named || roles.includes(role.name)));
-  }
-
-  #touch(agentIds: Iterable<AgentId>): void {
-    for (const agentId of agentIds) this.#dirty.add(agentId);
   }
 }

@@ -18,6 +18,12 @@ import type { Quota } from "./role-tree.ts";
 /** By fairness, or drawn anew for each agent with chances by weight. */
 export type Sorter = "drf" | "random";
 
+/**
+ * `random` as in Mesos; `pack` serves agents of which most is taken first, so that what bounds
+ * offers (limits, headroom) leaves empty agents whole; `spread` the other way round.
+ */
+export type Placement = "random" | "pack" | "spread";
+
 export type AllocatorOptions = {
   /** An offer must contain one of these sets; an empty list sets no minimum. */
   readonly minAllocatable: readonly Quantities[];
@@ -25,6 +31,8 @@ export type AllocatorOptions = {
   readonly allocationIntervalMs: number;
   /** Uniform in [0, 1): draws the order of agents in each run, and of random sorters. */
   readonly random: () => number;
+  /** In which order a run goes over the agents; `random` where not given. */
+  readonly placement?: Placement;
   /** How roles come into order; `drf` where not given. */
   readonly roleSorter?: Sorter;
   /** The same for the frameworks of a role. */
@@ -64,6 +72,34 @@ export type OfferCandidate = {
   readonly agentId: AgentId;
   readonly resources: Resources;
 };
+
+/**
+ * What must come back of what a role's unused guarantee was lent as. The caller rescinds it where it
+ * is on offer still; else it gives notice, and then has tasks killed that hold as much.
+ */
+export type Reclaim = {
+  readonly frameworkId: FrameworkId;
+  readonly agentId: AgentId;
+  /** In which role the framework holds it. */
+  readonly role: string;
+  /** Whose guarantee asks for it. */
+  readonly lender: string;
+  /** Revocable, allocated to `role`; part of what is held. */
+  readonly resources: Resources;
+  /** When it was offered; 0 where that is not known, as after a failover. */
+  readonly heldSinceMs: number;
+};
+
+/** One change to look ahead at; without `spec` or `quota` it is gone. */
+export type PlannedChange =
+  | { readonly kind: "quota"; readonly role: string; readonly quota?: Quota }
+  | { readonly kind: "weight"; readonly role: string; readonly weight: number }
+  | { readonly kind: "agent"; readonly agentId: AgentId; readonly spec?: AgentSpec }
+  | {
+      readonly kind: "framework";
+      readonly frameworkId: FrameworkId;
+      readonly spec?: FrameworkSpec;
+    };
 
 /**
  * How long the framework does not want the like of it again. 0 means no filter; the next *batch*
@@ -223,6 +259,29 @@ export interface Allocator {
   consumedBy(role: string): Quantities;
 
   /**
+   * Whether what the role's guarantee keeps free may be offered to others as revocable resources,
+   * to frameworks with REVOCABLE_RESOURCES; off at first. Touches all agents; what is lent stays
+   * lent. Set it before agents are added that come with loans held, else those count as
+   * oversubscribed.
+   */
+  setLending(role: string, lends: boolean): void;
+  lends(role: string): boolean;
+  /**
+   * What must come back now, the youngest first: a role with an unmet guarantee has a framework that
+   * is served and did not refuse it, and what is free does not do. Names the same again until it
+   * is recovered or no longer wanted. Run after `allocate`, which gives what is free already.
+   */
+  reclaims(nowMs: number): readonly Reclaim[];
+
+  /**
+   * The framework let an offer time out: it gets one offer at a time until it answers one. What it
+   * has on offer besides stays there. Unknown frameworks are no fault.
+   */
+  offerTimedOut(frameworkId: FrameworkId): void;
+  /** It accepted or declined one. Touches all agents where it got one at a time until now. */
+  offerAnswered(frameworkId: FrameworkId): void;
+
+  /**
    * Resources come back: a declined or rescinded offer, leftovers, an ended task. With a filter the
    * framework has refused them. Unknown agents and frameworks are no fault, more than is held is.
    */
@@ -259,6 +318,7 @@ export interface Allocator {
   nextFilterExpiryMs(): number | undefined;
 
   free(agentId: AgentId): Resources;
+  /** What the agent has itself: what of it is on loan is plain here and revocable in `held`. */
   total(agentId: AgentId): Resources;
   /** What a framework holds on an agent, offers included, with allocation roles. */
   held(frameworkId: FrameworkId, agentId: AgentId): Resources;
@@ -268,4 +328,10 @@ export interface Allocator {
   explainAgent(agentId: AgentId): SubscriptionExplanation[];
   /** How often something was not offered, by reason, since the beginning. */
   refusals(): ReadonlyMap<PlacementReason, number>;
+  /**
+   * What a batch would offer now if this were changed, computed on a copy that draws by a fixed
+   * seed: nothing here changes, not even the state of `random`.
+   * @throws Error or RangeError where the change itself would.
+   */
+  plan(change: PlannedChange, nowMs: number): OfferCandidate[];
 }

@@ -4,7 +4,7 @@
  * and that quota lets pass. Guarantees come in a stage of their own before. Reads orders and agents, books through `Booking`, counts what it passes over.
  */
 import type { PlacementReason } from "#protocol";
-import { ancestorsOf, type Quantities, Resources } from "#resources";
+import { ancestorsOf, type Quantities, type ReadonlyVector, Resources } from "#resources";
 import type { Agents, Slot } from "./agents.ts";
 import type { OfferCandidate } from "./contract.ts";
 import {
@@ -15,8 +15,12 @@ import {
   stripped,
 } from "./eligibility.ts";
 import type { Filters } from "./filters.ts";
+import { hasOpenOffer } from "./hoarding.ts";
+import type { Lending } from "./lending.ts";
+import { type Arrangement, arranged } from "./placement.ts";
 import { bounded, boundsOf, owed } from "./quota.ts";
 import { minimumOf, type Role, type Roles, type Subscription } from "./roles.ts";
+import { isUsable, proportioned } from "./shapes.ts";
 
 export type Surroundings = {
   readonly agents: Agents;
@@ -24,24 +28,14 @@ export type Surroundings = {
   readonly filters: Filters<Subscription>;
   readonly rules: EligibilityRules;
   readonly minAllocatable: readonly Quantities[];
-  readonly random: () => number;
+  readonly arrangement: Arrangement;
+  readonly lending: Lending;
+  /** What guarantees may count on: free on all agents together, loans included. */
+  readonly headroom: () => ReadonlyVector;
   /** Books a piece as held by the subscription. */
   readonly book: (slot: Slot, subscription: Subscription, resources: Resources) => OfferCandidate;
   readonly count: (reason: PlacementReason) => void;
 };
-
-/** Fisher and Yates, from the end. */
-export function shuffle<T>(list: T[], random: () => number): T[] {
-  for (let i = list.length - 1; i > 0; i--) {
-    const j = Math.floor(random() * (i + 1));
-    const a = list[i];
-    const b = list[j];
-    if (a === undefined || b === undefined) continue;
-    list[i] = b;
-    list[j] = a;
-  }
-  return list;
-}
 
 /**
  * Both stages, each over all candidates in an order of its own: first what roles are owed, then
@@ -49,11 +43,16 @@ export function shuffle<T>(list: T[], random: () => number): T[] {
  */
 export function runCycle(around: Surroundings, candidates: Slot[]): OfferCandidate[] {
   const run: Run = { around, offers: [], sharedOut: new Map() };
+  const { agents } = around;
   const { tree } = around.roles;
   if (tree.hasGuarantees && tree.requiredHeadroom.some((milli) => milli > 0)) {
-    for (const slot of shuffle(candidates, around.random)) serveAgent(run, slot, owedOf);
+    for (const slot of arranged(candidates, agents, around.arrangement)) {
+      serveAgent(run, slot, owedOf);
+    }
   }
-  for (const slot of shuffle(candidates, around.random)) serveAgent(run, slot, offerable);
+  for (const slot of arranged(candidates, agents, around.arrangement)) {
+    serveAgent(run, slot, offerable);
+  }
   return run.offers;
 }
 
@@ -118,14 +117,16 @@ export function offerable(
   if (typeof open === "string") return open;
   const { tree } = around.roles;
   if (!tree.hasGuarantees && !tree.hasLimits) return acceptable(around, slot, subscription, open);
-  const bounds = boundsOf(tree, subscription.role.node, around.agents.headroom);
-  const offered = bounded(tree.names, open, bounds);
+  const bounds = boundsOf(tree, subscription.role.node, around.headroom());
+  const offered = proportioned(open, bounded(tree.names, open, bounds));
   const judged = acceptable(around, slot, subscription, offered);
+  if (offered === open || judged === "filtered" || judged === "backoff") return judged;
+  const minimum = minimumOf(subscription, around.minAllocatable);
+  if (typeof judged !== "string") {
+    return isUsable(minimum, open.quantities(), offered.quantities()) ? offered : "quota";
+  }
   // Too little only because quota took the rest away.
-  if (offered === open || typeof judged !== "string" || judged === "filtered") return judged;
-  return meetsMinimum(minimumOf(subscription, around.minAllocatable), open.quantities())
-    ? "quota"
-    : judged;
+  return meetsMinimum(minimum, open.quantities()) ? "quota" : judged;
 }
 
 /** The first stage: what the role is owed, and what may go with it. */
@@ -143,30 +144,42 @@ function owedOf(
   if (typeof open === "string") return open;
   const minimum = minimumOf(subscription, around.minAllocatable);
   if (!meetsMinimum(minimum, open.quantities())) return tooSmall(minimum, open.quantities());
-  const offered = owed(tree, open, { node, entitlement, headroom: around.agents.headroom });
+  const offered = owed(tree, open, { node, entitlement, headroom: around.headroom() });
   if (offered === undefined) return "quota";
-  return acceptable(around, slot, subscription, offered);
+  return acceptable(around, slot, subscription, proportioned(open, offered));
+}
+
+/** Why nothing of the agent is for the subscription, whatever is free there. */
+export function excludedBy(
+  { agents, rules }: Surroundings,
+  slot: Slot,
+  { framework, role }: Subscription,
+): PlacementReason | undefined {
+  const hidden = hiddenReason(rules, framework.abilities, role.name, agents.traits(slot));
+  if (hidden !== undefined) return hidden;
+  const { constraints, hoarding } = framework;
+  if (constraints.get(role.name)?.admits(agents.subject(slot)) === false) return "constraint";
+  return hoarding !== undefined && hasOpenOffer(agents, framework.id, hoarding)
+    ? "hoarding"
+    : undefined;
 }
 
 /** What the subscription may see of the free part: reservations, capabilities, regions. */
-function openTo(
+export function openTo(
   around: Surroundings,
   slot: Slot,
-  { framework, role }: Subscription,
+  subscription: Subscription,
   sharedOut: Resources,
 ): Resources | PlacementReason {
-  const { agents } = around;
-  if (framework.constraints.get(role.name)?.admits(agents.subject(slot)) === false) {
-    return "constraint";
-  }
-  const open = allocatable(agents, slot, role.name).subtract(sharedOut);
-  if (open.isEmpty) return "reservation";
-  const hidden = hiddenReason(around.rules, framework.abilities, role.name, agents.traits(slot));
-  return hidden ?? stripped(framework.abilities, open);
+  const excluded = excludedBy(around, slot, subscription);
+  if (excluded !== undefined) return excluded;
+  const { framework, role } = subscription;
+  const open = allocatable(around.agents, slot, role.name).subtract(sharedOut);
+  return open.isEmpty ? "reservation" : stripped(framework.abilities, open);
 }
 
 /** The offer, unless it is too small or was refused. */
-function acceptable(
+export function acceptable(
   { agents, filters, minAllocatable }: Surroundings,
   slot: Slot,
   subscription: Subscription,

@@ -12,8 +12,8 @@ import type {
   Shortage,
   SubscriptionExplanation,
 } from "./contract.ts";
-import { allocatable, offerable, type Surroundings } from "./cycle.ts";
-import { hiddenReason, lackReason, stripped } from "./eligibility.ts";
+import { allocatable, excludedBy, offerable, type Surroundings } from "./cycle.ts";
+import { lackReason, stripped } from "./eligibility.ts";
 import type { Framework, Subscription } from "./roles.ts";
 
 type Judgement = Omit<AgentExplanation, "agentId">;
@@ -109,10 +109,8 @@ function judgeFor(
   const { agents, filters } = around;
   const { abilities } = on.asker.framework;
   const role = on.asker.role.name;
-  const hidden = hiddenReason(around.rules, abilities, role, agents.traits(slot));
-  if (hidden !== undefined) return { reason: hidden };
-  const constraints = on.asker.framework.constraints.get(role);
-  if (constraints?.admits(agents.subject(slot)) === false) return { reason: "constraint" };
+  const excluded = excludedBy(around, slot, on.asker);
+  if (excluded !== undefined) return { reason: excluded };
   if (on.query.demand !== undefined) {
     const free = stripped(abilities, agents.free(slot).add(on.held));
     const open = free.allocatableTo(role);
@@ -167,6 +165,7 @@ const WORDS: Readonly<Partial<Record<PlacementReason, string>>> = {
   suppressed: "not offered, since the framework suppressed offers",
   "no-offers": "not offered, since the framework is not connected",
   "agent-inactive": "not active",
+  hoarding: "not offered before the framework answers the one offer that it has",
 };
 
 function sentencesOf(

@@ -82,6 +82,22 @@ export class Filters<Client> {
     else this.#push(filter);
   }
 
+  /** Takes over the refusals of another list, in its order, for those whom `clientOf` knows. */
+  adopt(other: Filters<Client>, clientOf: (client: Client) => Client | undefined): void {
+    this.#batches = other.#batches;
+    for (const clients of other.#byAgent.values()) {
+      for (const filter of [...clients.values()].flat()) {
+        const client = clientOf(filter.client);
+        if (client === undefined) continue;
+        const copy = { ...filter, client };
+        this.#listOf(filter.agentId, client).push(copy);
+        this.#alive += 1;
+        if (filter.backoff) this.#backoffs.push(copy);
+        else this.#push(copy);
+      }
+    }
+  }
+
   /** The refusal that contains all of `resources`, if there is one. */
   match(client: Client, agentId: AgentId, resources: Resources): Filter<Client> | undefined {
     const list = this.#byAgent.get(agentId)?.get(client);

@@ -200,6 +200,23 @@ export class FairOrder<Owner> {
     return this.shareOf(client) / client.weight;
   }
 
+  /** Takes over how often each was served in another order of the same clients. */
+  adoptCounts(other: FairOrder<Owner>): void {
+    for (const [name, { allocations }] of other.#clients) {
+      const client = this.#clients.get(name);
+      if (client !== undefined) this.#setCount(client, allocations);
+    }
+    for (const [path, { allocations }] of other.#branches) {
+      const branch = this.#branches.get(path);
+      if (branch !== undefined) this.#setCount(branch, allocations);
+    }
+  }
+
+  #setCount(node: Place<Owner>, allocations: number): void {
+    node.allocations = allocations;
+    this.#move(node);
+  }
+
   /** The active clients, first served first. */
   sort(): readonly Client<Owner>[] {
     const list: Client<Owner>[] = [];

@@ -18,6 +18,11 @@ export class RecoveryPause {
     this.#untilMs = nowMs + RECOVERY_PAUSE_MS_MAX;
   }
 
+  adopt(other: RecoveryPause): void {
+    this.#missing = other.#missing;
+    this.#untilMs = other.#untilMs;
+  }
+
   agentAdded(): void {
     if (this.#missing > 0) this.#missing -= 1;
   }

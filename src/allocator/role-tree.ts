@@ -49,6 +49,8 @@ export class RoleTree {
   limitedHeld = false;
   #guarantees = 0;
   #limits = 0;
+  /** Changes whenever a need does. */
+  changes = 0;
 
   constructor(names: ResourceNames) {
     this.names = names;
@@ -60,6 +62,11 @@ export class RoleTree {
 
   nodes(): Iterable<RoleNode> {
     return this.#nodes.values();
+  }
+
+  /** Those below no other. */
+  top(): Iterable<RoleNode> {
+    return this.#root.children.values();
   }
 
   get hasGuarantees(): boolean {
@@ -191,6 +198,7 @@ export class RoleTree {
   /** Needs anew from this node upwards. */
   #refresh(node: RoleNode): void {
     if (this.#guarantees === 0 && this.requiredHeadroom.every((milli) => milli === 0)) return;
+    this.changes += 1;
     for (let each: RoleNode = node; each.parent !== undefined; each = each.parent) {
       const need = needOf(each);
       subtractFrom(each.parent.childNeeds, each.need);

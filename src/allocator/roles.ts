@@ -7,6 +7,7 @@ import type { Quantities } from "#resources";
 import { type CompiledConstraints, compileConstraints } from "./constraints.ts";
 import type { AllocatorOptions, FrameworkSpec } from "./contract.ts";
 import { type Abilities, abilitiesOf } from "./eligibility.ts";
+import type { Hoarding } from "./hoarding.ts";
 import { type Client, FairOrder, type OrderOptions } from "./order.ts";
 import type { RoleNode, RoleTree } from "./role-tree.ts";
 import type { Charge, Totals } from "./shares.ts";
@@ -17,6 +18,8 @@ export type Framework = {
   abilities: Abilities;
   constraints: ReadonlyMap<string, CompiledConstraints>;
   active: boolean;
+  /** While it gets one offer at a time. */
+  hoarding: Hoarding | undefined;
   /** By role; a role that is no longer subscribed stays while something is held in it. */
   readonly subscriptions: Map<string, Subscription>;
 };
@@ -134,6 +137,14 @@ export class Roles {
     role.frameworks.updated(subscription.client, change.gone, change.come);
   }
 
+  /** Takes over how often each role and framework was served elsewhere. */
+  adoptCounts(other: Roles): void {
+    this.order.adoptCounts(other.order);
+    for (const { name, owner } of other.order.clients()) {
+      this.find(name)?.frameworks.adoptCounts(owner.frameworks);
+    }
+  }
+
   /** Whether the subscription is served follows from what is known of it; tells whether it is. */
   refresh(subscription: Subscription): boolean {
     const { framework, role, client, subscribed, suppressed } = subscription;
@@ -142,6 +153,13 @@ export class Roles {
     else role.frameworks.deactivate(client);
     this.#refreshRole(role);
     return serve;
+  }
+
+  /** The same in all its roles; tells whether it is served in any. */
+  refreshAll(framework: Framework): boolean {
+    let served = false;
+    for (const each of framework.subscriptions.values()) served = this.refresh(each) || served;
+    return served;
   }
 
   /** Forgets a subscription that is neither wanted nor charged. */
@@ -191,7 +209,8 @@ export class Roles {
 export function newFramework(id: FrameworkId, spec: FrameworkSpec, active: boolean): Framework {
   const constraints = compileConstraints(spec.constraints);
   const abilities = abilitiesOf(spec);
-  return { id, spec, abilities, constraints, active, subscriptions: new Map() };
+  const hoarding = undefined;
+  return { id, spec, abilities, constraints, active, hoarding, subscriptions: new Map() };
 }
 
 /** The minimum that offers to this subscription must contain. */

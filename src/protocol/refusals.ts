@@ -24,6 +24,7 @@ export const PLACEMENT_REASONS = [
   "framework-slow",
   "agent-inactive",
   "recovering",
+  "hoarding",
 ] as const;
 
 export type PlacementReason = (typeof PLACEMENT_REASONS)[number];

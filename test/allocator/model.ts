@@ -2,7 +2,7 @@
  * A slow, clear model of the flat allocator: everything is recomputed from lists each time. It
  * shares no code with the allocator but the algebra of resources.
  */
-import { Limits, Quantities, type Resources } from "#resources";
+import { Limits, Quantities, Resources } from "#resources";
 import { isCounted, ModelQuota } from "./model-quota.ts";
 
 type Held = { framework: string; role: string; resources: Resources };
@@ -190,6 +190,8 @@ export class Model {
         const open = this.free(agent).allocatableTo(role);
         const offered = stage === "fair" ? this.#fairPart(open, role) : this.#owedPart(open, role);
         if (offered.get("cpus") < 10 && offered.get("mem") < 32_000) continue;
+        if (stage === "fair" && lost(open, offered, "cpus", 10)) continue;
+        if (stage === "fair" && lost(open, offered, "mem", 32_000)) continue;
         const filtered = this.filters.some(
           (f) =>
             f.framework === framework &&
@@ -227,7 +229,7 @@ export class Model {
     const own = rest.filter(({ reservations }) =>
       reservations === undefined ? true : reservations.at(-1)?.role === role,
     );
-    return own.add(given).add(more);
+    return portsInProportion(open, own.add(given).add(more));
   }
 
   #fairPart(open: Resources, role: string): Resources {
@@ -236,7 +238,7 @@ export class Model {
     const surplus = this.quota.surplus();
     let part = counted.shrink(Limits.of(room));
     if (surplus !== undefined) part = part.shrink(Limits.of(surplus));
-    return open.subtract(counted).add(part);
+    return portsInProportion(open, open.subtract(counted).add(part));
   }
 
   #sort(names: string[], keys: (name: string) => { share: number; count: number }): string[] {
@@ -262,6 +264,22 @@ export class Model {
   #bump(counts: Map<string, number>, key: string): void {
     counts.set(key, (counts.get(key) ?? 0) + 1);
   }
+}
+
+/** Of ports as much as of the scalar of which there is most, the lowest ones, rounded up. */
+function portsInProportion(open: Resources, piece: Resources): Resources {
+  const parts = [...open.quantities()].map(([name, milli]) => piece.get(name) / milli);
+  const ports = piece.filter(({ type }) => type === "RANGES");
+  const numbers: number[] = [];
+  for (const { begin, end } of ports.ports()) for (let i = begin; i <= end; i++) numbers.push(i);
+  const kept = numbers.slice(0, Math.ceil(Math.max(0, ...parts) * numbers.length));
+  const text = kept.map((port) => `${port}-${port}`).join(", ");
+  return piece.subtract(ports).add(text === "" ? Resources.EMPTY : Resources.of(`ports:[${text}]`));
+}
+
+/** Whether quota cut off so much that too little is left, of a resource of which there was enough. */
+function lost(open: Resources, offered: Resources, name: string, enoughMilli: number): boolean {
+  return open.get(name) >= enoughMilli && offered.get(name) < enoughMilli;
 }
 
 /** `a/b/c` ⇒ `a/b`, `a`. */
