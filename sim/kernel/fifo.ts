@@ -1,6 +1,6 @@
-/** A queue that is cheap at both ends: first in, first out. */
+/** A queue that is cheap at both ends: first in, first out. Keeps nothing that has left it. */
 export class Fifo<Item> {
-  #items: Item[] = [];
+  #items: (Item | undefined)[] = [];
   #head = 0;
 
   get length(): number {
@@ -12,11 +12,16 @@ export class Fifo<Item> {
   }
 
   shift(): Item | undefined {
-    if (this.length === 0) return undefined;
-    const item = this.#items[this.#head];
+    const items = this.#items;
+    if (this.#head >= items.length) return undefined;
+    const item = items[this.#head];
+    items[this.#head] = undefined;
     this.#head += 1;
-    if (this.#head > 1024 && this.#head * 2 > this.#items.length) {
-      this.#items = this.#items.slice(this.#head);
+    if (this.#head === items.length) {
+      items.length = 0;
+      this.#head = 0;
+    } else if (this.#head > 1024 && this.#head * 2 > items.length) {
+      this.#items = items.slice(this.#head);
       this.#head = 0;
     }
     return item;

@@ -12,14 +12,13 @@ import {
   isTerminal,
   type Offer,
   type OfferOperation,
-  type Resource,
   type TaskId,
   type TaskInfo,
   type TaskStatus,
 } from "#protocol";
 import type { Driver, SchedulerEvent } from "#actors/framework";
 import type { Chance } from "../kernel/prng.ts";
-import type { Work } from "./work.ts";
+import { amountIn, scalar, type Work } from "./work.ts";
 
 /** Tries of one item before it counts as not to be done. */
 export const TRIES_MAX = 50;
@@ -313,14 +312,4 @@ export class BatchWork implements Work {
     item.done = true;
     this.#open -= 1;
   }
-}
-
-function amountIn({ resources }: Offer, name: string): number {
-  let milli = 0;
-  for (const one of resources) if (one.name === name) milli += one.scalar?.milli ?? 0;
-  return milli;
-}
-
-function scalar(name: string, milli: number, role: string): Resource {
-  return { name, type: "SCALAR", scalar: { milli }, allocationInfo: { role } };
 }

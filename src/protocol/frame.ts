@@ -153,6 +153,8 @@ function hashOf(kind: string): number {
 
 /** Where each message of the frame in hand lies: kind start, kind length, body start, end. */
 const SPAN = 4;
+/** Messages that a reader has room for at first; most frames bring fewer. */
+const ROOM_AT_FIRST = 8;
 
 /**
  * Reads one frame after another; what it shows belongs to the last one. `open` judges form and
@@ -169,8 +171,9 @@ export class FrameReader implements FrameHeader {
   #bytes: Uint8Array = scratch;
   #at = 0;
   #value = 0;
-  readonly #spans = new Int32Array(FRAME_MESSAGES_MAX * SPAN);
-  readonly #ids = new Float64Array(FRAME_MESSAGES_MAX * 2);
+  #room = ROOM_AT_FIRST;
+  #spans = new Int32Array(ROOM_AT_FIRST * SPAN);
+  #ids = new Float64Array(ROOM_AT_FIRST * 2);
 
   /** Why the bytes are no frame of ours; undefined when the header stands. */
   open(bytes: Uint8Array): WireReason | undefined {
@@ -194,7 +197,15 @@ export class FrameReader implements FrameHeader {
     if (!this.#head(ARRAY)) return "decode-failed";
     if (this.#value > FRAME_MESSAGES_MAX) return "too-large";
     this.count = this.#value;
+    if (this.count > this.#room) this.#makeRoom();
     return undefined;
+  }
+
+  /** For the largest frame at once: who sends many messages in one will do so again. */
+  #makeRoom(): void {
+    this.#room = FRAME_MESSAGES_MAX;
+    this.#spans = new Int32Array(FRAME_MESSAGES_MAX * SPAN);
+    this.#ids = new Float64Array(FRAME_MESSAGES_MAX * 2);
   }
 
   /** Walks over the messages of the frame that `open` judged. */

@@ -26,6 +26,7 @@ import { Mailbox, type Waiting } from "./mailbox.ts";
 import { Performer, type PerformHost } from "./perform.ts";
 import type { BusStatus, Subscription } from "./ports/bus.ts";
 import { Refusals } from "./refused.ts";
+import { hosted, onBatch } from "./shared-machine.ts";
 import { type ArmedTimer, Timers } from "./timers.ts";
 
 /** A batch ends at so many inputs or so much work (P-1.6). */
@@ -126,10 +127,8 @@ class Host<State> implements RunningActor<State>, DoorHost, PerformHost {
       busSinceMs: () => this.#busSinceMs,
       oldestWaitingMs: () => this.#mailbox.oldestBehindMs(this.#handled),
     });
-    const machine = behaviour.machine.provide({
-      actions: { handleBatch: () => this.#handleBatch() },
-    });
-    this.#actor = createActor(machine);
+    this.#actor = createActor(hosted(behaviour.machine));
+    onBatch(this.#actor, () => this.#handleBatch());
     this.#actor.subscribe({ error: (error) => this.#blame(error) });
     this.#actor.start();
     this.#readMachine();

@@ -205,6 +205,15 @@ t.test("a new work directory of the same principal makes the old one unreachable
   t.equal(stage.state.agentsByPeer.get(agentOf("a1"))?.agentId, "b1");
 });
 
+t.test("also for a leader that knows the old one from the log alone", async (t) => {
+  const first = leading();
+  register(first, "a1");
+  register(first, "c1");
+  const stage = leading({ name: "m2", log: first.log });
+  register(stage, "b1", { as: "a1" });
+  t.match(stage.taken("AgentAdmitted"), [/AgentMarkedUnreachable a1, AgentAdmitted b1/]);
+});
+
 t.test(
   "two processes under one identity: the later one waits for the first to contest",
   async (t) => {

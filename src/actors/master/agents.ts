@@ -126,7 +126,7 @@ function displacing({ state, env }: Turn, registration: Registration): AgentOper
   const { principal, first } = registration;
   const operations: AgentOperation[] = [];
   const record = state.agentsByPeer.get(registration.peer);
-  const others = record === undefined ? state.registry.agents.values() : [record];
+  const others = record === undefined ? state.owners.of(principal, state.registry) : [record];
   for (const { agentId, principal: owner, condition } of others) {
     if (owner !== principal || agentId === first.agent.agentId) continue;
     if (condition === "unreachable" || condition === "gone") continue;

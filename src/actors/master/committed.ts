@@ -23,6 +23,8 @@ export function committed(turn: Turn, operation: RegistryOperation): void {
       agentLost(turn, operation.agentId, "gone");
       return agentSettled(turn, operation.agentId);
     case "AgentAdmitted":
+      turn.state.owners.admitted(operation.agentId, operation.principal, turn.state.registry);
+      return agentSettled(turn, operation.agentId);
     case "AgentUpdated":
     case "AgentMarkedReachable":
     case "AgentRemoved":

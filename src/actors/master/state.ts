@@ -34,6 +34,7 @@ import {
 } from "#replication";
 import type { Effect, Env, Token } from "#runtime";
 import type { MasterSettings } from "./config.ts";
+import { Owners } from "./owners.ts";
 import type { Publisher } from "./publish.ts";
 import type { AgentRecord, FrameworkRecord, OfferEnd, OfferRecord } from "./records.ts";
 
@@ -125,6 +126,7 @@ export class MasterState {
   readonly barrier = new Barrier<WaitingRead>();
   /** Agents and frameworks that a record under way will change. */
   readonly proposedAgents = new Set<AgentId>();
+  readonly owners = new Owners();
 
   readonly agents = new Map<AgentId, AgentRecord>();
   readonly agentsByPeer = new Map<Peer, AgentRecord>();

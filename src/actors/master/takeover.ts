@@ -11,6 +11,7 @@ import { note, type Turn } from "./state.ts";
 /** Elected: builds the cluster as the registry has it. Nothing is said yet. */
 export function recover(turn: Turn): void {
   const { state, env, out } = turn;
+  state.owners.rebuild(state.registry);
   for (const {
     agentId,
     info,
