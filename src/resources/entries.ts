@@ -1,110 +1,259 @@
 /**
  * The objects inside a bag of resources, and how they merge: the machinery behind `resources.ts`,
- * not part of the door. A builder changes its own list only, never an entry.
+ * not part of the door. An entry is a kind and an amount; the plain object of the wire is made when
+ * somebody asks for it. A builder changes its own list only, never an entry.
  */
 import type { Resource } from "#protocol";
+import { type Kind, kindOf, type Value } from "./kinds.ts";
 import { Limits, Quantities } from "./quantities.ts";
-import { addRanges, type RangeList } from "./ranges.ts";
-import { isRefined, reservationRole } from "./reservations.ts";
 import {
-  addValues,
-  canonical,
-  equalValues,
-  formatValue,
-  isEmptyValue,
-  isIndivisible,
-  isRevocable,
-  isShared,
-  kindKey,
-  quantityMilli,
-  subtractValues,
-  withMilli,
-} from "./resource.ts";
+  addRanges,
+  containsRanges,
+  countRanges,
+  equalRanges,
+  type RangeList,
+  subtractRanges,
+} from "./ranges.ts";
+import { canonical, formatValue } from "./resource.ts";
 import { DEFAULT_ROLE } from "./roles.ts";
-import { addItems } from "./sets.ts";
+import { addItems, containsItems, equalItems, type Items, subtractItems } from "./sets.ts";
 
-/** One object of the bag; `copies` is 1 unless the object is shared. */
-export type Entry = {
-  readonly resource: Resource;
-  readonly key: string;
-  readonly whole: boolean;
+const NO_RANGES: RangeList = [];
+const NO_ITEMS: Items = [];
+
+/** One object of the bag. */
+export class Entry {
+  readonly kind: Kind;
+  /** Thousandths of a scalar; 1000 for each integer of ranges and item of a set. */
+  readonly milli: number;
+  /** 1 unless the object is shared. */
   readonly copies: number;
-};
+  readonly ranges: RangeList;
+  readonly items: Items;
+  #resource: Resource | undefined;
+
+  constructor(
+    kind: Kind,
+    milli: number,
+    copies: number,
+    value: { readonly ranges?: RangeList; readonly items?: Items; readonly resource?: Resource },
+  ) {
+    this.kind = kind;
+    this.milli = milli;
+    this.copies = copies;
+    this.ranges = value.ranges ?? NO_RANGES;
+    this.items = value.items ?? NO_ITEMS;
+    this.#resource = value.resource;
+  }
+
+  /** The object of the wire; always the same one. */
+  get resource(): Resource {
+    this.#resource ??= this.kind.object(this.#value());
+    return this.#resource;
+  }
+
+  #value(): Value {
+    const { milli, ranges, items } = this;
+    switch (this.kind.type) {
+      case "SCALAR":
+        return { scalar: { milli } };
+      case "RANGES":
+        return { ranges: { range: [...ranges] } };
+      case "SET":
+        return { set: { item: [...items] } };
+    }
+  }
+}
+
+const PLAIN = {};
+
+const scalarEntry = (kind: Kind, milli: number): Entry => new Entry(kind, milli, 1, PLAIN);
+const rangesEntry = (kind: Kind, ranges: RangeList): Entry =>
+  new Entry(kind, countRanges(ranges) * 1000, 1, { ranges });
+const setEntry = (kind: Kind, items: Items): Entry =>
+  new Entry(kind, items.length * 1000, 1, { items });
+
+export function withKind({ milli, copies, ranges, items }: Entry, kind: Kind): Entry {
+  return new Entry(kind, milli, copies, { ranges, items });
+}
+
+export function withCopies(entry: Entry, copies: number): Entry {
+  const { kind, milli, ranges, items, resource } = entry;
+  return new Entry(kind, milli, copies, { ranges, items, resource });
+}
+
+/** The object in canonical form. */
+export function entryOf(given: Resource, copies = 1): Entry {
+  const resource = canonical(given);
+  const kind = kindOf(resource);
+  switch (resource.type) {
+    case "SCALAR":
+      return new Entry(kind, resource.scalar?.milli ?? 0, copies, { resource });
+    case "RANGES": {
+      const ranges = resource.ranges?.range ?? NO_RANGES;
+      return new Entry(kind, countRanges(ranges) * 1000, copies, { ranges, resource });
+    }
+    case "SET": {
+      const items = resource.set?.item ?? NO_ITEMS;
+      return new Entry(kind, items.length * 1000, copies, { items, resource });
+    }
+  }
+}
+
+/** The sum of two entries of one kind, with what is said of the left one. */
+function plus(left: Entry, right: Entry): Entry {
+  const { kind } = left;
+  switch (kind.type) {
+    case "SCALAR":
+      return scalarEntry(kind, left.milli + right.milli);
+    case "RANGES":
+      return rangesEntry(kind, addRanges(left.ranges, right.ranges));
+    case "SET":
+      return setEntry(kind, addItems(left.items, right.items));
+  }
+}
+
+/** What the left has more than the right; undefined: nothing. */
+function minus(left: Entry, right: Entry): Entry | undefined {
+  const { kind } = left;
+  switch (kind.type) {
+    case "SCALAR":
+      return left.milli > right.milli ? scalarEntry(kind, left.milli - right.milli) : undefined;
+    case "RANGES": {
+      if (left.ranges === right.ranges) return undefined;
+      const rest = subtractRanges(left.ranges, right.ranges);
+      return rest.length === 0 ? undefined : rangesEntry(kind, rest);
+    }
+    case "SET": {
+      const rest = subtractItems(left.items, right.items);
+      return rest.length === 0 ? undefined : setEntry(kind, rest);
+    }
+  }
+}
+
+/** Whether the left value covers the right one. */
+function covers(left: Entry, right: Entry): boolean {
+  switch (left.kind.type) {
+    case "SCALAR":
+      return left.milli >= right.milli;
+    case "RANGES":
+      return left.ranges === right.ranges || containsRanges(left.ranges, right.ranges);
+    case "SET":
+      return containsItems(left.items, right.items);
+  }
+}
+
+function equalValue(left: Entry, right: Entry): boolean {
+  return (
+    left.milli === right.milli &&
+    equalRanges(left.ranges, right.ranges) &&
+    equalItems(left.items, right.items)
+  );
+}
 
 /** A random integer from 0 to n - 1; where order is to be drawn. */
 export type Pick = (n: number) => number;
 
-/** From this many objects on, sums and differences look kinds up in a map. */
+/** From this many objects on, and after this many searches, kinds are looked up in a map. */
 const INDEXED_LENGTH_MIN = 16;
-
-export function entryOf(given: Resource): Entry {
-  const resource = canonical(given);
-  return { resource, key: kindKey(resource), whole: isIndivisible(resource), copies: 1 };
-}
+const SEARCHES_MAX = 24;
 
 /** A bag under construction: the only place where entries are merged. */
 export class Builder {
   /** Removed entries leave a hole, so that indexes stay true. */
   readonly #entries: (Entry | undefined)[];
+  #holes = 0;
+  #searches = 0;
   #index: Map<string, number> | undefined;
 
   constructor(entries: readonly Entry[]) {
-    this.#entries = [...entries];
+    this.#entries = entries.slice();
   }
 
-  /** What stands there now, in order. */
+  /** What stands there now, in order; the builder is used up. */
   entries(): Entry[] {
-    return this.#entries.filter((entry) => entry !== undefined);
+    const all = this.#entries;
+    return this.#holes === 0 ? (all as Entry[]) : all.filter((entry) => entry !== undefined);
   }
 
   /** The entry that this one would be taken from: of its kind, and equal where indivisible. */
   find(entry: Entry): Entry | undefined {
-    return this.#entries[this.#indexOf(entry)];
+    return this.#entries[this.#indexOf(entry, 0)];
   }
 
-  add(entry: Entry): void {
-    const shared = isShared(entry.resource);
-    const at = entry.whole && !shared ? -1 : this.#indexOf(entry);
+  /** `near`: where an entry of its kind is likely to stand. */
+  add(entry: Entry, near = 0): void {
+    const { shared, whole } = entry.kind;
+    const at = whole && !shared ? -1 : this.#indexOf(entry, near);
     const there = this.#entries[at];
     if (there === undefined) {
-      this.#index?.set(entry.key, this.#entries.length);
+      this.#index?.set(entry.kind.key, this.#entries.length);
       this.#entries.push(entry);
     } else if (shared) {
-      this.#entries[at] = { ...there, copies: there.copies + entry.copies };
+      this.#entries[at] = withCopies(there, there.copies + entry.copies);
     } else {
-      this.#entries[at] = { ...there, resource: addValues(there.resource, entry.resource) };
+      this.#entries[at] = plus(there, entry);
     }
   }
 
-  subtract(entry: Entry): void {
-    const at = this.#indexOf(entry);
+  subtract(entry: Entry, near = 0): void {
+    const at = this.#indexOf(entry, near);
     const there = this.#entries[at];
     if (there === undefined) return;
-    if (isShared(entry.resource) && there.copies > entry.copies) {
-      this.#entries[at] = { ...there, copies: there.copies - entry.copies };
-      return;
-    }
-    const rest = there.whole ? undefined : subtractValues(there.resource, entry.resource);
-    if (rest !== undefined && !isEmptyValue(rest)) {
-      this.#entries[at] = { ...there, resource: rest };
-      return;
-    }
-    this.#entries[at] = undefined;
+    const { shared, whole } = there.kind;
+    let rest: Entry | undefined;
+    if (shared) {
+      const copies = there.copies - entry.copies;
+      if (copies > 0) rest = withCopies(there, copies);
+    } else if (!whole) rest = minus(there, entry);
+    this.#entries[at] = rest;
+    if (rest === undefined) this.#holes += 1;
   }
 
-  #indexOf(entry: Entry): number {
-    const { key } = entry;
-    if (entry.whole && !isShared(entry.resource)) {
-      return this.#entries.findIndex(
-        (each) => each?.key === key && equalValues(each.resource, entry.resource),
-      );
+  #indexOf(entry: Entry, near: number): number {
+    const { kind } = entry;
+    const entries = this.#entries;
+    if (kind.whole && !kind.shared) {
+      return entries.findIndex((each) => each?.kind.same(kind) && equalValue(each, entry));
     }
-    if (this.#entries.length < INDEXED_LENGTH_MIN) {
-      return this.#entries.findIndex((each) => each?.key === key);
+    if (entries[near]?.kind === kind) return near;
+    if (entries.length >= INDEXED_LENGTH_MIN && ++this.#searches > SEARCHES_MAX) {
+      this.#index ??= new Map(entries.map((each, i) => [each?.kind.key ?? "", i]));
+      return this.#index.get(kind.key) ?? -1;
     }
-    this.#index ??= new Map(this.#entries.map((each, i) => [each?.key ?? "", i]));
-    return this.#index.get(key) ?? -1;
+    for (let i = 0; i < entries.length; i++) if (entries[i]?.kind.same(kind)) return i;
+    return -1;
   }
+}
+
+/**
+ * Whether each of the others is covered by one of its kind. Indivisible ones are used up while
+ * checking.
+ */
+export function containsEntries(entries: readonly Entry[], others: readonly Entry[]): boolean {
+  const indivisible = others.some(({ kind }) => kind.whole && !kind.shared);
+  const large = entries.length >= INDEXED_LENGTH_MIN && others.length >= SEARCHES_MAX;
+  if (indivisible || large) return usesUp(new Builder(entries), others);
+  for (let i = 0; i < others.length; i++) {
+    const other = others[i] as Entry;
+    let there = entries[i];
+    if (there?.kind !== other.kind) there = entries.find(({ kind }) => kind.same(other.kind));
+    if (there === undefined) return false;
+    if (other.kind.shared ? there.copies < other.copies : !covers(there, other)) return false;
+  }
+  return true;
+}
+
+function usesUp(builder: Builder, others: readonly Entry[]): boolean {
+  for (const other of others) {
+    const there = builder.find(other);
+    if (there === undefined) return false;
+    if (other.kind.shared) {
+      if (there.copies < other.copies) return false;
+    } else if (other.kind.whole) builder.subtract(other);
+    else if (!covers(there, other)) return false;
+  }
+  return true;
 }
 
 /** What is left of the entries when they are cut down to a target, in the order drawn. */
@@ -117,15 +266,14 @@ export function shrinkEntries(
   const unnamed = target instanceof Limits ? Number.POSITIVE_INFINITY : 0;
   const builder = new Builder([]);
   for (const entry of pick === undefined ? entries : shuffled(entries, pick)) {
-    const { name } = entry.resource;
+    const { name, type, whole } = entry.kind;
     const room = left.get(name) ?? unnamed;
-    const wanted = quantityMilli(entry.resource);
-    const divisible = entry.resource.type === "SCALAR" && !entry.whole;
+    const wanted = entry.milli;
+    const divisible = type === "SCALAR" && !whole;
     if (room <= 0 || (wanted > room && !divisible)) continue;
     const milli = Math.min(wanted, room);
-    const resource = milli === wanted ? entry.resource : withMilli(entry.resource, milli);
     left.set(name, room - milli);
-    builder.add({ ...entry, resource });
+    builder.add(milli === wanted ? entry : scalarEntry(entry.kind, milli));
   }
   return builder.entries();
 }
@@ -141,27 +289,31 @@ export type Traits = {
 };
 
 export function traitsOf(entries: readonly Entry[]): Traits {
-  return {
-    shared: entries.some(({ resource }) => isShared(resource)),
-    revocable: entries.some(({ resource }) => isRevocable(resource)),
-    reserved: entries.some(({ resource }) => resource.reservations !== undefined),
-    refined: entries.some(({ resource }) => isRefined(resource.reservations)),
-    allocated: entries.some(({ resource }) => resource.allocationInfo !== undefined),
-  };
+  let shared = false;
+  let revocable = false;
+  let reserved = false;
+  let refined = false;
+  let allocated = false;
+  for (const { kind } of entries) {
+    shared ||= kind.shared;
+    revocable ||= kind.revocable;
+    reserved ||= kind.reserved;
+    refined ||= kind.refined;
+    allocated ||= kind.allocation !== undefined;
+  }
+  return { shared, revocable, reserved, refined, allocated };
 }
 
 /** `name(role):value` of the short grammar. */
-export function formatSimple(resource: Resource): string {
-  const role = reservationRole(resource.reservations);
-  const name = role === DEFAULT_ROLE ? resource.name : `${resource.name}(${role})`;
-  return `${name}:${formatValue(resource)}`;
+export function formatSimple({ kind: { name, role }, resource }: Entry): string {
+  return `${role === DEFAULT_ROLE ? name : `${name}(${role})`}:${formatValue(resource)}`;
 }
 
 /** Whether the short grammar says everything: at most one plain static reservation. */
-export function isSimple(resource: Resource): boolean {
-  const { reservations, disk, allocationInfo, providerId } = resource;
-  if (disk !== undefined || allocationInfo !== undefined || providerId !== undefined) return false;
-  if (isRevocable(resource) || isShared(resource)) return false;
+export function isSimple({ kind, resource }: Entry): boolean {
+  const { reservations, disk, providerId } = resource;
+  if (disk !== undefined || kind.allocation !== undefined || providerId !== undefined) return false;
+  if (kind.revocable || kind.shared) return false;
   const [first, ...more] = reservations ?? [];
   if (first === undefined) return true;
   return (
@@ -175,39 +327,30 @@ export function isSimple(resource: Resource): boolean {
 /** The same entries, of which none is allocated, allocated to a role. */
 export function allocatedEntries(entries: readonly Entry[], role: string | undefined): Entry[] {
   if (role === undefined) return [...entries];
-  const allocationInfo = { role };
-  return entries.map((entry) => {
-    const resource = { ...entry.resource, allocationInfo };
-    return { resource, key: kindKey(resource), whole: entry.whole, copies: entry.copies };
-  });
+  return entries.map((entry) => withKind(entry, entry.kind.allocatedTo(role)));
 }
 
 /** Amounts by name of the entries that count; shared ones once. */
-export function sumOf(
-  entries: readonly Entry[],
-  counts: (resource: Resource) => boolean,
-): Quantities {
+export function sumOf(entries: readonly Entry[], counts: (kind: Kind) => boolean): Quantities {
   const pairs: [string, number][] = [];
-  for (const { resource } of entries) {
-    if (counts(resource)) pairs.push([resource.name, quantityMilli(resource)]);
-  }
+  for (const { kind, milli } of entries) if (counts(kind)) pairs.push([kind.name, milli]);
   return Quantities.of(pairs);
 }
 
 /** Whether one name stands for values of several types. */
 export function mixesTypes(entries: readonly Entry[]): boolean {
-  const types = new Map(entries.map(({ resource }) => [resource.name, resource.type]));
-  return entries.some(({ resource }) => types.get(resource.name) !== resource.type);
+  const types = new Map(entries.map(({ kind }) => [kind.name, kind.type]));
+  return entries.some(({ kind }) => types.get(kind.name) !== kind.type);
 }
 
 /** Entries by group, in order; those without a group are left out. */
 export function groupEntries(
   entries: readonly Entry[],
-  groupOf: (resource: Resource) => string | undefined,
+  groupOf: (kind: Kind) => string | undefined,
 ): Map<string, Entry[]> {
   const groups = new Map<string, Entry[]>();
   for (const entry of entries) {
-    const group = groupOf(entry.resource);
+    const group = groupOf(entry.kind);
     if (group === undefined) continue;
     const there = groups.get(group);
     if (there === undefined) groups.set(group, [entry]);
@@ -218,19 +361,15 @@ export function groupEntries(
 
 /** All ranges of a name together. */
 export function rangesOf(entries: readonly Entry[], name: string): RangeList {
-  let all: RangeList = [];
-  for (const { resource } of entries) {
-    if (resource.name === name) all = addRanges(all, resource.ranges?.range ?? []);
-  }
+  let all = NO_RANGES;
+  for (const { kind, ranges } of entries) if (kind.name === name) all = addRanges(all, ranges);
   return all;
 }
 
 /** All items of a set together, sorted. */
-export function itemsOf(entries: readonly Entry[], name: string): readonly string[] {
-  let all: readonly string[] = [];
-  for (const { resource } of entries) {
-    if (resource.name === name) all = addItems(all, resource.set?.item ?? []);
-  }
+export function itemsOf(entries: readonly Entry[], name: string): Items {
+  let all = NO_ITEMS;
+  for (const { kind, items } of entries) if (kind.name === name) all = addItems(all, items);
   return all;
 }
 

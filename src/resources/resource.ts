@@ -4,16 +4,7 @@
  * from outside is valid. Objects are never changed in place; the algebra is in `resources.ts`.
  */
 import type { Disk, Resource } from "#protocol";
-import {
-  addRanges,
-  coalesceRanges,
-  containsRanges,
-  countRanges,
-  equalRanges,
-  formatRanges,
-  invalidRanges,
-  subtractRanges,
-} from "./ranges.ts";
+import { coalesceRanges, countRanges, formatRanges, invalidRanges } from "./ranges.ts";
 import {
   formatReservation,
   invalidReservations,
@@ -22,15 +13,7 @@ import {
 } from "./reservations.ts";
 import { invalidRole } from "./roles.ts";
 import { formatScalar, isMilli, SCALAR_MILLI_MAX } from "./scalar.ts";
-import {
-  addItems,
-  canonicalItems,
-  containsItems,
-  equalItems,
-  formatItems,
-  invalidItems,
-  subtractItems,
-} from "./sets.ts";
+import { canonicalItems, formatItems, invalidItems } from "./sets.ts";
 
 export function isRevocable(resource: Resource): boolean {
   return resource.revocable !== undefined;
@@ -120,62 +103,6 @@ export function quantityMilli(resource: Resource): number {
 
 export function isEmptyValue(resource: Resource): boolean {
   return quantityMilli(resource) === 0;
-}
-
-/** The sum of two objects of one kind, with what is said of the left one. */
-export function addValues(left: Resource, right: Resource): Resource {
-  switch (left.type) {
-    case "SCALAR":
-      return withMilli(left, (left.scalar?.milli ?? 0) + (right.scalar?.milli ?? 0));
-    case "RANGES":
-      return {
-        ...left,
-        ranges: { range: addRanges(left.ranges?.range ?? [], right.ranges?.range ?? []) },
-      };
-    case "SET":
-      return { ...left, set: { item: addItems(left.set?.item ?? [], right.set?.item ?? []) } };
-  }
-}
-
-/** What the left has more than the right; never below zero. */
-export function subtractValues(left: Resource, right: Resource): Resource {
-  switch (left.type) {
-    case "SCALAR":
-      return withMilli(left, Math.max(0, (left.scalar?.milli ?? 0) - (right.scalar?.milli ?? 0)));
-    case "RANGES":
-      return {
-        ...left,
-        ranges: { range: subtractRanges(left.ranges?.range ?? [], right.ranges?.range ?? []) },
-      };
-    case "SET":
-      return { ...left, set: { item: subtractItems(left.set?.item ?? [], right.set?.item ?? []) } };
-  }
-}
-
-export function containsValue(left: Resource, right: Resource): boolean {
-  switch (left.type) {
-    case "SCALAR":
-      return (left.scalar?.milli ?? 0) >= (right.scalar?.milli ?? 0);
-    case "RANGES":
-      return containsRanges(left.ranges?.range ?? [], right.ranges?.range ?? []);
-    case "SET":
-      return containsItems(left.set?.item ?? [], right.set?.item ?? []);
-  }
-}
-
-export function equalValues(left: Resource, right: Resource): boolean {
-  switch (left.type) {
-    case "SCALAR":
-      return (left.scalar?.milli ?? 0) === (right.scalar?.milli ?? 0);
-    case "RANGES":
-      return equalRanges(left.ranges?.range ?? [], right.ranges?.range ?? []);
-    case "SET":
-      return equalItems(left.set?.item ?? [], right.set?.item ?? []);
-  }
-}
-
-export function withMilli(resource: Resource, milli: number): Resource {
-  return { ...resource, scalar: { milli } };
 }
 
 /** The same object without some of what is said of it. */

@@ -7,6 +7,7 @@ import type { Reservation, Resource } from "#protocol";
 import {
   allocatedEntries,
   Builder,
+  containsEntries,
   type Entry,
   entryOf,
   formatSimple,
@@ -20,23 +21,17 @@ import {
   sumOf,
   type Traits,
   traitsOf,
+  withCopies,
+  withKind,
 } from "./entries.ts";
 import { readForeign } from "./foreign.ts";
 import { flawed, type Parsed, parsed, parseResourceList } from "./grammar.ts";
+import type { Kind } from "./kinds.ts";
 import { Limits, type Quantities } from "./quantities.ts";
 import type { RangeList } from "./ranges.ts";
-import { invalidReservations, isAllocatableTo, reservationRole } from "./reservations.ts";
-import {
-  containsValue,
-  formatResource,
-  invalidResource,
-  isEmptyValue,
-  isRevocable,
-  isShared,
-  kindKey,
-  without,
-} from "./resource.ts";
-import { DEFAULT_ROLE } from "./roles.ts";
+import { invalidReservations } from "./reservations.ts";
+import { formatResource, invalidResource, isEmptyValue, without } from "./resource.ts";
+import { DEFAULT_ROLE, isStrictSubrole } from "./roles.ts";
 
 export class Resources implements Iterable<Resource> {
   // Methods are `private`, not `#`: beside a `#method` the compiler (7.0.2) replaces the class's
@@ -130,10 +125,9 @@ export class Resources implements Iterable<Resource> {
 
   /** What `parse` reads back: the short grammar where it can say everything, else JSON. */
   toText(): string {
-    const simple =
-      this.entries.every(({ resource }) => isSimple(resource)) && !mixesTypes(this.entries);
+    const simple = this.entries.every(isSimple) && !mixesTypes(this.entries);
     if (!simple) return JSON.stringify(this.toWire());
-    return this.entries.map(({ resource }) => formatSimple(resource)).join("; ");
+    return this.entries.map(formatSimple).join("; ");
   }
 
   // ---- arithmetic
@@ -160,7 +154,8 @@ export class Resources implements Iterable<Resource> {
     const bare = this.bareBeside(other);
     if (bare !== undefined) return bare[0].add(bare[1]).allocate(bare[2]);
     const builder = new Builder(this.entries);
-    for (const entry of other.entries) builder.add(entry);
+    const added = other.entries;
+    for (let i = 0; i < added.length; i++) builder.add(added[i] as Entry, i);
     return Resources.bag(builder.entries());
   }
 
@@ -171,7 +166,8 @@ export class Resources implements Iterable<Resource> {
     const bare = this.bareBeside(other);
     if (bare !== undefined) return bare[0].subtract(bare[1]).allocate(bare[2]);
     const builder = new Builder(this.entries);
-    for (const entry of other.entries) builder.subtract(entry);
+    const gone = other.entries;
+    for (let i = 0; i < gone.length; i++) builder.subtract(gone[i] as Entry, i);
     return Resources.bag(builder.entries());
   }
 
@@ -184,17 +180,7 @@ export class Resources implements Iterable<Resource> {
     if (other === this || other.isEmpty) return true;
     const bare = this.bareBeside(other);
     if (bare !== undefined) return bare[0].contains(bare[1]);
-    const builder = new Builder(this.entries);
-    for (const entry of other.entries) {
-      const there = builder.find(entry);
-      if (there === undefined) return false;
-      if (isShared(entry.resource)) {
-        if (there.copies < entry.copies) return false;
-      } else if (entry.whole) {
-        builder.subtract(entry);
-      } else if (!containsValue(there.resource, entry.resource)) return false;
-    }
-    return true;
+    return containsEntries(this.entries, other.entries);
   }
 
   equals(other: Resources): boolean {
@@ -210,58 +196,61 @@ export class Resources implements Iterable<Resource> {
   // ---- parts
 
   filter(keep: (resource: Resource) => boolean): Resources {
-    const kept = this.entries.filter(({ resource }) => keep(resource));
+    return this.keep(({ resource }) => keep(resource));
+  }
+
+  /** The same bag where all is kept. */
+  private keep(keeps: (entry: Entry) => boolean): Resources {
+    const kept = this.entries.filter(keeps);
     return kept.length === this.entries.length ? this : Resources.bag(kept);
   }
 
   unreserved(): Resources {
-    return this.filter(({ reservations }) => reservationRole(reservations) === DEFAULT_ROLE);
+    return this.traits.reserved ? this.keep(({ kind }) => !kind.reserved) : this;
   }
 
   /** Reserved for exactly this role, or for any; never includes `*`. */
   reserved(role?: string): Resources {
-    return this.filter(({ reservations }) => {
-      const reserved = reservationRole(reservations);
-      return reserved !== DEFAULT_ROLE && (role === undefined || reserved === role);
-    });
+    if (!this.traits.reserved) return Resources.EMPTY;
+    return this.keep(({ kind }) => kind.reserved && (role === undefined || kind.role === role));
   }
 
   /** The reserved parts by role. */
   reservations(): Map<string, Resources> {
-    return this.groupBy(({ reservations }) => {
-      const role = reservationRole(reservations);
-      return role === DEFAULT_ROLE ? undefined : role;
-    });
+    if (!this.traits.reserved) return new Map();
+    return this.groupBy(({ reserved, role }) => (reserved ? role : undefined));
   }
 
   /** Roles that something is reserved for. */
   reservedRoles(): string[] {
+    if (!this.traits.reserved) return [];
     const roles = new Set<string>();
-    for (const { resource } of this.entries) {
-      if (resource.reservations !== undefined) roles.add(reservationRole(resource.reservations));
-    }
+    for (const { kind } of this.entries) if (kind.reserved) roles.add(kind.role);
     return [...roles];
   }
 
   /** What the role may be given: unreserved, reserved for it, or for one of its ancestors. */
   allocatableTo(role: string): Resources {
-    return this.filter(({ reservations }) => isAllocatableTo(reservations, role));
+    if (!this.traits.reserved) return this;
+    return this.keep(({ kind }) => {
+      return !kind.reserved || kind.role === role || isStrictSubrole(role, kind.role);
+    });
   }
 
   revocable(): Resources {
-    return this.filter(isRevocable);
+    return this.traits.revocable ? this.keep(({ kind }) => kind.revocable) : Resources.EMPTY;
   }
 
   nonRevocable(): Resources {
-    return this.filter((resource) => !isRevocable(resource));
+    return this.traits.revocable ? this.keep(({ kind }) => !kind.revocable) : this;
   }
 
   shared(): Resources {
-    return this.traits.shared ? this.filter(isShared) : Resources.EMPTY;
+    return this.traits.shared ? this.keep(({ kind }) => kind.shared) : Resources.EMPTY;
   }
 
   nonShared(): Resources {
-    return this.traits.shared ? this.filter((resource) => !isShared(resource)) : this;
+    return this.traits.shared ? this.keep(({ kind }) => !kind.shared) : this;
   }
 
   /** What is said of any of the objects. */
@@ -273,9 +262,8 @@ export class Resources implements Iterable<Resource> {
 
   /** Shared objects with one copy each. */
   singleCopies(): Resources {
-    return this.entries.every(({ copies }) => copies === 1)
-      ? this
-      : Resources.bag(this.entries.map((entry) => ({ ...entry, copies: 1 })));
+    if (!this.traits.shared || this.entries.every(({ copies }) => copies === 1)) return this;
+    return Resources.bag(this.entries.map((entry) => withCopies(entry, 1)));
   }
 
   // ---- allocation and reservation
@@ -286,11 +274,7 @@ export class Resources implements Iterable<Resource> {
     const before = this.#allocated;
     if (before !== undefined && before.#role === role) return before;
     if (this.traits.allocated) {
-      return this.map((resource) =>
-        resource.allocationInfo?.role === role
-          ? resource
-          : { ...resource, allocationInfo: { role } },
-      );
+      return this.rekind((kind) => kind.allocatedTo(role));
     }
     // What is offered whole, declined and offered again need not be rewritten each time.
     const allocated = new Resources(undefined);
@@ -303,16 +287,16 @@ export class Resources implements Iterable<Resource> {
   unallocate(): Resources {
     if (this.#bare !== undefined) return this.#bare;
     if (!this.traits.allocated) return this;
-    return this.map((resource) => without(resource, "allocationInfo"));
+    return this.rekind((kind) => kind.unallocated());
   }
 
   /** The parts by allocation role; what is not allocated stands under undefined. */
   allocations(): Map<string | undefined, Resources> {
     const parts = new Map<string | undefined, Resources>();
     if (this.#role !== undefined) return parts.set(this.#role, this);
-    const free = this.filter(({ allocationInfo }) => allocationInfo === undefined);
+    const free = this.keep(({ kind }) => kind.allocation === undefined);
     if (!free.isEmpty) parts.set(undefined, free);
-    const byRole = this.groupBy(({ allocationInfo }) => allocationInfo?.role);
+    const byRole = this.groupBy(({ allocation }) => allocation);
     for (const [role, part] of byRole) parts.set(role, part);
     return parts;
   }
@@ -376,8 +360,8 @@ export class Resources implements Iterable<Resource> {
   /** The sum of a scalar over all objects of that name, in thousandths; shared ones once. */
   get(name: string): number {
     let milli = 0;
-    for (const { resource } of this.entries) {
-      if (resource.name === name) milli += resource.scalar?.milli ?? 0;
+    for (const { kind, milli: each } of this.entries) {
+      if (kind.name === name && kind.type === "SCALAR") milli += each;
     }
     return milli;
   }
@@ -415,7 +399,7 @@ export class Resources implements Iterable<Resource> {
   }
 
   names(): string[] {
-    return [...new Set(this.entries.map(({ resource }) => resource.name))];
+    return [...new Set(this.entries.map(({ kind }) => kind.name))];
   }
 
   // ---- choosing
@@ -438,11 +422,10 @@ export class Resources implements Iterable<Resource> {
   }
 
   private findOne(target: Entry): Resources | undefined {
-    const role = reservationRole(target.resource.reservations);
-    const roleOf = ({ resource }: Entry): string => reservationRole(resource.reservations);
+    const { role } = target.kind;
     const steps: ((entry: Entry) => boolean)[] = [
-      (entry) => role !== DEFAULT_ROLE && roleOf(entry) === role,
-      (entry) => roleOf(entry) === DEFAULT_ROLE,
+      ({ kind }) => role !== DEFAULT_ROLE && kind.role === role,
+      ({ kind }) => kind.role === DEFAULT_ROLE,
       () => true,
     ];
     let total: Resources = this;
@@ -478,9 +461,19 @@ export class Resources implements Iterable<Resource> {
     return Resources.bag(shrinkEntries(this.entries, target, pick));
   }
 
-  private groupBy(groupOf: (resource: Resource) => string | undefined): Map<string, Resources> {
+  private groupBy(groupOf: (kind: Kind) => string | undefined): Map<string, Resources> {
     const groups = groupEntries(this.entries, groupOf);
     return new Map([...groups].map(([group, entries]) => [group, Resources.bag(entries)]));
+  }
+
+  /** Each object of another kind; those that thereby become of one kind merge. */
+  private rekind(change: (kind: Kind) => Kind): Resources {
+    const builder = new Builder([]);
+    for (const entry of this.entries) {
+      const kind = change(entry.kind);
+      builder.add(kind === entry.kind ? entry : withKind(entry, kind));
+    }
+    return Resources.bag(builder.entries());
   }
 
   /** Each object changed in what is said of it; those that thereby become of one kind merge. */
@@ -492,7 +485,7 @@ export class Resources implements Iterable<Resource> {
       if (resource === entry.resource) builder.add(entry);
       else {
         changed = true;
-        builder.add({ ...entry, resource, key: kindKey(resource) });
+        builder.add(entryOf(resource, entry.copies));
       }
     }
     return changed ? Resources.bag(builder.entries()) : this;
