@@ -22,10 +22,13 @@ import { LogCluster } from "./ports/log-cluster.ts";
 import { Paths } from "./ports/paths.ts";
 import { agentMember, frameworkMember, masterMember } from "./roles.ts";
 import { Trace } from "./trace.ts";
+import { TraceEyes } from "./trace-eyes.ts";
 import { BatchWork } from "./workloads/batch.ts";
 
 /** Different violations of one statement that a run keeps; further ones are counted. */
 export const VIOLATIONS_PER_ID_MAX = 5;
+/** Violations are records of a node of that name. */
+export const CHECKERS_NODE = "checkers";
 /** How often full recounts are made, in virtual time. */
 const RECOUNT_MS = 500;
 
@@ -85,6 +88,7 @@ export class SimCluster implements FaultTarget, CheckedWorld {
     this.log = new LogCluster(this.network, brokers);
     const observe = (observation: Observation): void => this.#observe(observation);
     const subjects = subjectsOf(asId<ClusterId>("sim"));
+    if (this.trace.keeps) this.#explain(this.trace);
     this.network.observers.push(new BusEyes(subjects, observe));
     this.#checkers = CHECKERS.map((make) =>
       make(this, (id, message) => this.#violate(id, message)),
@@ -117,6 +121,17 @@ export class SimCluster implements FaultTarget, CheckedWorld {
     }
     if (this.world.stopped) return;
     for (const checker of this.#checkers) checker.settled?.();
+  }
+
+  /** What a kept trace says besides: messages in words, and what actors become. */
+  #explain(trace: Trace): void {
+    const { world } = this;
+    this.network.observers.push(new TraceEyes(world, trace));
+    world.onTurn = ({ name }) => {
+      const member = this.#members.find((one) => one.name === name);
+      if (member === undefined) return;
+      trace.state(world.nowMs, name, world.cause, member.facts?.() ?? {});
+    };
   }
 
   #heal(): void {
@@ -177,7 +192,7 @@ export class SimCluster implements FaultTarget, CheckedWorld {
     if (count > VIOLATIONS_PER_ID_MAX) return;
     const { events, nowMs } = this.world;
     this.violations.push({ id, message, event: events, atMs: nowMs, frame: frameOf(message) });
-    this.world.record({ node: "checkers", kind: "violation", summary: key });
+    this.world.record({ node: CHECKERS_NODE, kind: "violation", summary: key });
     if (this.options.stopAt?.includes(id)) this.world.stop();
   }
 

@@ -6,6 +6,7 @@ import type { Identity } from "#access";
 import { inboxOf, mayPublish, maySubscribe, permissionsOf } from "#access";
 import type { Subjects } from "#protocol";
 import { type ActorPorts, type Life, type LogEntry, type RunningActor, supervise } from "#runtime";
+import type { Facts } from "./facts.ts";
 import type { Member, MemberRole } from "./faults/fault.ts";
 import type { SimNode } from "./kernel/node.ts";
 import type { World } from "./kernel/world.ts";
@@ -50,6 +51,8 @@ export class ClusterMember implements Member {
   readonly #around: Around;
   readonly #options: MemberOptions;
   #launcher: SimLauncher | undefined;
+  /** What can be seen of its actor, while there is one; set where it is made. */
+  facts: (() => Facts) | undefined;
   /** How often it has been started. */
   starts = 0;
   /** false: a fault keeps it down; nobody else starts it. */
@@ -100,7 +103,11 @@ export class ClusterMember implements Member {
   #down(why: string): void {
     if (!this.node.up) return;
     this.#launcher = undefined;
-    this.#around.world.because(this.#record("down", why), () => this.node.crash());
+    this.facts = undefined;
+    this.#around.world.because(this.#record("down", why), () => {
+      this.node.crash();
+      this.#around.world.onTurn?.(this.node);
+    });
   }
 
   /** As the daemon does: a successor in the same process, and the process ends with the last. */

@@ -26,6 +26,7 @@ import {
 } from "#protocol";
 import { BATCH_INPUTS_MAX, type HostOptions } from "#runtime";
 import { installExecutors } from "./executors.ts";
+import { agentFacts, frameworkFacts, masterFacts } from "./facts.ts";
 import { type Around, ClusterMember } from "./members.ts";
 import type { Work } from "./workloads/work.ts";
 
@@ -43,7 +44,7 @@ export function masterMember(around: Around, name: string): ClusterMember {
     name,
     role: "master",
     identity: { role: "master", masterId },
-    start(_member, ports, { poisonous }) {
+    start(member, ports, { poisonous }) {
       const { log } = ports;
       if (log === undefined) throw new Error("a master needs a log");
       const { subjects } = around;
@@ -53,7 +54,10 @@ export function masterMember(around: Around, name: string): ClusterMember {
         clusterId: asId<ClusterId>("sim"),
         offerTimeoutMs: drawn(around, "offerTimeoutMs"),
       };
-      return createMaster({ ...ports, log }, config, { poisonous, ...batches(around, name) });
+      const options = { poisonous, ...batches(around, name) };
+      const actor = createMaster({ ...ports, log }, config, options);
+      member.facts = () => masterFacts(actor);
+      return actor;
     },
   });
 }
@@ -131,7 +135,7 @@ export function agentMember(around: Around, name: string, size = MACHINE): Clust
     name,
     role: "agent",
     identity: { role: "agent", principal },
-    start(_member, ports) {
+    start(member, ports) {
       const config = isolatorSettings(settings.agentId, size);
       const { agent, isolator } = createAgent(
         ports,
@@ -146,6 +150,7 @@ export function agentMember(around: Around, name: string, size = MACHINE): Clust
         agent.tell(ISOLATOR_ACTOR, report);
       });
       agent.onEnd(() => isolator.kill());
+      member.facts = () => agentFacts(agent);
       return agent;
     },
   });
@@ -195,6 +200,7 @@ export function frameworkMember(around: Around, name: string, work: Work): Clust
         },
         batches(around, name),
       );
+      member.facts = () => frameworkFacts(running.actor);
       return running.actor;
     },
   });

@@ -12,13 +12,13 @@ import {
   type TraceRecord,
   type TraceState,
 } from "#runtime";
+import type { Facts } from "./facts.ts";
 import { Digest } from "./kernel/digest.ts";
 import type { Happening, Recorder } from "./kernel/world.ts";
 
 /** Effects of one record that are kept; a last one says that there were more. */
 export const TRACE_EFFECTS_MAX = 32;
 
-export type Facts = Readonly<Record<string, TraceFact>>;
 type Writable<Shape> = { -readonly [Key in keyof Shape]: Shape[Key] };
 
 export class Trace implements Recorder {

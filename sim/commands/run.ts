@@ -2,14 +2,15 @@
  * `sim run`: one seed once, with a summary and the digest; a violation leaves a failure file.
  * With `--check-determinism` twice, and the first draw that differs is named.
  */
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { type ClusterOptions, SimCluster } from "../cluster.ts";
 import { failureOf, rerun, writeFailure } from "../failure.ts";
 import { DrawLog } from "../kernel/draws.ts";
 import { CLUSTER_FLAGS, clusterOptions, parsed } from "../options.ts";
 import { summaryOf } from "../summary.ts";
-import { traceLine } from "../trace.ts";
+import { writeTraceFile } from "../trace-file.ts";
+import { tracedOf } from "../traced.ts";
 import { codeOf, EXIT, type ExitCode, noMore, type SimCommand, say } from "./command.ts";
 
 const FLAGS = {
@@ -42,7 +43,7 @@ function checkDeterminism(options: ClusterOptions): ExitCode {
 
 export function writeTrace(cluster: SimCluster, file: string | undefined): void {
   if (file === undefined) return;
-  writeFileSync(file, `${cluster.trace.records().map(traceLine).join("\n")}\n`);
+  writeTraceFile(file, tracedOf(cluster));
 }
 
 /** Repeats the run by its list of faults, up to the violation, and keeps that as a file. */
@@ -75,7 +76,7 @@ export const RUN: SimCommand = {
   name: "run",
   usage: [
     "[run] [--seed TEXT] [flags of the cluster]   one run: a summary, violations, the digest",
-    "  --trace FILE             every record of the run, one a line",
+    "  --trace FILE             the trace of the run, for `view`",
     "  --failures DIR           where failure-SEED.json of a failed run goes; none: nowhere",
     "  --check-determinism      runs twice and stops at the first draw that differs",
   ],

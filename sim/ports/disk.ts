@@ -63,6 +63,7 @@ export class SimDisk {
     if (this.#queue.length >= DISK_PENDING_MAX) return false;
     this.#queue.push(work);
     if (work.kind !== "query") {
+      if (this.#world.keeps) this.#world.effect(changeText(work));
       const asked = this.onceAsked;
       this.onceAsked = undefined;
       asked?.();
@@ -149,6 +150,10 @@ export class SimDisk {
     }
     return [...names].sort();
   }
+}
+
+function changeText({ kind, path, bytes }: Change): string {
+  return kind === "remove" ? `remove ${path}` : `${kind} ${path}: ${bytes.length} bytes`;
 }
 
 function joined(one: Uint8Array | undefined, two: Uint8Array): Uint8Array {

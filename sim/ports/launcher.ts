@@ -109,6 +109,7 @@ export class SimLauncher implements Launcher {
   launch(plan: LaunchPlan, done: Done<{ readonly pids: PidFacts }>): void {
     const fault = planFault(plan);
     if (fault !== undefined) return this.#node.soon(() => done(fault));
+    this.#effect("launch", plan.containerId);
     this.#request(plan.containerId, LAUNCH_MS, done, () => {
       const known = this.#machine.containers.get(plan.containerId);
       if (known !== undefined) {
@@ -133,6 +134,7 @@ export class SimLauncher implements Launcher {
   }
 
   signal(containerId: string, signal: number, done: Done<object>): void {
+    this.#effect(`signal ${signal} to`, containerId);
     this.#onContainer(containerId, done, (container) => {
       if (!container.empty) this.#machine.signal(container, signal);
       return { ok: true };
@@ -140,6 +142,7 @@ export class SimLauncher implements Launcher {
   }
 
   destroy(containerId: string, graceMs: number | null, done: Done<object>): void {
+    this.#effect("destroy", containerId);
     this.#request(containerId, CALL_MS, done, (answer) => {
       const container = this.#machine.containers.get(containerId);
       if (container === undefined) return unknown(containerId);
@@ -162,6 +165,11 @@ export class SimLauncher implements Launcher {
       this.#pursue(container, destroy);
       return undefined;
     });
+  }
+
+  #effect(what: string, containerId: string): void {
+    const { world } = this.#machine;
+    if (world.keeps) world.effect(`${what} ${containerId}`);
   }
 
   forget(containerId: string, done: Done<object>): void {

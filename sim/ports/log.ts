@@ -56,6 +56,8 @@ export class SimLog implements Log {
       throw new Error(`record: ${record.length} bytes are more than ${LOG_RECORD_BYTES_MAX}`);
     }
     this.#node.charge(PRICE_MS.publish);
+    const { world } = this.#cluster;
+    if (world.keeps) world.effect(`append to the log: ${record.length} bytes, after ${expected}`);
     const waiting: Waiting = { done, outcome: undefined };
     this.#appends.push(waiting);
     const settle = (outcome: AppendOutcome): void => {

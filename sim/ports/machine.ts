@@ -104,7 +104,7 @@ export class SimMachine {
     };
     const container = new SimContainer(plan, pids, this.world.nowMs);
     this.containers.set(plan.containerId, container);
-    const started = this.#record("start", `${plan.containerId} ${plan.argv.join(" ")}`);
+    const started = this.#record("start", `${nameOf(plan)} ${plan.argv.join(" ")}`);
     for (const observer of this.observers) observer.started(this, container);
     this.world.because(started, () => {
       if (program === undefined) {
@@ -210,7 +210,7 @@ export class SimMachine {
     };
     container.exit = exit;
     const how = code === null ? `signal ${String(signal)}` : `code ${code}`;
-    const ended = this.#record("exit", `${exit.containerId} ${how}`);
+    const ended = this.#record("exit", `${nameOf(container.plan)} ${how}`);
     for (const observer of this.observers) observer.ended(this, container);
     this.world.because(ended, () => {
       for (const listener of [...this.#exitListeners]) listener(exit);
@@ -220,6 +220,12 @@ export class SimMachine {
   #record(kind: string, summary: string): number {
     return this.world.record({ node: this.name, kind, summary });
   }
+}
+
+/** The container, and the executor that it is for: a command task's is called like the task. */
+function nameOf({ containerId, env }: LaunchPlan): string {
+  const executorId = env["MESOS_EXECUTOR_ID"];
+  return executorId === undefined ? containerId : `${containerId} ${executorId}`;
 }
 
 function appended(one: Uint8Array<ArrayBuffer>, two: Uint8Array): Uint8Array<ArrayBuffer> {

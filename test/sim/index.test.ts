@@ -7,6 +7,7 @@ import "./interest.cases.ts";
 import "./disk.cases.ts";
 import "./log.cases.ts";
 import "./trace.cases.ts";
+import "./trace-file.cases.ts";
 import "./contract-bus.cases.ts";
 import "./contract-storage.cases.ts";
 import "./launcher.cases.ts";
