@@ -37,7 +37,7 @@ import { type Framework, newFramework, Roles, sortersOf, type Subscription } fro
 import { type Quota, RoleTree } from "./role-tree.ts";
 import { partsByRole, Totals } from "./shares.ts";
 import { Touched } from "./touched.ts";
-import { sharesOf } from "./view.ts";
+import { activeFiltersOf, sharesOf } from "./view.ts";
 
 /**
  * An allocator by hierarchical weighted dominant resource fairness.
@@ -65,6 +65,7 @@ class HierarchicalAllocator implements Allocator {
   readonly #books: Books;
   readonly #around: Surroundings;
   readonly #options: AllocatorOptions;
+  #runs = 0;
 
   constructor(options: AllocatorOptions) {
     this.#options = options;
@@ -368,15 +369,15 @@ class HierarchicalAllocator implements Allocator {
   allocate(nowMs: number, onlyAgents?: Iterable<AgentId>): OfferCandidate[] {
     this.#touched.addEach(this.#filters.expire(nowMs));
     if (this.#pause.isOn(nowMs)) return [];
-    if (onlyAgents !== undefined) return this.#run(this.#candidates(onlyAgents), nowMs);
-    this.#filters.batchBegins();
-    this.#touched.clear();
-    const offers = this.#run(this.#candidates(), nowMs);
-    this.#touched.addEach(this.#filters.batchEnds());
+    const batch = onlyAgents === undefined;
+    if (batch) this.#filters.batchBegins();
+    const offers = this.#run(this.#touched.drain(onlyAgents, this.#around.count), nowMs);
+    if (batch) this.#touched.addEach(this.#filters.batchEnds());
     return offers;
   }
 
   #run(candidates: Slot[], nowMs: number): OfferCandidate[] {
+    this.#runs += 1;
     const offers = runCycle(this.#around, candidates);
     if (!this.#lending.isOn) return offers;
     const lend: Lend = (slot, subscription, { resources, lent }) => {
@@ -385,24 +386,6 @@ class HierarchicalAllocator implements Allocator {
       return this.#books.offer(slot, subscription, resources);
     };
     return offers.concat(lendOut(this.#around, candidates, lend));
-  }
-
-  /** Those of the agents named, or of all, that anything can be offered of. */
-  #candidates(agentIds?: Iterable<AgentId>): Slot[] {
-    const candidates: Slot[] = [];
-    const consider = (slot: Slot): void => {
-      if (this.#agents.free(slot).isEmpty) return;
-      const absence = this.#agents.absence(slot);
-      if (absence === undefined) candidates.push(slot);
-      else this.#around.count(absence);
-    };
-    if (agentIds === undefined) for (const slot of this.#agents.slots()) consider(slot);
-    for (const agentId of agentIds ?? []) {
-      this.#touched.delete(agentId);
-      const slot = this.#agents.find(agentId);
-      if (slot !== undefined) consider(slot);
-    }
-    return candidates;
   }
 
   dirtyAgents(nowMs: number): readonly AgentId[] {
@@ -446,6 +429,14 @@ class HierarchicalAllocator implements Allocator {
 
   refusals(): ReadonlyMap<PlacementReason, number> {
     return this.#refusals;
+  }
+
+  activeFilters(): ReadonlyMap<string, number> {
+    return activeFiltersOf(this.#filters);
+  }
+
+  runs(): number {
+    return this.#runs;
   }
 
   plan(change: PlannedChange, nowMs: number): OfferCandidate[] {

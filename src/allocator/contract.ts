@@ -328,6 +328,10 @@ export interface Allocator {
   explainAgent(agentId: AgentId): SubscriptionExplanation[];
   /** How often something was not offered, by reason, since the beginning. */
   refusals(): ReadonlyMap<PlacementReason, number>;
+  /** Refusals in force by role, those for no time left out. */
+  activeFilters(): ReadonlyMap<string, number>;
+  /** How often `allocate` went over agents, since the beginning. */
+  runs(): number;
   /**
    * What a batch would offer now if this were changed, computed on a copy that draws by a fixed
    * seed: nothing here changes, not even the state of `random`.

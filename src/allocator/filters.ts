@@ -85,16 +85,21 @@ export class Filters<Client> {
   /** Takes over the refusals of another list, in its order, for those whom `clientOf` knows. */
   adopt(other: Filters<Client>, clientOf: (client: Client) => Client | undefined): void {
     this.#batches = other.#batches;
-    for (const clients of other.#byAgent.values()) {
-      for (const filter of [...clients.values()].flat()) {
-        const client = clientOf(filter.client);
-        if (client === undefined) continue;
-        const copy = { ...filter, client };
-        this.#listOf(filter.agentId, client).push(copy);
-        this.#alive += 1;
-        if (filter.backoff) this.#backoffs.push(copy);
-        else this.#push(copy);
-      }
+    for (const filter of other.all()) {
+      const client = clientOf(filter.client);
+      if (client === undefined) continue;
+      const copy = { ...filter, client };
+      this.#listOf(filter.agentId, client).push(copy);
+      this.#alive += 1;
+      if (filter.backoff) this.#backoffs.push(copy);
+      else this.#push(copy);
+    }
+  }
+
+  /** Those in force, in no order that means anything. */
+  *all(): Iterable<Filter<Client>> {
+    for (const clients of this.#byAgent.values()) {
+      for (const filters of clients.values()) yield* filters;
     }
   }
 

@@ -3,7 +3,7 @@
  * However many events come before it, it is one run.
  */
 import type { AgentId } from "#protocol";
-import type { Agents } from "./agents.ts";
+import type { Absence, Agents, Slot } from "./agents.ts";
 
 export class Touched {
   readonly #agents: Agents;
@@ -39,10 +39,26 @@ export class Touched {
     this.#ids.delete(agentId);
   }
 
-  /** A batch is over all. */
-  clear(): void {
-    this.#ids.clear();
-    this.#all = false;
+  /** Untouches these, or all, and gives those of them of which anything can be offered. */
+  drain(agentIds: Iterable<AgentId> | undefined, passOver: (why: Absence) => void): Slot[] {
+    const slots: Slot[] = [];
+    const consider = (slot: Slot): void => {
+      if (this.#agents.free(slot).isEmpty) return;
+      const absence = this.#agents.absence(slot);
+      if (absence === undefined) slots.push(slot);
+      else passOver(absence);
+    };
+    if (agentIds === undefined) {
+      this.#ids.clear();
+      this.#all = false;
+      for (const slot of this.#agents.slots()) consider(slot);
+    }
+    for (const agentId of agentIds ?? []) {
+      this.#ids.delete(agentId);
+      const slot = this.#agents.find(agentId);
+      if (slot !== undefined) consider(slot);
+    }
+    return slots;
   }
 
   list(): AgentId[] {

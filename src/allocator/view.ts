@@ -2,6 +2,7 @@
 import type { FrameworkId } from "#protocol";
 import type { Quantities } from "#resources";
 import type { FrameworkShare, RoleShare, Shares } from "./contract.ts";
+import type { Filters } from "./filters.ts";
 import type { Client } from "./order.ts";
 import type { Role, Roles, Subscription } from "./roles.ts";
 import type { Totals } from "./shares.ts";
@@ -13,6 +14,15 @@ export function sharesOf(totals: Totals, roles: Roles): Shares {
     total: totals.names.quantitiesOf(totals.vector),
     roles: [...active, ...inactive].map((client) => roleShare(totals, roles, client)),
   };
+}
+
+/** Refusals in force by role; those for no time are none that anybody asked for. */
+export function activeFiltersOf(filters: Filters<Subscription>): Map<string, number> {
+  const active = new Map<string, number>();
+  for (const { client, backoff } of filters.all()) {
+    if (!backoff) active.set(client.role.name, (active.get(client.role.name) ?? 0) + 1);
+  }
+  return active;
 }
 
 function roleShare(totals: Totals, roles: Roles, client: Client<Role>): RoleShare {

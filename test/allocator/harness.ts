@@ -5,6 +5,7 @@ import {
   createAllocator,
   type FrameworkSpec,
   type OfferCandidate,
+  type Quota,
 } from "#allocator";
 import { AGENT_CAPABILITIES, asId, type AgentId, type FrameworkId } from "#protocol";
 import { Limits, Quantities, Resources } from "#resources";
@@ -74,11 +75,15 @@ export class Harness {
 
   /** `text` is guarantee and limit alike. */
   quota(role: string, text: string): void {
-    this.allocator.setQuota(role, { guarantee: Quantities.parse(text), limit: Limits.parse(text) });
+    this.allocator.setQuota(role, this.quotaFrom(text, text));
+  }
+
+  quotaFrom(guarantee: string, limit: string): Quota {
+    return { guarantee: Quantities.parse(guarantee), limit: Limits.parse(limit) };
   }
 
   limit(role: string, text: string): void {
-    this.allocator.setQuota(role, { guarantee: Quantities.EMPTY, limit: Limits.parse(text) });
+    this.allocator.setQuota(role, this.quotaFrom("", text));
   }
 
   /** The run that a touch leads to. */

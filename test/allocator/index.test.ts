@@ -1,4 +1,5 @@
 /** The allocator floor: order, runs, filters, explanations, laws. Holds no test itself. */
+import "./accounts.cases.ts";
 import "./agents.cases.ts";
 import "./allocate.cases.ts";
 import "./drf.cases.ts";

@@ -1,6 +1,6 @@
 /**
- * Quota on every level of the role tree: what Mesos left disabled (NestedRoleQuota,
- * NestedRoleQuotaAllocateToParent, NestedQuotaAccounting), in our own numbers.
+ * Quota on every level of the role tree: the three tests that Mesos left disabled, in its numbers,
+ * and what they leave open.
  */
 import { Limits, Quantities, ResourceNames, Resources } from "#resources";
 import t from "tap";
@@ -9,7 +9,47 @@ import { agentId, frameworkId, Harness, show } from "./harness.ts";
 
 const r = (cpus: number, mem: number): string => `cpus:${cpus};mem:${mem}`;
 
-t.test("NestedRoleQuota: a role below gets what the role above is owed", async (t) => {
+t.test("NestedRoleQuota", async (t) => {
+  const h = new Harness();
+  h.framework("F1", "a/b");
+  h.quota("a/b", r(2, 1024));
+  const first = h.agent("A", r(1, 512));
+  t.equal(show(first), "A→F1");
+  h.recover(first, 10_000);
+  // Mesos gives a role below nothing without a quota of its own, and means to (MESOS-7150).
+  const second = h.framework("F2", "a/b/c");
+  t.equal(show(second), "A→F2", "the guarantee of a/b is that of all below it");
+  h.recover(second, 10_000);
+  t.equal(show(h.batch()), "");
+  h.quota("a/b/d", r(1, 512));
+  t.equal(show(h.framework("F3", "a/b/d")), "A→F3");
+});
+
+t.test("NestedRoleQuotaAllocateToParent", async (t) => {
+  const h = new Harness();
+  h.quota("a/b", r(4, 2048));
+  h.framework("F1", "a/b");
+  t.equal(show(h.agent("A1", r(2, 1024))), "A1→F1");
+  h.framework("F2", "a/b/c");
+  h.quota("a/b/c", r(1, 512));
+  t.equal(show(h.agent("A2", r(1, 512))), "A2→F2");
+  t.equal(show(h.agent("A3", r(1, 512))), "A3→F1");
+});
+
+t.test("NestedQuotaAccounting", async (t) => {
+  const h = new Harness();
+  h.framework("F1", "aaa");
+  h.quota("x/b", r(3, 300));
+  h.framework("F2", "x/b");
+  t.equal(show(h.agent("A1", r(2, 200))), "A1→F2");
+  h.quota("x/b/c", r(1, 100));
+  h.framework("F3", "x/b/c");
+  t.equal(show(h.agent("A2", r(1, 100))), "A2→F3");
+  t.equal(`${h.allocator.consumedBy("x/b")}`, "cpus:3; mem:300");
+  t.equal(show(h.agent("A3", r(1, 100))), "A3→F1", "both are met, so fairness decides");
+});
+
+t.test("a role below gets what the role above is owed", async (t) => {
   const h = new Harness();
   h.quota("a", r(2, 1024));
   h.framework("F1", "a/b");
@@ -20,7 +60,7 @@ t.test("NestedRoleQuota: a role below gets what the role above is owed", async (
   t.equal(`${h.allocator.consumedBy("a")}`, "cpus:2; mem:1024");
 });
 
-t.test("NestedRoleQuotaAllocateToParent: the role above shares with the one below", async (t) => {
+t.test("the role above shares with the one below", async (t) => {
   const h = new Harness();
   h.quota("a", r(4, 2048));
   h.quota("a/b", r(2, 1024));
@@ -32,7 +72,7 @@ t.test("NestedRoleQuotaAllocateToParent: the role above shares with the one belo
   t.equal(show(h.agent("A3", r(2, 1024))), "A3→F2");
 });
 
-t.test("NestedQuotaAccounting: use and reservations count on every level", async (t) => {
+t.test("use and reservations count on every level", async (t) => {
   const h = new Harness();
   h.quota("a", r(4, 4096));
   h.limit("a/b", "cpus:1");
