@@ -96,7 +96,7 @@ class HierarchicalAllocator implements Allocator {
 
   addAgent(agentId: AgentId, spec: AgentSpec, used?: ReadonlyMap<FrameworkId, Resources>): void {
     const slot = this.#agents.add(agentId, spec);
-    this.#pause.agentAdded();
+    this.#pause.agentAdded(agentId);
     for (const [frameworkId, resources] of used ?? []) {
       for (const [role, part] of partsByRole(resources)) {
         this.#books.take(slot, frameworkId, role, part);

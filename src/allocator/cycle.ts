@@ -126,7 +126,8 @@ export function offerable(
     return isUsable(minimum, open.quantities(), offered.quantities()) ? offered : "quota";
   }
   // Too little only because quota took the rest away.
-  return meetsMinimum(minimum, open.quantities()) ? "quota" : judged;
+  const quantities = open.quantities();
+  return meetsMinimum(minimum, quantities) ? "quota" : tooSmall(minimum, quantities);
 }
 
 /** The first stage: what the role is owed, and what may go with it. */

@@ -111,20 +111,38 @@ function judgeFor(
   const role = on.asker.role.name;
   const excluded = excludedBy(around, slot, on.asker);
   if (excluded !== undefined) return { reason: excluded };
-  if (on.query.demand !== undefined) {
+  const { demand } = on.query;
+  if (demand !== undefined) {
     const free = stripped(abilities, agents.free(slot).add(on.held));
     const open = free.allocatableTo(role);
-    const short = lack(around, slot, { demand: on.query.demand, free, open });
+    const short = lack(around, slot, { demand, free, open });
     if (short.reason !== undefined) return short;
-  }
-  if (!on.held.isEmpty) return { reason: undefined };
+    if (on.held.containsQuantities(demand.amounts())) return { reason: undefined };
+  } else if (!on.held.isEmpty) return { reason: undefined };
   if (agents.free(slot).isEmpty) return { reason: "share" };
   const offered = offerable(around, slot, on.asker, Resources.EMPTY);
-  if (typeof offered !== "string") return { reason: undefined };
+  if (typeof offered !== "string") return cutByQuota(around, slot, demand, offered.add(on.held));
   const open = stripped(abilities, allocatable(agents, slot, role));
   const filter = filters.match(on.asker, agents.idOf(slot), open);
   if (offered !== "filtered" || filter === undefined) return { reason: offered };
   return { reason: offered, untilMs: filter.expiryMs };
+}
+
+/** Enough is free, but quota lets only a part of it pass. */
+function cutByQuota(
+  { agents }: Surroundings,
+  slot: Slot,
+  demand: Resources | undefined,
+  offered: Resources,
+): Judgement {
+  const amounts = offered.amounts();
+  for (const [name, neededMilli] of demand?.amounts() ?? []) {
+    const freeMilli = amounts.get(name);
+    if (freeMilli >= neededMilli) continue;
+    const totalMilli = agents.total(slot).amounts().get(name);
+    return { reason: "quota", shortage: { name, neededMilli, freeMilli, totalMilli } };
+  }
+  return { reason: undefined };
 }
 
 /** The first amount of the demand that is not there. */
@@ -159,6 +177,11 @@ const WORDS: Readonly<Partial<Record<PlacementReason, string>>> = {
   constraint: "other than the framework's constraints want, or in a region it is not aware of",
   scarce: "with scarce resources set aside for those who ask for them",
   filtered: "refused by the framework for a while",
+  cpus: "with fewer cpus free than the smallest offer has",
+  mem: "with less memory free than the smallest offer has",
+  disk: "with less disk free than the smallest offer has",
+  gpus: "with fewer gpus free than the smallest offer has",
+  quota: "free, but not within quota",
   share: "wholly held by others or on offer",
   draining: "draining",
   backoff: "just declined, offered again in the next batch",
@@ -184,6 +207,11 @@ function sentencesOf(
   });
 }
 
+const SHORTAGE_WORDS: Readonly<Partial<Record<PlacementReason, string>>> = {
+  reservation: "; the rest is reserved for other roles",
+  quota: " within quota",
+};
+
 /** `needs cpus 100, largest free 4 on a7f3`, one for each resource that is short. */
 function shortageSentences(reason: PlacementReason, agents: readonly AgentExplanation[]): string[] {
   const best = new Map<string, { agentId: AgentId; shortage: Shortage; totalMilli: number }>();
@@ -200,7 +228,7 @@ function shortageSentences(reason: PlacementReason, agents: readonly AgentExplan
     const needs = `needs ${name} ${formatScalar(neededMilli)}`;
     const free = `largest free ${formatScalar(freeMilli)} on ${agentId}`;
     const held = totalMilli > freeMilli ? `, largest agent has ${formatScalar(totalMilli)}` : "";
-    const why = reason === "reservation" ? "; the rest is reserved for other roles" : "";
+    const why = SHORTAGE_WORDS[reason] ?? "";
     return `${needs}, ${free}${held}${why}`;
   });
 }

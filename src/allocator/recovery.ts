@@ -3,6 +3,8 @@
  * so nothing is offered (Mesos, quota.md). Ended by agents or by time.
  */
 
+import type { AgentId } from "#protocol";
+
 /** The part of the agents known before that must be back. */
 export const RECOVERED_PART_MIN = 0.8;
 /** The longest pause. */
@@ -11,20 +13,26 @@ export const RECOVERY_PAUSE_MS_MAX = 600_000;
 export class RecoveryPause {
   #missing = 0;
   #untilMs = 0;
+  readonly #added = new Set<AgentId>();
 
   /** `agents` were known before; too few of them make no pause. */
   begin(agents: number, nowMs: number): void {
     this.#missing = Math.floor(agents * RECOVERED_PART_MIN);
     this.#untilMs = nowMs + RECOVERY_PAUSE_MS_MAX;
+    this.#added.clear();
   }
 
   adopt(other: RecoveryPause): void {
     this.#missing = other.#missing;
     this.#untilMs = other.#untilMs;
+    for (const agentId of other.#added) this.#added.add(agentId);
   }
 
-  agentAdded(): void {
-    if (this.#missing > 0) this.#missing -= 1;
+  /** An agent that comes twice counts once. */
+  agentAdded(agentId: AgentId): void {
+    if (this.#missing === 0 || this.#added.has(agentId)) return;
+    this.#added.add(agentId);
+    this.#missing -= 1;
   }
 
   isOn(nowMs: number): boolean {

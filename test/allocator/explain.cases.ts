@@ -154,6 +154,23 @@ t.test("of one agent each subscription is told why it is not offered it", async 
   t.same(h.allocator.explainAgent(agentId("C")), []);
 });
 
+t.test("what quota cuts down to less than the demand does not fit", async (t) => {
+  const h = new Harness();
+  h.limit("eng", "cpus:2");
+  h.allocator.addFramework(frameworkId("F"), frameworkSpec(["eng"]), true);
+  h.allocator.addAgent(agentId("A"), agentSpec("cpus:4;mem:64"));
+  const asked = (cpus: number) =>
+    h.allocator.explain({
+      frameworkId: frameworkId("F"),
+      demand: Resources.of(`cpus:${cpus};mem:64`),
+    });
+  t.equal(asked(2).fits, 1);
+  t.same([...asked(3).counts], [["quota", 1]]);
+  t.same(asked(3).sentences, [
+    "needs cpus 3, largest free 2 on A, largest agent has 4 within quota",
+  ]);
+});
+
 t.test("whoever has an offer of an agent is not kept from it", async (t) => {
   const h = new Harness();
   h.framework("F", "role");

@@ -5,4 +5,5 @@ import "./frameworks.cases.ts";
 import "./launch.cases.ts";
 import "./leadership.cases.ts";
 import "./operator.cases.ts";
+import "./quota.cases.ts";
 import "./reconcile.cases.ts";

@@ -113,11 +113,19 @@ export function agentLost(turn: Turn, agentId: AgentId, how: "unreachable" | "go
     if (peer !== undefined && connected) say(turn, peer, { kind: "FAILURE", body: { agentId } });
   }
   agent.executors.clear();
+  agentAccounted(turn, agentId);
   state.allocationWanted = true;
   if (agent.tasks.size === 0) {
     state.agents.delete(agentId);
     state.publisher.agentRemoved(agent);
   } else state.publisher.agentChanged(agent);
+}
+
+/** The agent is back or given up: what runs there is known. With the last one limits count. */
+export function agentAccounted({ state }: Turn, agentId: AgentId): void {
+  if (!state.missing.delete(agentId) || state.missing.size > 0) return;
+  state.allocator.holdLimited(false);
+  state.allocationWanted = true;
 }
 
 /** Its tasks are unreachable, or gone; whoever they belong to is told. */

@@ -8,6 +8,7 @@ import { agentSettled } from "./agents.ts";
 import { answer, frameworkUpdated } from "./calls.ts";
 import { frameworkCompleted, frameworkSettled } from "./frameworks.ts";
 import { answerOperator } from "./operator.ts";
+import { roleSettled } from "./quota.ts";
 import type { Turn } from "./state.ts";
 
 export function committed(turn: Turn, operation: RegistryOperation): void {
@@ -42,7 +43,11 @@ export function committed(turn: Turn, operation: RegistryOperation): void {
     case "FrameworkReturned":
       return frameworkSettled(turn, operation.frameworkId);
     case "WeightSet":
-      return turn.state.allocator.setWeight(operation.role, operation.weight);
+    case "QuotaSet":
+    case "QuotaRemoved":
+      return roleSettled(turn, operation, ({ reply, id }, given) => {
+        answerOperator(turn, reply, id, given);
+      });
   }
 }
 

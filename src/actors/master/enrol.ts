@@ -13,6 +13,7 @@ import {
   type TaskRecord as ReportedTask,
 } from "#protocol";
 import { Resources } from "#resources";
+import { agentAccounted } from "./absence.ts";
 import type { AgentRecord, FrameworkRecord, TaskRecord } from "./records.ts";
 import { Sums } from "./sums.ts";
 import { note, type Registration, refuse, say, type Turn } from "./state.ts";
@@ -51,6 +52,7 @@ export function enrol(turn: Turn, registration: Registration): void {
     say(turn, peer, { kind: "ShutdownFramework", body: { frameworkId } });
   }
   countTasks(turn, agent);
+  agentAccounted(turn, agentId);
   if (known === undefined) state.publisher.agentAdded(agent);
   else state.publisher.agentChanged(agent);
   note(turn, "info", "an agent is registered", { agentId, tasks: agent.tasks.size });
@@ -250,8 +252,9 @@ function countTasks({ state }: Turn, agent: AgentRecord): void {
   }
   for (const { frameworkId, resources } of agent.executors.values()) add(frameworkId, resources);
   allocator.removeAgent(agentId);
-  const { attributes, capabilities } = info;
+  const { attributes, capabilities, hostname } = info;
   const total = Resources.fromWire(info.resources);
-  allocator.addAgent(agentId satisfies AgentId, { total, attributes, capabilities }, used);
+  const spec = { total, attributes, capabilities, hostname };
+  allocator.addAgent(agentId satisfies AgentId, spec, used);
   state.allocationWanted = true;
 }

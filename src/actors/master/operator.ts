@@ -3,11 +3,11 @@
  * is appended, then applied, then answered; a read is answered after a proof of lead, so that a
  * master that was replaced answers none (P-7.2).
  */
-import type { ExplainQuery, Explanation as Reasons } from "#allocator";
-import type { BodyOf, Explanation, MessageId } from "#protocol";
-import { formatScalar, Resources } from "#resources";
+import type { BodyOf, MessageId } from "#protocol";
 import type { Mail, MailOf } from "#runtime";
+import { askWhy, explanationOf } from "./explain.ts";
 import { complete } from "./frameworks.ts";
+import { removeQuota, updateQuota, updateWeight } from "./quota.ts";
 import { PROMISED_MAX, refuse, say, type Turn, type WaitingRead } from "./state.ts";
 import { killTask } from "./tasks.ts";
 
@@ -19,12 +19,13 @@ export type OperatorCall = MailOf<
   | "OPERATOR_CLOSE_STREAM"
   | "OPERATOR_SET_LOG_LEVEL"
   | "OPERATOR_SNAPSHOT"
+  | "OPERATOR_UPDATE_QUOTA"
+  | "OPERATOR_REMOVE_QUOTA"
+  | "OPERATOR_UPDATE_WEIGHT"
 >;
 
 type Answer = Omit<BodyOf<"OPERATOR_ANSWER">, "epoch">;
 const DONE: Answer = { accepted: true };
-/** Agents that one explanation lists; its counts are of all. */
-const AGENTS_EXPLAINED_MAX = 1000;
 
 export function operatorCalled(turn: Turn, mail: OperatorCall): void {
   const { reply, id } = mail;
@@ -59,7 +60,13 @@ function perform(turn: Turn, mail: OperatorCall, reply: string): Answer | undefi
     case "OPERATOR_KILL":
       return kill(turn, mail.body);
     case "OPERATOR_EXPLAIN":
-      return explain(turn, mail, reply);
+      return askWhy(turn, mail, reply);
+    case "OPERATOR_UPDATE_QUOTA":
+      return updateQuota(turn, mail, reply);
+    case "OPERATOR_REMOVE_QUOTA":
+      return removeQuota(turn, mail, reply);
+    case "OPERATOR_UPDATE_WEIGHT":
+      return updateWeight(turn, mail, reply);
     case "OPERATOR_OPEN_STREAM":
       return openStream(turn, mail.body);
     case "OPERATOR_CLOSE_STREAM":
@@ -122,76 +129,10 @@ function closeStream(turn: Turn, body: BodyOf<"OPERATOR_CLOSE_STREAM">): Answer 
   return DONE;
 }
 
-function explain(
-  turn: Turn,
-  { body, id }: MailOf<"OPERATOR_EXPLAIN">,
-  reply: string,
-): Answer | undefined {
-  const { state } = turn;
-  const { frameworkId, demand } = body;
-  if (frameworkId !== undefined && !state.frameworks.has(frameworkId)) {
-    return refusal("not-found", `frameworkId: ${frameworkId} is not known; see framework list`);
-  }
-  const checked = demand === undefined ? undefined : Resources.check(demand);
-  if (checked?.ok === false) return refusal("invalid", `demand: ${checked.error.message}`);
-  if (!state.barrier.wait({ reply, id, question: body })) {
-    return refusal("busy", "too many questions wait; ask again");
-  }
-  return undefined;
-}
-
 /** The lead is proven after the question was asked: what stands here now is the answer. */
 export function answerRead(turn: Turn, { reply, id, question }: WaitingRead): void {
-  const { state } = turn;
-  const { frameworkId, role, demand, agentId } = question;
-  const query: ExplainQuery = {
-    ...(frameworkId === undefined ? {} : { frameworkId, offered: offeredTo(turn, frameworkId) }),
-    ...(role === undefined ? {} : { role }),
-    ...(demand === undefined ? {} : { demand: Resources.fromWire(demand).unallocate() }),
-  };
-  const reasons = state.allocator.explain(query);
-  answerOperator(turn, reply, id, {
-    accepted: true,
-    explanation: explanationOf(reasons, agentId),
-  });
-}
-
-/** What the framework has offers of counts as free to it. */
-function offeredTo({ state }: Turn, frameworkId: NonNullable<ExplainQuery["frameworkId"]>) {
-  const offered = new Map<NonNullable<WaitingRead["question"]["agentId"]>, Resources>();
-  for (const offerId of state.frameworks.get(frameworkId)?.offers ?? []) {
-    const offer = state.offers.get(offerId);
-    if (offer === undefined) continue;
-    const sum = offered.get(offer.agentId) ?? Resources.EMPTY;
-    offered.set(offer.agentId, sum.add(offer.resources));
-  }
-  return offered;
-}
-
-function explanationOf(
-  { agents, fits, counts, sentences }: Reasons,
-  only: WaitingRead["question"]["agentId"],
-): Explanation {
-  const named = only === undefined ? agents : agents.filter(({ agentId }) => agentId === only);
-  return {
-    agents: named.slice(0, AGENTS_EXPLAINED_MAX).map(({ agentId, reason, shortage }) => ({
-      agentId,
-      ...(reason === undefined ? {} : { reason }),
-      detail: detailOf(reason, shortage),
-    })),
-    counts: { offered: fits, ...Object.fromEntries(counts) },
-    summary: sentences.join("; ").slice(0, 4096),
-  };
-}
-
-function detailOf(reason: string | undefined, shortage: Reasons["agents"][number]["shortage"]) {
-  if (reason === undefined) return "fits";
-  if (shortage === undefined) return reason;
-  const { name, neededMilli, freeMilli, totalMilli } = shortage;
-  const [needed, free, total] = [neededMilli, freeMilli, totalMilli].map((milli) =>
-    formatScalar(milli),
-  );
-  return `needs ${name} ${needed}, free ${free} of ${total}`;
+  const explanation = explanationOf(turn, question);
+  answerOperator(turn, reply, id, { accepted: true, explanation });
 }
 
 const OPERATOR_KINDS: ReadonlySet<string> = new Set<OperatorCall["kind"]>([
@@ -202,6 +143,9 @@ const OPERATOR_KINDS: ReadonlySet<string> = new Set<OperatorCall["kind"]>([
   "OPERATOR_CLOSE_STREAM",
   "OPERATOR_SET_LOG_LEVEL",
   "OPERATOR_SNAPSHOT",
+  "OPERATOR_UPDATE_QUOTA",
+  "OPERATOR_REMOVE_QUOTA",
+  "OPERATOR_UPDATE_WEIGHT",
 ]);
 
 export function isOperatorCall(mail: Mail): mail is OperatorCall {

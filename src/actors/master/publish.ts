@@ -12,15 +12,15 @@ import {
   type FrameworkView,
   type OfferId,
   type OperatorEvent,
-  type Resource,
   type RoleView,
   type TaskId,
   type TaskStatus,
   type TaskView,
 } from "#protocol";
-import type { Allocator, RoleShare } from "#allocator";
+import type { Allocator } from "#allocator";
 import { Resources } from "#resources";
 import type { AgentRecord, FrameworkRecord, OfferEnd, OfferRecord, TaskRecord } from "./records.ts";
+import { type RoleSources, roleViews } from "./role-views.ts";
 
 /** Events of a snapshot that one drain publishes, so that a large one stops nobody. */
 export const SNAPSHOT_EVENTS_PER_DRAIN = 2048;
@@ -35,7 +35,8 @@ export interface Sources {
   readonly agents: ReadonlyMap<AgentId, AgentRecord>;
   readonly frameworks: ReadonlyMap<FrameworkId, FrameworkRecord>;
   readonly offers: ReadonlyMap<OfferId, OfferRecord>;
-  readonly allocator: Pick<Allocator, "hasAgent" | "total" | "free">;
+  readonly registry: RoleSources["registry"];
+  readonly allocator: Pick<Allocator, "hasAgent" | "total" | "free" | "shares" | "consumedBy">;
 }
 
 /** Consecutive events, ready to be published. */
@@ -117,16 +118,28 @@ export class Publisher {
   }
 
   /** Says of the roles what has changed since it was said last. */
-  roles(roles: readonly RoleShare[], frameworks: Sources["frameworks"]): void {
-    for (const share of roles) {
-      const role = roleEvent(share, frameworks);
-      const text = JSON.stringify(role);
-      if (this.#roles.get(share.role) === text) continue;
-      this.#roles.set(share.role, text);
-      this.#push({ type: "ROLE_UPDATED", role });
+  roles(views: readonly RoleView[]): void {
+    if (!this.#enabled) return;
+    for (const view of views)
+      if (this.#isNews(view)) this.#push({ type: "ROLE_UPDATED", role: view });
+    const named = new Set(views.map(({ role }) => role));
+    for (const role of this.#roles.keys()) {
+      if (named.has(role)) continue;
+      this.#roles.delete(role);
+      this.#push({ type: "ROLE_REMOVED", role });
     }
-    const named = new Set(roles.map(({ role }) => role));
-    for (const role of this.#roles.keys()) if (!named.has(role)) this.#roles.delete(role);
+  }
+
+  #isNews(view: RoleView): boolean {
+    const text = JSON.stringify(view);
+    if (this.#roles.get(view.role) === text) return false;
+    this.#roles.set(view.role, text);
+    return true;
+  }
+
+  /** Number within the epoch of the last event that was collected; 0 before the first. */
+  get last(): number {
+    return this.#next + this.#events.length - 1;
   }
 
   /** Begins a snapshot; one that is under way is followed by another. */
@@ -136,8 +149,7 @@ export class Publisher {
       return;
     }
     this.#flushEntities(sources);
-    this.#roles.clear();
-    this.#snapshot = snapshotOf(leader, sources);
+    this.#snapshot = this.#snapshotOf(leader, sources);
   }
 
   /** Whether the snapshot goes on: then the next drain must come without being asked. */
@@ -174,6 +186,27 @@ export class Publisher {
     return events;
   }
 
+  *#snapshotOf(leader: string, sources: Sources): Generator<OperatorEvent, void> {
+    yield { type: "RESET", leader };
+    for (const agent of sources.agents.values()) {
+      yield { type: "AGENT_ADDED", agent: agentView(agent, sources) };
+    }
+    for (const framework of sources.frameworks.values()) {
+      yield { type: "FRAMEWORK_ADDED", framework: frameworkView(framework) };
+      for (const task of framework.tasks.values()) {
+        yield { type: "TASK_ADDED", task: taskView(task) };
+      }
+    }
+    for (const offer of sources.offers.values()) {
+      yield { type: "OFFER_ADDED", offer: offerView(offer) };
+    }
+    for (const role of roleViews(sources)) {
+      this.#isNews(role);
+      yield { type: "ROLE_UPDATED", role };
+    }
+    yield { type: "SNAPSHOT_END" };
+  }
+
   #cut(events: readonly OperatorEvent[]): Batch[] {
     const batches: Batch[] = [];
     let batch: Batch | undefined;
@@ -205,23 +238,6 @@ export class Publisher {
     }
     this.#frameworks.clear();
   }
-}
-
-function* snapshotOf(leader: string, sources: Sources): Generator<OperatorEvent, void> {
-  yield { type: "RESET", leader };
-  for (const agent of sources.agents.values()) {
-    yield { type: "AGENT_ADDED", agent: agentView(agent, sources) };
-  }
-  for (const framework of sources.frameworks.values()) {
-    yield { type: "FRAMEWORK_ADDED", framework: frameworkView(framework) };
-    for (const task of framework.tasks.values()) {
-      yield { type: "TASK_ADDED", task: taskView(task) };
-    }
-  }
-  for (const offer of sources.offers.values()) {
-    yield { type: "OFFER_ADDED", offer: offerView(offer) };
-  }
-  yield { type: "SNAPSHOT_END" };
 }
 
 /** Tasks and commands can be long; everything else is small. */
@@ -290,31 +306,4 @@ function offerView(offer: OfferRecord) {
   const { offerId, frameworkId, agentId, role, resources, madeAtWallMs } = offer;
   const free = resources.unallocate().toWire();
   return { offerId, frameworkId, agentId, role, resources: free, madeAtMs: madeAtWallMs };
-}
-
-function roleEvent(share: RoleShare, frameworks: Sources["frameworks"]): RoleView {
-  const ids = share.frameworks.map(({ frameworkId }) => frameworkId);
-  const offered = new Map<string, number>();
-  for (const id of ids) {
-    for (const { name, scalar } of frameworks.get(id)?.offered.toWire() ?? []) {
-      offered.set(name, (offered.get(name) ?? 0) + (scalar?.milli ?? 0));
-    }
-  }
-  const used = [...share.allocated].map(([name, milli]): readonly [string, number] => {
-    return [name, Math.max(0, milli - (offered.get(name) ?? 0))];
-  });
-  return {
-    role: share.role,
-    weight: share.weight,
-    share: share.share,
-    frameworks: ids,
-    used: wireOf(used),
-    offered: wireOf(offered),
-  };
-}
-
-function wireOf(amounts: Iterable<readonly [name: string, milli: number]>): Resource[] {
-  return [...amounts]
-    .filter(([, milli]) => milli > 0)
-    .map(([name, milli]) => ({ name, type: "SCALAR", scalar: { milli } }));
 }

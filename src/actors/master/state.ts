@@ -96,6 +96,15 @@ export interface Promised {
     | { readonly reply: string; readonly id: MessageId };
 }
 
+export type RoleOperation = Extract<RegistryOperation, { readonly role: string }>;
+
+/** An operation on a role under way, and who is answered when it is committed. */
+export interface RoleCall {
+  readonly operation: RoleOperation;
+  readonly reply: string;
+  readonly id: MessageId;
+}
+
 /** A read that waits for a proof of lead. */
 export interface WaitingRead {
   readonly reply: string;
@@ -143,6 +152,10 @@ export class MasterState {
   readonly displaced = new Set<Peer>();
   readonly proposedFrameworks = new Set<FrameworkId>();
   promised: Promised[] = [];
+  /** Operations on roles under way, in the order in which they were proposed. */
+  readonly roleCalls: RoleCall[] = [];
+  /** Agents of the registry that this leader has neither heard of nor given up (P-6.2). */
+  readonly missing = new Set<AgentId>();
   offersMade = 0;
   subscriptionsMade = 0;
   /** Since when this master leads, monotonic; deadlines of silence never reach before it. */

@@ -20,6 +20,7 @@ import {
 } from "./leadership.ts";
 import { allocate, allocateChanged, expireOffers } from "./offers.ts";
 import { isOperatorCall, operatorCalled } from "./operator.ts";
+import { roleViews } from "./role-views.ts";
 import { type MasterState, refuse, say, type Turn } from "./state.ts";
 import { beacon, flushAgain, listen, listening, recover, SWEEP_MS } from "./takeover.ts";
 import { payOwed } from "./tell.ts";
@@ -189,7 +190,7 @@ function sweep(turn: Turn, lateMs: number): void {
 function batch(turn: Turn): void {
   const { state, out } = turn;
   allocate(turn);
-  state.publisher.roles(state.allocator.shares().roles, state.frameworks);
+  state.publisher.roles(roleViews(state));
   out.push({ kind: "timer", name: "allocation", inMs: state.settings.allocationIntervalMs });
 }
 

@@ -6,6 +6,7 @@
 import { agentPeer } from "#protocol";
 import { makeAgent, makeFramework } from "./enrol.ts";
 import { awaitSilence, mindMute } from "./leadership.ts";
+import { giveQuota } from "./quota.ts";
 import { note, type Turn } from "./state.ts";
 
 /** Elected: builds the cluster as the registry has it. Nothing is said yet. */
@@ -22,16 +23,26 @@ export function recover(turn: Turn): void {
     if (condition !== "admitted") continue;
     const agent = makeAgent(info, { peer: agentPeer(principal), principal, incarnation }, env);
     state.agents.set(agentId, agent);
+    state.missing.add(agentId);
   }
   for (const { frameworkId, info, principal } of state.registry.frameworks.values()) {
     const framework = makeFramework(frameworkId, info, env);
     framework.principal = principal;
     state.frameworks.set(frameworkId, framework);
   }
-  for (const [role, weight] of state.registry.weights) state.allocator.setWeight(role, weight);
+  recoverRoles(turn);
   mindMute(turn);
   out.push({ kind: "timer", name: "proof", inMs: 0 });
   awaitSilence(turn);
+}
+
+/** Weights and quotas from the log; what roles use is not known before the agents are back. */
+function recoverRoles({ state, env }: Turn): void {
+  const { allocator, registry, missing } = state;
+  for (const [role, weight] of registry.weights) allocator.setWeight(role, weight);
+  for (const quota of registry.quotas.values()) giveQuota(state, quota);
+  allocator.recover(missing.size, env.nowMs);
+  allocator.holdLimited(missing.size > 0);
 }
 
 const FLUSH = "listening";
