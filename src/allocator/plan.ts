@@ -20,6 +20,7 @@ export function replay(from: Parts, to: Allocator, its: Parts): void {
     if (weight !== 1) to.setWeight(path, weight);
     if (quota !== undefined) to.setQuota(path, quota);
   }
+  to.holdLimited(from.roles.tree.limitedHeld);
   replayAgents(from, to);
   its.agents.adoptPresence(from.agents);
   for (const role of from.lending.lenders()) to.setLending(role, true);
