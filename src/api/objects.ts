@@ -164,6 +164,19 @@ export const RunRequestSchema = Type.Object(
 );
 export type RunRequest = Static<typeof RunRequestSchema>;
 
+/** How a task ended, as its agent or the master said it. */
+export const TaskEndSchema = Type.Object({
+  taskId: Text,
+  state: oneOf<TaskState>(TASK_STATE_NAMES),
+  atMs: Moment,
+  reason: Type.Optional(Text),
+  message: Type.Optional(Text),
+  /** Exit code of the command, 128 + signal where a signal ended it. */
+  exitCode: Type.Optional(Type.Integer()),
+  limitation: Type.Optional(LimitationSchema),
+});
+export type TaskEnd = Static<typeof TaskEndSchema>;
+
 export const RunObjectSchema = Type.Object({
   id: Text,
   name: Text,
@@ -177,6 +190,8 @@ export const RunObjectSchema = Type.Object({
   finished: Count,
   failed: Count,
   taskIds: Type.Array(Text),
+  /** Those of them that have ended, as the framework was told: never missing an end. */
+  ended: Type.Array(TaskEndSchema),
   resources: AmountsSchema,
   createdAtMs: Moment,
   /** Why the waiting ones wait, in a sentence with numbers, once that is known. */

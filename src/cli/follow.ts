@@ -2,16 +2,19 @@
  * Follows a run to its end: what its tasks write, what keeps them waiting, how they end. The
  * exit code is the command's own.
  */
-import { ApiError, type RunObject, type TaskObject } from "#api";
-import { isTerminal, type TaskStatus } from "#protocol";
+import { ApiError, type RunObject } from "#api";
 import { exitOfSignal } from "./exit.ts";
 import { note } from "./output.ts";
 import { Patience } from "./patience.ts";
 import type { Server } from "./server.ts";
 import { clean } from "./table.ts";
+import { TaskEnds } from "./task-ends.ts";
 
-/** A run that does not move for this long says why, and says it again when the reason changes. */
-const BLOCKED_AFTER_MS = 2_500;
+/**
+ * A run is asked this often. One that does not move says why, and says it again when the reason
+ * changes; an end that the events have missed is known by then.
+ */
+const WATCH_MS = 2_500;
 /** After the last task has ended, its output may still be on its way for this long. */
 const LOGS_END_MS_MAX = 10_000;
 /** A log that is silent for so long after the end has lost its agent or its master on the way. */
@@ -21,11 +24,6 @@ const RETRY_MS = 250;
 const RETRIES_MAX = 240;
 const SIGINT = 2;
 
-interface Ended {
-  readonly taskId: string;
-  readonly status: TaskStatus;
-}
-
 /** @returns the exit code: the first that is not 0 among its tasks'. */
 export async function followRun(server: Server, run: RunObject): Promise<number> {
   const stop = new AbortController();
@@ -34,78 +32,81 @@ export async function followRun(server: Server, run: RunObject): Promise<number>
     process.once("SIGTERM", () => resolve("cancelled"));
   });
   const logs = new TaskLogs(server, run.taskIds.length > 1);
-  const blocked = setInterval(blockedTeller(server, run.id), BLOCKED_AFTER_MS);
+  const ends = new TaskEnds(run, (taskId) => logs.start(taskId));
+  const known = Promise.race([
+    readEvents(server, ends, stop.signal),
+    watchRun(server, run, ends, stop.signal),
+  ]);
   try {
-    const ended = await Promise.race([taskEnds(server, run, logs, stop.signal), cancelled]);
-    if (ended === "cancelled") {
+    if ((await Promise.race([known, cancelled])) === "cancelled") {
       note(`cancelling ${run.id}`);
       await server.call("cancelRun", { path: { run: run.id } });
       return exitOfSignal(SIGINT);
     }
     await logs.finished();
-    return tellEnds(ended);
+    return tellEnds(ends);
   } finally {
-    clearInterval(blocked);
     stop.abort();
     logs.stop();
   }
 }
 
-/** Reads events until every task of the run has ended; starts their logs when they run. */
-async function taskEnds(
-  server: Server,
-  run: RunObject,
-  logs: TaskLogs,
-  signal: AbortSignal,
-): Promise<Ended[]> {
-  const open = new Set(run.taskIds);
-  const ended: Ended[] = [];
-  const saw = (taskId: string, status: TaskStatus): void => {
-    if (!open.has(taskId)) return;
-    if (status.state === "TASK_RUNNING" || isTerminal(status.state)) logs.start(taskId);
-    if (!isTerminal(status.state)) return;
-    open.delete(taskId);
-    ended.push({ taskId, status });
-  };
+/** Reads events until every task of the run has ended. */
+async function readEvents(server: Server, ends: TaskEnds, signal: AbortSignal): Promise<void> {
   const patience = new Patience();
   let after: string | undefined;
-  while (open.size > 0) {
+  while (!ends.complete) {
     const query = { topics: "task,cluster", after };
     try {
       for await (const { id, event, data } of server.stream("events", { query }, signal)) {
         patience.heard();
         after = id ?? after;
-        for (const { taskId, status } of statusesIn(event, data)) saw(taskId, status);
-        if (open.size === 0) break;
+        ends.event(event, data);
+        if (ends.complete) return;
       }
     } catch (error) {
       await patience.after(error, signal);
     }
   }
-  return ended;
 }
 
-/** What an event of the stream says of tasks. */
-function statusesIn(event: string, data: string): Ended[] {
-  switch (event) {
-    case "snapshot": {
-      const { tasks } = JSON.parse(data) as { tasks: TaskObject[] };
-      const told = tasks.filter(({ history }) => history.length > 0);
-      return told.map((task) => ({ taskId: task.id, status: statusOf(task) }));
+/** Asks the run now and then; returns when it knows of every end. Says why instances wait. */
+async function watchRun(
+  server: Server,
+  { id }: RunObject,
+  ends: TaskEnds,
+  signal: AbortSignal,
+): Promise<void> {
+  let last = "";
+  const tell = (sentence: string, key = sentence): void => {
+    if (key === last || signal.aborted) return;
+    last = key;
+    note(sentence);
+  };
+  while (!ends.complete && !signal.aborted) {
+    await pause(WATCH_MS, signal);
+    try {
+      const run = await server.call("showRun", { path: { run: id } });
+      ends.run(run);
+      const why = run.blockedBy;
+      if (run.waiting === 0 || why === undefined) continue;
+      tell(`${run.waiting} of ${run.wanted} instances wait: ${why}`, why);
+    } catch (error) {
+      // The events decide when patience is over; here it is told only.
+      tell(`still there, but: ${(error as Error).message}`);
     }
-    case "TASK_UPDATED": {
-      const { taskId, status } = JSON.parse(data) as Ended;
-      return [{ taskId, status }];
-    }
-    case "TASK_ADDED": {
-      const { task } = JSON.parse(data) as {
-        task: { info: { taskId: string }; statuses: TaskStatus[] };
-      };
-      return task.statuses.map((status) => ({ taskId: task.info.taskId, status }));
-    }
-    default:
-      return [];
   }
+}
+
+/** Returns earlier when the signal is aborted. */
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, ms);
+    signal.addEventListener("abort", () => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
 }
 
 /** What a server answers that is only just back: it knows nothing until the agents have told it. */
@@ -131,64 +132,29 @@ class Retries {
   }
 }
 
-/** A task of the snapshot as the last status it had. */
-function statusOf(task: TaskObject): TaskStatus {
-  return {
-    taskId: task.id as TaskStatus["taskId"],
-    state: task.state,
-    source: "SOURCE_MASTER",
-    timestampMs: task.endedAtMs ?? task.launchedAtMs,
-    ...(task.reason === undefined ? {} : { reason: task.reason as never }),
-    ...(task.message === undefined ? {} : { message: task.message }),
-    ...(task.exitCode === undefined ? {} : { exitCode: task.exitCode }),
-    ...(task.limitation === undefined ? {} : { limitation: task.limitation }),
-  };
-}
-
-function tellEnds(ended: readonly Ended[]): number {
+function tellEnds({ ended }: TaskEnds): number {
   let exit = 0;
-  for (const { taskId, status } of ended) {
-    if (status.state === "TASK_FINISHED") continue;
-    const own = status.exitCode ?? 0;
+  for (const end of ended) {
+    if (end.state === "TASK_FINISHED") continue;
+    const own = end.exitCode ?? 0;
     if (exit === 0) exit = own === 0 ? 1 : own;
     // A command's own exit code says it all; what the cluster did to it is said in words.
-    if (status.state === "TASK_FAILED" && status.reason === undefined && ended.length === 1) {
-      continue;
-    }
-    note(`${taskId}: ${sentenceOf(status)}`);
+    if (end.state === "TASK_FAILED" && end.reason === undefined && ended.length === 1) continue;
+    note(`${end.taskId}: ${sentenceOf(end)}`);
   }
   return exit;
 }
 
-function sentenceOf(status: TaskStatus): string {
-  const { limitation } = status;
+function sentenceOf(end: TaskEnds["ended"][number]): string {
+  const { limitation } = end;
   const mib = (bytes: number | undefined): string =>
     bytes === undefined ? "unknown" : `${(bytes / 1024 ** 2).toFixed(1)} MiB`;
-  const parts = [status.state, status.reason, status.message].filter((part) => part !== undefined);
+  const parts = [end.state, end.reason, end.message].filter((part) => part !== undefined);
   // The agent's own sentence has both numbers; a custom executor's may have neither.
-  if (limitation !== undefined && !/\blimit\b.*\bpeak\b/.test(status.message ?? "")) {
+  if (limitation !== undefined && !/\blimit\b.*\bpeak\b/.test(end.message ?? "")) {
     parts.push(`limit ${mib(limitation.limitBytes)}, peak ${mib(limitation.peakBytes)}`);
   }
   return clean(parts.join(", "));
-}
-
-function blockedTeller(server: Server, id: string): () => void {
-  let last = "";
-  return () => {
-    server.call("showRun", { path: { run: id } }).then(
-      (run) => {
-        const why = run.blockedBy;
-        if (run.waiting === 0 || why === undefined || why === last) return;
-        last = why;
-        note(`${run.waiting} of ${run.wanted} instances wait: ${why}`);
-      },
-      (error: Error) => {
-        if (error.message === last) return;
-        last = error.message;
-        note(`still there, but: ${error.message}`);
-      },
-    );
-  };
 }
 
 /** The output of tasks, each stream read to its end, across restarts of what it comes through. */

@@ -69,7 +69,7 @@ export async function startRunHost(options: RunHostOptions): Promise<RunHost> {
       principal: identity.principal,
       instance: identity.instance,
       info,
-      acknowledgeForMe: true,
+      acknowledgeForMe: false,
       knownTasks: framework.knownTasks(),
       ...(saved.frameworkId === undefined ? {} : { frameworkId: saved.frameworkId }),
     },

@@ -179,12 +179,17 @@ export class ClusterView {
     this.history.add(this.#decorated(into, task));
   }
 
-  /** The snapshot is whole: what ended unseen under the earlier leader goes to the history. */
+  /**
+   * The snapshot is whole. What it does not have has ended while events were missed, and nobody
+   * here knows how: it goes to the history and says so.
+   */
   #complete(): void {
     const built = this.#building;
     if (built === undefined) return;
     for (const [key, task] of this.#now.tasks) {
-      if (!built.tasks.has(key)) this.history.add(this.#decorated(this.#now, task));
+      const known = this.history.get(key);
+      if (built.tasks.has(key) || known?.launchedAtMs === task.launchedAtMs) continue;
+      this.history.add(unseenEnd(this.#decorated(this.#now, task)));
     }
     this.#now = built;
     this.#building = undefined;
@@ -251,6 +256,12 @@ export class ClusterView {
     }
     return { total, used, offered };
   }
+}
+
+function unseenEnd(task: TaskObject): TaskObject {
+  if (isTerminal(task.state)) return task;
+  const message = `last seen as ${task.state}; its end was missed`;
+  return { ...task, state: "TASK_UNKNOWN", message };
 }
 
 function usageOf(

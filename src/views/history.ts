@@ -7,11 +7,17 @@ export const TASK_HISTORY_TASKS_MAX = 10_000;
 export class TaskHistory {
   readonly #tasks = new Map<string, TaskObject>();
 
-  /** The same task again replaces what was known of it. */
+  /** By framework and task: `<frameworkId>/<taskId>`. */
+  get(key: string): TaskObject | undefined {
+    return this.#tasks.get(key);
+  }
+
+  /** The same task again replaces what was known of it; a snapshot does not tell its usage. */
   add(task: TaskObject): void {
     const key = `${task.frameworkId}/${task.id}`;
+    const usage = task.usage ?? this.#tasks.get(key)?.usage;
     this.#tasks.delete(key);
-    this.#tasks.set(key, task);
+    this.#tasks.set(key, usage === undefined ? task : { ...task, usage });
     if (this.#tasks.size <= TASK_HISTORY_TASKS_MAX) return;
     for (const oldest of this.#tasks.keys()) {
       this.#tasks.delete(oldest);

@@ -1,2 +1,3 @@
 /** Entry of the command line's tests. */
 import "./refusals.cases.ts";
+import "./task-ends.cases.ts";

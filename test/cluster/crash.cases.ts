@@ -196,9 +196,11 @@ void t.test("tasks outlive every part of the cluster", { skip: skipWithoutRoot }
     }),
   );
 
-  await t.test("a run that is watched shows all its output though its agent is killed", (test) =>
-    watched(test, cluster, "agent-1"),
-  );
+  for (const part of ["agent-1", "broker", "master"]) {
+    await t.test(`a run that is watched shows all its output though ${part} is killed`, (test) =>
+      watched(test, cluster, part),
+    );
+  }
 
   await t.test("nothing is left after down", async (test) => {
     await ledger.end();

@@ -103,8 +103,7 @@ void t.test("whoever is not root runs without limits", { skip: whyNotNobody() },
   test.match(status.stdout, /^warning .*limits/m, "status says so");
   up.signal("SIGINT");
   const over = await up.end(20_000);
-  // Its exit code was 1 once in a whole run (docs/state.md): told here until it is traced.
-  test.comment(`up ended with ${over.exit}: ${over.stderr}`);
+  test.equal(over.exit, 0, `it ends well: ${over.stderr}`);
   const left = processesNaming(bench.data);
   test.same(left, []);
   test.ok(readdirSync(bench.data).length > 0, "its directory stays");

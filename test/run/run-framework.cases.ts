@@ -11,6 +11,8 @@ import {
   type TaskId,
   type TaskInfo,
   type TaskState,
+  type TaskStatus,
+  type Uuid,
 } from "#protocol";
 import { Resources } from "#resources";
 
@@ -21,6 +23,7 @@ function story(saved: readonly SavedRun[] = []) {
   const waiting: ((fault: string | undefined) => void)[] = [];
   let disk: "at once" | "later" = "at once";
   let tokens = 0;
+  let last: readonly SavedRun[] = [];
   const note = (call: string): number => calls.push(call);
   const driver: Driver = {
     accept(offerIds, operations) {
@@ -46,7 +49,8 @@ function story(saved: readonly SavedRun[] = []) {
   const ports = {
     wallMs: () => 1_000,
     token: () => `tok${++tokens}`,
-    save: (_runs: readonly SavedRun[], done: (fault: string | undefined) => void) => {
+    save: (runs: readonly SavedRun[], done: (fault: string | undefined) => void) => {
+      last = runs;
       if (disk === "at once") done(undefined);
       else waiting.push(done);
     },
@@ -85,7 +89,7 @@ function story(saved: readonly SavedRun[] = []) {
       };
       tell({ kind: "offers", offers: [offer] });
     },
-    update: (taskId: string, state: TaskState, reason?: "REASON_INVALID_OFFERS") =>
+    update: (taskId: string, state: TaskState, more: Partial<TaskStatus> = {}) =>
       tell({
         kind: "update",
         status: {
@@ -93,7 +97,7 @@ function story(saved: readonly SavedRun[] = []) {
           state,
           source: "SOURCE_EXECUTOR",
           timestampMs: 1,
-          ...(reason === undefined ? {} : { reason }),
+          ...more,
         },
       }),
     create(request: Partial<RunRequest>): RunObject {
@@ -104,6 +108,7 @@ function story(saved: readonly SavedRun[] = []) {
       if (result === undefined || result instanceof ApiError) throw result ?? new Error("waits");
       return result;
     },
+    saved: () => last,
     holdDisk: () => {
       disk = "later";
     },
@@ -193,11 +198,41 @@ t.test("a launch that certainly never reached an agent is placed again", async (
   subscribe();
   const { id } = create({});
   offer("o1", "cpus:1;mem:100");
-  update(id, "TASK_LOST", "REASON_INVALID_OFFERS");
+  update(id, "TASK_LOST", { reason: "REASON_INVALID_OFFERS" });
   t.match(framework.list(), [{ waiting: 1, failed: 0 }]);
   offer("o2", "cpus:1;mem:100");
   update(id, "TASK_LOST");
   t.match(framework.list(), [{ waiting: 0, failed: 1 }], "any other loss may have run");
+});
+
+t.test("an end is kept whole, and acknowledged only when it is durable", async (t) => {
+  const { subscribe, create, offer, update, framework, calls, holdDisk, diskAnswers, saved } =
+    story();
+  subscribe();
+  const { id } = create({});
+  offer("o1", "cpus:1;mem:100");
+  const uuid = "00000000-0000-4000-8000-000000000001" as Uuid;
+  update(id, "TASK_RUNNING", { uuid });
+  t.equal(calls.at(-1), "acknowledge", "what is no end needs no disk");
+  const before = calls.length;
+  holdDisk();
+  update(id, "TASK_FAILED", { uuid, exitCode: 7, timestampMs: 9 });
+  t.same(calls.slice(before), []);
+  diskAnswers("ENOSPC");
+  t.same(calls.slice(before), [], "what could not be saved comes again");
+  update(id, "TASK_FAILED", { uuid, exitCode: 7, timestampMs: 9 });
+  diskAnswers();
+  t.same(calls.slice(before), ["acknowledge"]);
+  const ended = [{ taskId: id, state: "TASK_FAILED", exitCode: 7, atMs: 9 }];
+  t.match(framework.list(), [{ failed: 1, ended }]);
+  t.match(story(saved()).framework.list(), [{ failed: 1, ended }], "also after a restart");
+});
+
+t.test("an instance that is cancelled while it waits has an end too", async (t) => {
+  const { subscribe, create, framework } = story();
+  subscribe();
+  const { id } = create({});
+  t.match(framework.cancel(id).ended, [{ taskId: id, state: "TASK_KILLED" }]);
 });
 
 t.test("a cancelled run launches nothing more and kills what runs", async (t) => {

@@ -170,3 +170,29 @@ t.test("a reader goes on behind the id it saw, or is told that it cannot", async
   );
   t.equal(ring.last, "2.2");
 });
+
+t.test("an end that fell into a hole of the events comes with the snapshot", async (t) => {
+  const view = new ClusterView();
+  const removed: OperatorEvent = {
+    type: "TASK_REMOVED",
+    frameworkId: asId<never>("f1"),
+    taskId: asId<TaskId>("t1"),
+  };
+  view.apply(begin(1, added("t1"), added("t2")));
+  view.apply(batch(1, 5, updated("t1", "TASK_RUNNING", 1), updated("t2", "TASK_RUNNING", 1)));
+  t.equal(view.apply(batch(1, 9, removed)), "stale", "numbers 7 and 8 were lost");
+  const told = added("t1");
+  if (told.type === "TASK_ADDED") {
+    const end = updated("t1", "TASK_FAILED", 2);
+    if (end.type === "TASK_UPDATED") told.task.statuses.push(end.status);
+  }
+  view.apply(batch(1, 10, { type: "RESET", leader: "m1" }, told, removed));
+  view.apply(batch(1, 13, { type: "SNAPSHOT_END" }));
+  const byId = new Map(view.allTasks().map((task) => [task.id, task]));
+  t.match(byId.get("t1"), { state: "TASK_FAILED", exitCode: 7 });
+  t.match(
+    byId.get("t2"),
+    { state: "TASK_UNKNOWN", message: "last seen as TASK_RUNNING; its end was missed" },
+    "what nobody tells of any more is not shown as running for ever",
+  );
+});

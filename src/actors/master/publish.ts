@@ -13,7 +13,6 @@ import {
   type OfferId,
   type OperatorEvent,
   type RoleView,
-  type TaskId,
   type TaskStatus,
   type TaskView,
 } from "#protocol";
@@ -29,6 +28,8 @@ const BATCH_BYTES_MAX = 512 * 1024;
 const EVENT_BYTES_ESTIMATE = 1024;
 /** Agents and frameworks change with every offer; what they hold is summed up this often. */
 const ENTITIES_INTERVAL_MS = 250;
+/** Ended tasks that a snapshot tells of, for views that missed their ends; the oldest go first. */
+export const ENDED_TASKS_MAX = 1_000;
 
 /** What a snapshot reads. */
 export interface Sources {
@@ -53,6 +54,7 @@ export class Publisher {
   readonly #agents = new Map<AgentRecord, "AGENT_ADDED" | "AGENT_UPDATED">();
   readonly #frameworks = new Map<FrameworkRecord, "FRAMEWORK_ADDED" | "FRAMEWORK_UPDATED">();
   readonly #roles = new Map<string, string>();
+  readonly #ended: TaskView[] = [];
   #snapshot: Iterator<OperatorEvent> | undefined;
   #snapshotAgain = false;
 
@@ -97,8 +99,12 @@ export class Publisher {
     this.#push({ type: "TASK_UPDATED", frameworkId, taskId, state, status });
   }
 
-  taskRemoved(frameworkId: FrameworkId, taskId: TaskId): void {
+  taskRemoved(task: TaskRecord): void {
+    if (!this.#enabled) return;
+    const { frameworkId, taskId } = task;
     this.#push({ type: "TASK_REMOVED", frameworkId, taskId });
+    this.#ended.push(endedView(task));
+    if (this.#ended.length > ENDED_TASKS_MAX) this.#ended.shift();
   }
 
   offerAdded(offer: OfferRecord): void {
@@ -196,6 +202,14 @@ export class Publisher {
       for (const task of framework.tasks.values()) {
         yield { type: "TASK_ADDED", task: taskView(task) };
       }
+    }
+    // A copy: the snapshot goes out in parts, and tasks end meanwhile.
+    for (const task of [...this.#ended]) {
+      const { frameworkId, info } = task;
+      // Its id may have been given to another task since.
+      if (sources.frameworks.get(frameworkId)?.tasks.has(info.taskId)) continue;
+      yield { type: "TASK_ADDED", task };
+      yield { type: "TASK_REMOVED", frameworkId, taskId: info.taskId };
     }
     for (const offer of sources.offers.values()) {
       yield { type: "OFFER_ADDED", offer: offerView(offer) };
@@ -300,6 +314,12 @@ function taskView(task: TaskRecord): TaskView {
     statuses: [...statuses],
     launchedAtMs: task.launchedAtMs,
   };
+}
+
+/** Without what no view shows and what may be long. */
+function endedView(task: TaskRecord): TaskView {
+  const { data: _data, ...info } = task.info;
+  return { ...taskView(task), info };
 }
 
 function offerView(offer: OfferRecord) {

@@ -156,7 +156,7 @@ export function forgetTask(turn: Turn, task: TaskRecord): void {
   const agent = state.agents.get(task.agentId);
   framework?.tasks.delete(task.taskId);
   agent?.tasks.delete(task);
-  state.publisher.taskRemoved(task.frameworkId, task.taskId);
+  state.publisher.taskRemoved(task);
   if (framework?.ended === true && framework.tasks.size === 0) dropFramework(turn, framework);
   if (agent?.condition !== "unreachable" || agent.tasks.size > 0) return;
   state.agents.delete(agent.agentId);

@@ -18,6 +18,7 @@ import { Resources } from "#resources";
 import { place } from "./placement.ts";
 import {
   demandText,
+  endOf,
   INSTANCES_MAX,
   type Instance,
   isOver,
@@ -108,6 +109,7 @@ export class RunFramework {
       taskId: asId<TaskId>(wanted === 1 ? id : `${id}-${index}`),
       state: "waiting" as const,
       agentId: undefined,
+      end: undefined,
     }));
     return {
       id,
@@ -155,13 +157,21 @@ export class RunFramework {
     run.cancelled = true;
     run.changes += 1;
     for (const instance of run.instances) {
-      if (instance.state === "waiting") instance.state = "TASK_KILLED";
+      if (instance.state === "waiting") this.#endUnlaunched(instance);
       else if (isLive(instance)) this.#driver?.kill(instance.taskId);
     }
     run.waiting = 0;
     this.#saveLoudly();
     this.#suppressWhenIdle();
     return runObject(run, this.frameworkId);
+  }
+
+  /** Nobody else will ever tell of its end. */
+  #endUnlaunched(instance: Instance): void {
+    const { taskId } = instance;
+    const message = "cancelled before it was launched";
+    instance.state = "TASK_KILLED";
+    instance.end = { taskId, state: "TASK_KILLED", atMs: this.#ports.wallMs(), message };
   }
 
   /** What the driver tells. */
@@ -178,7 +188,7 @@ export class RunFramework {
         for (const offer of event.offers) this.#offered(offer, driver);
         return;
       case "update":
-        return this.#updated(event.status);
+        return this.#updated(event.status, driver);
       case "answer":
         if (event.of === "ACCEPT" && !event.answer.accepted) driver.reconcile(this.knownTasks());
         return;
@@ -225,11 +235,24 @@ export class RunFramework {
     this.#suppressWhenIdle();
   }
 
-  #updated(status: TaskStatus): void {
+  /** An end is durable before it is acknowledged: unacknowledged it would come again. */
+  #updated(status: TaskStatus, driver: Driver): void {
+    const acknowledge = (): void => {
+      if (status.uuid !== undefined) driver.acknowledge(status);
+    };
     const known = this.#byTask.get(status.taskId);
-    if (known === undefined) return;
-    const { run, instance } = known;
-    if (instance.state !== "waiting" && isTerminal(instance.state)) return;
+    if (known === undefined) return acknowledge();
+    if (!this.#moved(known, status)) return acknowledge();
+    this.#save((fault) => {
+      if (fault === undefined) acknowledge();
+      else this.lastFault = fault;
+    });
+  }
+
+  /** Whether the task has ended by it. */
+  #moved({ run, instance }: { run: Run; instance: Instance }, status: TaskStatus): boolean {
+    // Said again: it may be that the disk refused it the first time.
+    if (instance.state !== "waiting" && isTerminal(instance.state)) return true;
     // What never reached an agent is placed again, once it is certain that it did not.
     const dropped = status.state === "TASK_DROPPED" || status.state === "TASK_LOST";
     if (dropped && instance.state === "TASK_STAGING" && !run.cancelled) {
@@ -238,12 +261,15 @@ export class RunFramework {
         instance.agentId = undefined;
         run.waiting += 1;
         run.changes += 1;
-        return this.#want(run.role);
+        this.#want(run.role);
+        return false;
       }
     }
     instance.state = status.state;
     run.changes += 1;
-    if (isTerminal(status.state)) this.#saveLoudly();
+    if (!isTerminal(status.state)) return false;
+    instance.end = endOf(status);
+    return true;
   }
 
   #anyWaiting(): boolean {

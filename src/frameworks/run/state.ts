@@ -2,8 +2,15 @@
  * What the run framework owns: runs of commands, each with its instances. A run is started once
  * and never again; what it needs is decided when it is created. Plain records.
  */
-import type { RunObject, RunRequest } from "#api";
-import { type AgentId, type FrameworkId, isTerminal, type TaskId, type TaskState } from "#protocol";
+import type { RunObject, RunRequest, TaskEnd } from "#api";
+import {
+  type AgentId,
+  type FrameworkId,
+  isTerminal,
+  type TaskId,
+  type TaskState,
+  type TaskStatus,
+} from "#protocol";
 import { Resources } from "#resources";
 
 /** Runs that are kept, ended ones included; the oldest ended ones go first. */
@@ -18,6 +25,8 @@ export interface Instance {
   readonly taskId: TaskId;
   state: "waiting" | TaskState;
   agentId: AgentId | undefined;
+  /** As it was told; undefined while it lives, and of one that was never launched. */
+  end: TaskEnd | undefined;
 }
 
 export interface Run {
@@ -64,6 +73,7 @@ export function runObject(run: Run, frameworkId: FrameworkId | undefined): RunOb
     finished: count((state) => state === "TASK_FINISHED"),
     failed: count((state) => state !== "waiting" && isTerminal(state) && state !== "TASK_FINISHED"),
     taskIds: run.instances.map((one) => one.taskId),
+    ended: run.instances.flatMap((one) => one.end ?? []),
     resources: {
       cpus: run.demand.cpusMilli / 1000,
       memMib: run.demand.memMilli / 1000,
@@ -73,6 +83,20 @@ export function runObject(run: Run, frameworkId: FrameworkId | undefined): RunOb
     createdAtMs: run.createdAtMs,
     cancelled: run.cancelled,
     version: `${run.createdAtMs}.${run.changes}`,
+  };
+}
+
+/** What is kept of the status that ended a task. */
+export function endOf(status: TaskStatus): TaskEnd {
+  const { taskId, state, timestampMs, reason, message, exitCode, limitation } = status;
+  return {
+    taskId,
+    state,
+    atMs: timestampMs,
+    ...(reason === undefined ? {} : { reason }),
+    ...(message === undefined ? {} : { message }),
+    ...(exitCode === undefined ? {} : { exitCode }),
+    ...(limitation === undefined ? {} : { limitation }),
   };
 }
 
@@ -87,6 +111,7 @@ export interface SavedRun {
     readonly taskId: TaskId;
     readonly state: Instance["state"];
     readonly agentId?: AgentId;
+    readonly end?: TaskEnd;
   }[];
 }
 
@@ -97,9 +122,12 @@ export function savedRun(run: Run): SavedRun {
     request: run.request,
     createdAtMs: run.createdAtMs,
     cancelled: run.cancelled,
-    instances: run.instances.map(({ taskId, state, agentId }) =>
-      agentId === undefined ? { taskId, state } : { taskId, state, agentId },
-    ),
+    instances: run.instances.map(({ taskId, state, agentId, end }) => ({
+      taskId,
+      state,
+      ...(agentId === undefined ? {} : { agentId }),
+      ...(end === undefined ? {} : { end }),
+    })),
   };
 }
 
@@ -108,7 +136,12 @@ export function restoredRun(saved: SavedRun): Run {
     ...saved,
     role: saved.request.role ?? "*",
     demand: Resources.of(demandText(saved.request)),
-    instances: saved.instances.map(({ taskId, state, agentId }) => ({ taskId, state, agentId })),
+    instances: saved.instances.map(({ taskId, state, agentId, end }) => ({
+      taskId,
+      state,
+      agentId,
+      end,
+    })),
     waiting: saved.instances.filter((one) => one.state === "waiting").length,
     changes: 0,
   };
