@@ -8,7 +8,7 @@
 import { dominantShare } from "#resources";
 import { ListWalk, weightedShuffle } from "./random-order.ts";
 import { type Charge, Holding, type Totals } from "./shares.ts";
-import { SortedList } from "./sorted.ts";
+import { type Keys, SortedList } from "./sorted.ts";
 
 /** Above this part of moved nodes a whole sort of a level is cheaper than single repairs. */
 const REPAIRED_PART_MAX = 0.125;
@@ -23,10 +23,8 @@ class OrderNode<Owner> {
   weight: number;
   /** Grows with each allocation here or below, never falls. */
   allocations = 0;
-  /** Where it stands in its parent's sorted list (-1: not there), and under which keys. */
+  /** Its number in its parent's sorted list (-1: not there). */
   slot = -1;
-  placedShare = 0;
-  placedAllocations = 0;
   /** Noted for repair. */
   moved = false;
 
@@ -341,8 +339,7 @@ export class FairOrder<Owner> {
   #place(node: Place<Owner>): void {
     const { parent } = node;
     if (parent === undefined || node.slot >= 0) return;
-    this.#setKeys(node);
-    parent.sorted.insert(node);
+    parent.sorted.insert(node, this.#keysOf(node));
     if (parent.sorted.length === 1) this.#place(parent);
   }
 
@@ -367,21 +364,21 @@ export class FairOrder<Owner> {
     if (repairs.length === 0 && !stale) return;
     if (stale || repairs.length > sorted.length * REPAIRED_PART_MAX + 1) {
       branch.seenVersion = this.#totals.version;
-      sorted.resort(this.#setKeys);
+      sorted.resort(this.#keysOf);
       for (const node of repairs) node.moved = false;
     } else {
       for (const node of repairs) {
         node.moved = false;
-        if (node.slot >= 0 && node.parent === branch) sorted.move(node, this.#setKeys);
+        if (node.slot >= 0 && node.parent === branch) sorted.move(node, this.#keysOf(node));
       }
     }
     repairs.length = 0;
   }
 
-  readonly #setKeys = (node: Place<Owner>): void => {
+  readonly #keysOf = (node: Place<Owner>): Keys => {
     const { vector, excluded } = this.#totals;
-    node.placedShare = dominantShare(node.holding.vector, vector, excluded) / node.weight;
-    node.placedAllocations = node.allocations;
+    const share = dominantShare(node.holding.vector, vector, excluded) / node.weight;
+    return { share, allocations: node.allocations };
   };
 }
 

@@ -29,10 +29,7 @@ export function isCounted(resource: Resource): boolean {
 }
 
 export function countedVector(names: ResourceNames, resources: Resources): ReadonlyVector {
-  // A bag of nothing else is the usual case, and knows its quantities.
-  const { reserved, revocable } = resources.traits;
-  const counted = reserved || revocable ? resources.filter(isCounted) : resources;
-  return names.vectorOf(counted.quantities());
+  return resources.measureFor(names).open;
 }
 
 /** @throws RangeError where a guarantee is above its limit. */

@@ -12,7 +12,6 @@ import {
   subtractFrom,
   type Vector,
 } from "#resources";
-import { countedVector } from "./quota.ts";
 
 /** The scalars of all agents together, reserved and revocable ones included. */
 export class Totals {
@@ -52,13 +51,9 @@ export type Charge = {
 const NOWHERE = asId<AgentId>("nowhere");
 
 export function chargeOf(names: ResourceNames, agentId: AgentId, resources: Resources): Charge {
-  const counted = countedVector(names, resources);
-  if (!resources.traits.shared) {
-    const plain = names.vectorOf(resources.amounts());
-    return { agentId, plain, shared: Resources.EMPTY, counted };
-  }
-  const plain = names.vectorOf(resources.nonShared().amounts());
-  return { agentId, plain, shared: resources.shared().unallocate(), counted };
+  const { plain, open } = resources.measureFor(names);
+  const shared = resources.traits.shared ? resources.shared().unallocate() : Resources.EMPTY;
+  return { agentId, plain, shared, counted: open };
 }
 
 /** What one client holds. */

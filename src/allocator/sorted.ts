@@ -1,24 +1,35 @@
 /**
- * A sorted list that is repaired cheaply: positions are integers in a typed array, which move as
- * one block of memory where references would move one by one.
+ * A list of items in order of share, then of allocations so far, then of name, that is repaired
+ * cheaply: items are numbers and keys are columns of typed arrays, so that a search touches no
+ * object and a repair moves one block of memory. Knows nothing of where shares come from.
  */
 import { compareText } from "#resources";
 
-/** What a place is sorted by; only the list that it stands in may change the `placed` keys. */
 export type Sortable = {
   readonly component: string;
-  placedShare: number;
-  placedAllocations: number;
-  /** Its number in the list, or -1 while it stands in none. */
+  /** Its number in the list, or -1 while it stands in none; set by the list alone. */
   slot: number;
 };
+
+/** What an item stands under until it is moved. */
+export type Keys = { readonly share: number; readonly allocations: number };
+
+/** Blocks up to this length are moved item by item: a call for a whole block costs more. */
+const SMALL_BLOCK_MAX = 48;
 
 export class SortedList<Item extends Sortable> {
   readonly #items: (Item | undefined)[] = [];
   readonly #vacant: number[] = [];
+  #length = 0;
   /** Numbers of items, first served first. */
   #order = new Int32Array(4);
-  #length = 0;
+  /** Numbers of items by name. */
+  #byName = new Int32Array(4);
+  // By number of the item.
+  #shares = new Float64Array(4);
+  #allocations = new Float64Array(4);
+  /** Grows with the name; there is room between neighbours for names that come later. */
+  #ranks = new Float64Array(4);
 
   get length(): number {
     return this.#length;
@@ -28,79 +39,164 @@ export class SortedList<Item extends Sortable> {
     return index < this.#length ? this.#items[this.#order[index] ?? -1] : undefined;
   }
 
-  /** Expects that the item's keys are set. */
-  insert(item: Item): void {
-    item.slot = this.#vacant.pop() ?? this.#items.length;
-    this.#items[item.slot] = item;
-    if (this.#length === this.#order.length) {
-      const larger = new Int32Array(2 * this.#length);
-      larger.set(this.#order);
-      this.#order = larger;
-    }
-    this.#enter(item);
+  /** The number of the item that stands there; -1 behind the last. */
+  slotAt(index: number): number {
+    return index < this.#length ? (this.#order[index] ?? -1) : -1;
   }
 
-  /** Expects that the item's keys are those that it was placed under. */
-  remove(item: Item): void {
-    this.#leave(item);
-    this.#items[item.slot] = undefined;
-    this.#vacant.push(item.slot);
-    item.slot = -1;
-  }
-
-  /** Takes it out, lets the keys be set anew, and puts it where it belongs then. */
-  move(item: Item, setKeys: (item: Item) => void): void {
-    this.#leave(item);
-    setKeys(item);
-    this.#enter(item);
-  }
-
-  /** All keys anew: what is nearly sorted costs little more than one look at each. */
-  resort(setKeys: (item: Item) => void): void {
-    const all: Item[] = [];
-    for (let i = 0; i < this.#length; i++) {
-      const item = this.at(i);
-      if (item === undefined) continue;
-      setKeys(item);
-      all.push(item);
-    }
-    all.sort(comparePlaces);
-    for (const [i, { slot }] of all.entries()) this.#order[i] = slot;
-  }
-
-  #enter(item: Item): void {
-    const index = this.#search(item);
-    this.#order.copyWithin(index + 1, index, this.#length);
-    this.#order[index] = item.slot;
+  insert(item: Item, keys: Keys): void {
+    const slot = this.#vacant.pop() ?? this.#items.length;
+    item.slot = slot;
+    this.#items[slot] = item;
+    if (this.#length === this.#order.length) this.#grow();
+    this.#shares[slot] = keys.share;
+    this.#allocations[slot] = keys.allocations;
+    this.#insertName(item);
+    const index = this.#firstNotBefore(slot, 0, this.#length);
+    shift(this.#order, index, this.#length, 1);
+    this.#order[index] = slot;
     this.#length += 1;
   }
 
-  #leave(item: Item): void {
-    const index = this.#search(item);
-    if (this.#order[index] !== item.slot) throw new Error(`${item.component} is out of order`);
-    this.#order.copyWithin(index, index + 1, this.#length);
+  remove(item: Item): void {
+    const { slot } = item;
+    const index = this.#indexOf(item);
+    shift(this.#order, index + 1, this.#length, -1);
+    shift(this.#byName, this.#nameIndexOf(slot) + 1, this.#length, -1);
     this.#length -= 1;
+    this.#items[slot] = undefined;
+    this.#vacant.push(slot);
+    item.slot = -1;
   }
 
-  /** The first index whose item does not stand before this one, by the keys both are under. */
-  #search(item: Item): number {
+  /** Puts it where it belongs under new keys. */
+  move(item: Item, keys: Keys): void {
+    const { slot } = item;
+    const order = this.#order;
+    const index = this.#indexOf(item);
+    this.#shares[slot] = keys.share;
+    this.#allocations[slot] = keys.allocations;
+    if (index + 1 < this.#length && this.#compare(order[index + 1] ?? -1, slot) < 0) {
+      const to = this.#firstNotBefore(slot, index + 1, this.#length);
+      shift(order, index + 1, to, -1);
+      order[to - 1] = slot;
+    } else if (index > 0 && this.#compare(order[index - 1] ?? -1, slot) > 0) {
+      const to = this.#firstNotBefore(slot, 0, index);
+      shift(order, to, index, 1);
+      order[to] = slot;
+    }
+  }
+
+  /** All keys anew. */
+  resort(keysOf: (item: Item) => Keys): void {
+    const order = this.#order.subarray(0, this.#length);
+    let sorted = true;
+    let before = -1;
+    for (const slot of order) {
+      const item = this.#items[slot];
+      if (item === undefined) continue;
+      const { share, allocations } = keysOf(item);
+      this.#shares[slot] = share;
+      this.#allocations[slot] = allocations;
+      if (before >= 0 && this.#compare(before, slot) > 0) sorted = false;
+      before = slot;
+    }
+    if (!sorted) order.sort((left, right) => this.#compare(left, right));
+  }
+
+  #compare(left: number, right: number): number {
+    const shares = this.#shares;
+    const share = (shares[left] ?? 0) - (shares[right] ?? 0);
+    if (share !== 0) return share;
+    const allocations = this.#allocations;
+    const count = (allocations[left] ?? 0) - (allocations[right] ?? 0);
+    if (count !== 0) return count;
+    return (this.#ranks[left] ?? 0) - (this.#ranks[right] ?? 0);
+  }
+
+  #indexOf(item: Item): number {
+    const index = this.#firstNotBefore(item.slot, 0, this.#length);
+    if (this.#order[index] !== item.slot) throw new Error(`${item.component} is out of order`);
+    return index;
+  }
+
+  /** The first index of those from `low` to before `high` that does not stand before the item. */
+  #firstNotBefore(slot: number, low: number, high: number): number {
+    let from = low;
+    let to = high;
+    while (from < to) {
+      const middle = (from + to) >>> 1;
+      if (this.#compare(this.#order[middle] ?? -1, slot) < 0) from = middle + 1;
+      else to = middle;
+    }
+    return from;
+  }
+
+  // ---- names: compared as text once, when an item comes
+
+  #insertName({ component, slot }: Item): void {
+    const byName = this.#byName;
+    const nameAt = (index: number): string => this.#items[byName[index] ?? -1]?.component ?? "";
     let low = 0;
     let high = this.#length;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      const other = this.#items[this.#order[middle] ?? -1];
-      if (other !== undefined && comparePlaces(other, item) < 0) low = middle + 1;
+      // By code units, which for the characters of roles and ids is byte order.
+      if (compareText(nameAt(middle), component) < 0) low = middle + 1;
+      else high = middle;
+    }
+    shift(byName, low, this.#length, 1);
+    byName[low] = slot;
+    this.#rank(low);
+  }
+
+  /** Between its neighbours; where no number is left there, all get new ones. */
+  #rank(index: number): void {
+    const ranks = this.#ranks;
+    const byName = this.#byName;
+    const slot = byName[index] ?? -1;
+    const below = index === 0 ? undefined : (ranks[byName[index - 1] ?? -1] ?? 0);
+    const above = index === this.#length ? undefined : (ranks[byName[index + 1] ?? -1] ?? 0);
+    if (below === undefined) ranks[slot] = (above ?? 1) - 1;
+    else if (above === undefined) ranks[slot] = below + 1;
+    else {
+      const middle = below + (above - below) / 2;
+      ranks[slot] = middle;
+      if (middle > below && middle < above) return;
+      for (let i = 0; i <= this.#length; i++) ranks[byName[i] ?? -1] = i;
+    }
+  }
+
+  #nameIndexOf(slot: number): number {
+    const rank = this.#ranks[slot] ?? 0;
+    let low = 0;
+    let high = this.#length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((this.#ranks[this.#byName[middle] ?? -1] ?? 0) < rank) low = middle + 1;
       else high = middle;
     }
     return low;
   }
+
+  #grow(): void {
+    const length = 2 * this.#order.length;
+    this.#order = enlarged(new Int32Array(length), this.#order);
+    this.#byName = enlarged(new Int32Array(length), this.#byName);
+    this.#shares = enlarged(new Float64Array(length), this.#shares);
+    this.#allocations = enlarged(new Float64Array(length), this.#allocations);
+    this.#ranks = enlarged(new Float64Array(length), this.#ranks);
+  }
 }
 
-/** By code units of the component, which for the characters of roles and ids is byte order. */
-function comparePlaces(left: Sortable, right: Sortable): number {
-  return (
-    left.placedShare - right.placedShare ||
-    left.placedAllocations - right.placedAllocations ||
-    compareText(left.component, right.component)
-  );
+function enlarged<Column extends Int32Array | Float64Array>(to: Column, from: Column): Column {
+  to.set(from);
+  return to;
+}
+
+/** Moves the block from `from` to before `to` by one place. */
+function shift(column: Int32Array, from: number, to: number, by: 1 | -1): void {
+  if (to - from > SMALL_BLOCK_MAX) column.copyWithin(from + by, from, to);
+  else if (by < 0) for (let i = from; i < to; i++) column[i - 1] = column[i] ?? 0;
+  else for (let i = to; i > from; i--) column[i] = column[i - 1] ?? 0;
 }

@@ -16,6 +16,7 @@ import {
 } from "./ranges.ts";
 import { canonical, formatValue } from "./resource.ts";
 import { DEFAULT_ROLE } from "./roles.ts";
+import { addAt, type Measure, type ResourceNames, type Vector } from "./vector.ts";
 import { addItems, containsItems, equalItems, type Items, subtractItems } from "./sets.ts";
 
 const NO_RANGES: RangeList = [];
@@ -335,6 +336,29 @@ export function sumOf(entries: readonly Entry[], counts: (kind: Kind) => boolean
   const pairs: [string, number][] = [];
   for (const { kind, milli } of entries) if (counts(kind)) pairs.push([kind.name, milli]);
   return Quantities.of(pairs);
+}
+
+/** What the entries come to under an owner's names. */
+export function measureOf(entries: readonly Entry[], names: ResourceNames): Measure {
+  const plain: Vector = [];
+  let scalarsOnly = true;
+  let openOnly = true;
+  for (const { kind, milli } of entries) {
+    if (kind.type !== "SCALAR" || kind.shared) scalarsOnly = false;
+    if (kind.reserved || kind.revocable) openOnly = false;
+    if (!kind.shared) addAt(plain, names.intern(kind.name), milli);
+  }
+  const scalars = scalarsOnly ? plain : scalarsOf(entries, names, false);
+  return { plain, scalars, open: openOnly ? scalars : scalarsOf(entries, names, true) };
+}
+
+function scalarsOf(entries: readonly Entry[], names: ResourceNames, openOnly: boolean): Vector {
+  const vector: Vector = [];
+  for (const { kind, milli } of entries) {
+    const passed = openOnly && (kind.reserved || kind.revocable);
+    if (kind.type === "SCALAR" && !passed) addAt(vector, names.intern(kind.name), milli);
+  }
+  return vector;
 }
 
 /** Whether one name stands for values of several types. */

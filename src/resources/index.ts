@@ -55,6 +55,7 @@ export {
   containsVector,
   dominantShare,
   isZero,
+  type Measure,
   type ReadonlyVector,
   ResourceNames,
   subtractFrom,

@@ -9,18 +9,24 @@ import { compareText } from "./sets.ts";
 export class Quantities implements Iterable<readonly [name: string, milli: number]> {
   static readonly EMPTY = new Quantities(new Map());
   readonly #milli: ReadonlyMap<string, number>;
-  #owner: object | undefined;
+  #names: object | undefined;
   #vector: readonly number[] = [];
 
   private constructor(milli: ReadonlyMap<string, number>) {
     this.#milli = milli;
   }
 
-  /** What `make` makes of these amounts for its owner, kept for the owner that asked last. */
-  vectorFor(owner: object, make: () => readonly number[]): readonly number[] {
-    if (this.#owner !== owner) {
-      this.#vector = make();
-      this.#owner = owner;
+  /** These amounts by the index of their names, kept for the owner of names that asked last. */
+  vectorFor(names: { intern(name: string): number }): readonly number[] {
+    if (this.#names !== names) {
+      const vector: number[] = [];
+      for (const [name, milli] of this.#milli) {
+        const index = names.intern(name);
+        while (vector.length <= index) vector.push(0);
+        vector[index] = milli;
+      }
+      this.#names = names;
+      this.#vector = vector;
     }
     return this.#vector;
   }

@@ -14,6 +14,7 @@ import {
   groupEntries,
   isSimple,
   itemsOf,
+  measureOf,
   mixesTypes,
   type Pick,
   rangesOf,
@@ -32,6 +33,7 @@ import type { RangeList } from "./ranges.ts";
 import { invalidReservations } from "./reservations.ts";
 import { formatResource, invalidResource, isEmptyValue, without } from "./resource.ts";
 import { DEFAULT_ROLE, isStrictSubrole } from "./roles.ts";
+import type { Measure, ResourceNames } from "./vector.ts";
 
 export class Resources implements Iterable<Resource> {
   // Methods are `private`, not `#`: beside a `#method` the compiler (7.0.2) replaces the class's
@@ -41,6 +43,8 @@ export class Resources implements Iterable<Resource> {
   // Computed at most once each, since the bag never changes.
   #quantities: Quantities | undefined;
   #amounts: Quantities | undefined;
+  #measure: Measure | undefined;
+  #measuredBy: ResourceNames | undefined;
   #traits: Traits | undefined;
   /**
    * This bag allocated to a role, and of that bag: the role, and this one. Its objects are made
@@ -355,6 +359,17 @@ export class Resources implements Iterable<Resource> {
   amounts(): Quantities {
     this.#amounts ??= this.#bare?.amounts() ?? sumOf(this.entries, () => true);
     return this.#amounts;
+  }
+
+  /** The amounts as vectors, kept for the owner of names that asked last. */
+  measureFor(names: ResourceNames): Measure {
+    const bare = this.#bare;
+    if (bare !== undefined) return bare.measureFor(names);
+    if (this.#measure === undefined || this.#measuredBy !== names) {
+      this.#measure = measureOf(this.entries, names);
+      this.#measuredBy = names;
+    }
+    return this.#measure;
   }
 
   /** The sum of a scalar over all objects of that name, in thousandths; shared ones once. */

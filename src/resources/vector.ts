@@ -5,6 +5,16 @@
  */
 import { Quantities } from "./quantities.ts";
 
+/** What a bag comes to, by name index; see `Resources.measureFor`. */
+export type Measure = {
+  /** All that is not shared; ranges and sets by their number. */
+  readonly plain: ReadonlyVector;
+  /** Scalars; shared ones once. */
+  readonly scalars: ReadonlyVector;
+  /** Those of the scalars that are neither reserved nor revocable. */
+  readonly open: ReadonlyVector;
+};
+
 /** The index of a resource name in vectors of thousandths. */
 export class ResourceNames {
   readonly #indexes = new Map<string, number>();
@@ -36,11 +46,7 @@ export class ResourceNames {
   }
 
   vectorOf(quantities: Quantities): ReadonlyVector {
-    return quantities.vectorFor(this, () => {
-      const vector: Vector = [];
-      for (const [name, milli] of quantities) addAt(vector, this.intern(name), milli);
-      return vector;
-    });
+    return quantities.vectorFor(this);
   }
 
   quantitiesOf(vector: ReadonlyVector): Quantities {
@@ -63,18 +69,16 @@ export function addAt(vector: Vector, index: number, milli: number): void {
 
 /** Adds `delta` to `vector` in place. */
 export function addInto(vector: Vector, delta: ReadonlyVector): void {
-  for (let i = 0; i < delta.length; i++) {
-    const milli = delta[i] ?? 0;
-    if (milli !== 0) addAt(vector, i, milli);
-  }
+  const { length } = delta;
+  while (vector.length < length) vector.push(0);
+  for (let i = 0; i < length; i++) vector[i] = (vector[i] ?? 0) + (delta[i] ?? 0);
 }
 
 /** Takes `delta` from `vector` in place; the result is not floored. */
 export function subtractFrom(vector: Vector, delta: ReadonlyVector): void {
-  for (let i = 0; i < delta.length; i++) {
-    const milli = delta[i] ?? 0;
-    if (milli !== 0) addAt(vector, i, -milli);
-  }
+  const { length } = delta;
+  while (vector.length < length) vector.push(0);
+  for (let i = 0; i < length; i++) vector[i] = (vector[i] ?? 0) - (delta[i] ?? 0);
 }
 
 export function containsVector(left: ReadonlyVector, right: ReadonlyVector): boolean {
@@ -98,10 +102,10 @@ export function dominantShare(
 ): number {
   let share = 0;
   for (let i = 0; i < allocated.length; i++) {
-    const total = at(totals, i);
-    if (total <= 0 || excluded.has(i)) continue;
-    const part = at(allocated, i) / total;
-    if (part > share) share = part;
+    const total = totals[i] ?? 0;
+    if (total <= 0) continue;
+    const part = (allocated[i] ?? 0) / total;
+    if (part > share && !excluded.has(i)) share = part;
   }
   return share;
 }
