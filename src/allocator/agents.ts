@@ -16,6 +16,10 @@ export type Absence = "draining" | "agent-inactive";
 
 type ReservedParts = { readonly roles: ReadonlySet<string>; readonly unreserved: boolean };
 
+const NOTHING: ReadonlyVector = [];
+const NO_ROLES: ReadonlySet<string> = new Set();
+const NOBODY: Map<FrameworkId, Resources> = new Map();
+
 export class Agents {
   readonly #totals: Totals;
   readonly #tree: RoleTree;
@@ -27,6 +31,7 @@ export class Agents {
   readonly #free: Resources[] = [];
   /** How the free part is reserved; undefined: not looked at since the last change. */
   readonly #reserved: (ReservedParts | undefined)[] = [];
+  /** One empty map stands for all agents of which nobody ever held anything. */
   readonly #held: Map<FrameworkId, Resources>[] = [];
   /** The total shrank below what is held: free cannot be kept by sums until that is over. */
   readonly #over: boolean[] = [];
@@ -34,7 +39,7 @@ export class Agents {
   readonly #subject: ConstraintSubject[] = [];
   /** Undefined: not looked at since the last change. */
   readonly #traits: (AgentTraits | undefined)[] = [];
-  readonly #capabilities: ReadonlySet<string>[] = [];
+  readonly #capabilities: Iterable<string>[] = [];
   #whitelist: ReadonlySet<string> | undefined;
 
   /** What is counted for quota of all that is free; kept only while guarantees ask for it. */
@@ -58,14 +63,16 @@ export class Agents {
     this.#countsHeadroom = wanted;
     this.#headroom.fill(0);
     for (const slot of this.slots()) {
-      this.#counted[slot] = [];
+      this.#counted[slot] = NOTHING;
       if (wanted) this.#recountHeadroom(slot);
     }
   }
 
   #recountHeadroom(slot: Slot): void {
-    subtractFrom(this.#headroom, this.#counted[slot] ?? []);
+    const before = this.#counted[slot];
     const counted = countedVector(this.#totals.names, this.free(slot));
+    if (counted === before) return;
+    if (before !== undefined) subtractFrom(this.#headroom, before);
     addInto(this.#headroom, counted);
     this.#counted[slot] = counted;
   }
@@ -99,16 +106,16 @@ export class Agents {
     this.#slots.set(agentId, slot);
     this.#ids[slot] = agentId;
     this.#total[slot] = Resources.EMPTY;
-    this.#totalVector[slot] = [];
+    this.#totalVector[slot] = NOTHING;
     this.#free[slot] = Resources.EMPTY;
     this.#reserved[slot] = undefined;
-    this.#held[slot] = new Map();
-    this.#counted[slot] = [];
+    this.#held[slot] = NOBODY;
+    this.#counted[slot] = NOTHING;
     this.#over[slot] = false;
     this.#absent[slot] = undefined;
     const { hostname, attributes, domain } = spec;
     this.#subject[slot] = { hostname, attributes, domain };
-    this.#capabilities[slot] = new Set(spec.capabilities);
+    this.#capabilities[slot] = spec.capabilities;
     this.setTotal(slot, spec.total);
     return slot;
   }
@@ -175,12 +182,12 @@ export class Agents {
     return traits;
   }
 
-  capabilities(slot: Slot): ReadonlySet<string> {
+  capabilities(slot: Slot): Iterable<string> {
     return this.#at(this.#capabilities, slot);
   }
 
   setCapabilities(slot: Slot, capabilities: Iterable<string>): void {
-    this.#capabilities[slot] = new Set(capabilities);
+    this.#capabilities[slot] = [...capabilities];
     this.#traits[slot] = undefined;
   }
 
@@ -195,12 +202,13 @@ export class Agents {
 
   /** Roles that free resources are reserved for. */
   reservedRoles(slot: Slot): ReadonlySet<string> {
-    return this.#parts(slot).roles;
+    return this.free(slot).traits.reserved ? this.#parts(slot).roles : NO_ROLES;
   }
 
   /** Whether something free is reserved for nobody. */
   hasUnreserved(slot: Slot): boolean {
-    return this.#parts(slot).unreserved;
+    const free = this.free(slot);
+    return free.traits.reserved ? this.#parts(slot).unreserved : !free.isEmpty;
   }
 
   #parts(slot: Slot): ReservedParts {
@@ -208,8 +216,7 @@ export class Agents {
     if (known !== undefined) return known;
     const free = this.free(slot);
     const roles = new Set(free.reservedRoles());
-    const unreserved = roles.size === 0 ? !free.isEmpty : !free.unreserved().isEmpty;
-    const parts = { roles, unreserved };
+    const parts = { roles, unreserved: !free.unreserved().isEmpty };
     this.#reserved[slot] = parts;
     return parts;
   }
@@ -217,10 +224,10 @@ export class Agents {
   /** Books `resources` (with allocation roles) as held; the free part shrinks by them. */
   take(slot: Slot, frameworkId: FrameworkId, resources: Resources): void {
     const bare = resources.unallocate().nonShared();
-    if (!this.free(slot).contains(bare)) this.#over[slot] = true;
-    const held = this.#at(this.#held, slot);
-    held.set(frameworkId, this.held(slot, frameworkId).add(resources));
-    this.#setFree(slot, this.free(slot).subtract(bare));
+    const free = this.free(slot);
+    if (!free.contains(bare)) this.#over[slot] = true;
+    this.#setHeld(slot, frameworkId, this.held(slot, frameworkId).add(resources));
+    this.#setFree(slot, free.subtract(bare));
   }
 
   /** @throws Error where the framework does not hold all of it: a programmer's fault. */
@@ -248,14 +255,15 @@ export class Agents {
   }
 
   setTotal(slot: Slot, total: Resources): void {
-    const vector = this.#totals.names.vectorOf(total.quantities());
-    this.#totals.change(this.#totalVector[slot] ?? [], vector);
-    const before = this.#total[slot];
+    const { names } = this.#totals;
+    const vector = total.measureFor(names).scalars;
+    this.#totals.change(this.#totalVector[slot] ?? NOTHING, vector);
+    const before = this.#total[slot] ?? Resources.EMPTY;
     for (const [role, part] of total.reservations()) {
-      this.#tree.reserve(role, this.#totals.names.vectorOf(part.quantities()));
+      this.#tree.reserve(role, part.measureFor(names).scalars);
     }
-    for (const [role, part] of before?.reservations() ?? []) {
-      this.#tree.unreserve(role, this.#totals.names.vectorOf(part.quantities()));
+    for (const [role, part] of before.reservations()) {
+      this.#tree.unreserve(role, part.measureFor(names).scalars);
     }
     this.#total[slot] = total;
     this.#traits[slot] = undefined;
@@ -266,6 +274,7 @@ export class Agents {
   #setHeld(slot: Slot, frameworkId: FrameworkId, resources: Resources): void {
     const held = this.#at(this.#held, slot);
     if (resources.isEmpty) held.delete(frameworkId);
+    else if (held === NOBODY) this.#held[slot] = new Map([[frameworkId, resources]]);
     else held.set(frameworkId, resources);
   }
 
@@ -279,9 +288,8 @@ export class Agents {
   #recount(slot: Slot): void {
     const total = this.total(slot);
     const plain = total.nonShared();
-    let taken = Resources.EMPTY;
-    for (const held of this.holders(slot).values()) taken = taken.add(held.nonShared());
-    taken = taken.unallocate();
+    const held = [...this.holders(slot).values()];
+    const taken = Resources.sum(held.map((each) => each.nonShared().unallocate()));
     this.#over[slot] = !plain.contains(taken);
     this.#setFree(slot, plain.subtract(taken).add(total.shared().singleCopies()));
   }

@@ -44,17 +44,26 @@ export type AgentTraits = {
   readonly region: string | undefined;
 };
 
+/** Those of agents without a region, one object for each combination. */
+const TRAITS: readonly AgentTraits[] = Array.from({ length: 8 }, (_, bits) => ({
+  multiRole: (bits & 1) !== 0,
+  hierarchical: (bits & 2) !== 0,
+  gpus: (bits & 4) !== 0,
+  region: undefined,
+}));
+
 export function traitsOf(
   total: Resources,
-  capabilities: ReadonlySet<string>,
+  capabilities: Iterable<string>,
   domain: Domain | undefined,
 ): AgentTraits {
-  return {
-    multiRole: capabilities.has("MULTI_ROLE"),
-    hierarchical: capabilities.has("HIERARCHICAL_ROLE"),
-    gpus: total.quantities().get("gpus") > 0,
-    region: domain?.region,
-  };
+  let bits = total.get("gpus") > 0 ? 4 : 0;
+  for (const capability of capabilities) {
+    if (capability === "MULTI_ROLE") bits |= 1;
+    if (capability === "HIERARCHICAL_ROLE") bits |= 2;
+  }
+  const traits = TRAITS[bits] as AgentTraits;
+  return domain === undefined ? traits : { ...traits, region: domain.region };
 }
 
 export type EligibilityRules = {

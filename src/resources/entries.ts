@@ -289,20 +289,25 @@ export type Traits = {
   readonly allocated: boolean;
 };
 
+/** All there are, one object for each combination. */
+const TRAITS: readonly Traits[] = Array.from({ length: 32 }, (_, bits) => ({
+  shared: (bits & 1) !== 0,
+  revocable: (bits & 2) !== 0,
+  reserved: (bits & 4) !== 0,
+  refined: (bits & 8) !== 0,
+  allocated: (bits & 16) !== 0,
+}));
+
 export function traitsOf(entries: readonly Entry[]): Traits {
-  let shared = false;
-  let revocable = false;
-  let reserved = false;
-  let refined = false;
-  let allocated = false;
-  for (const { kind } of entries) {
-    shared ||= kind.shared;
-    revocable ||= kind.revocable;
-    reserved ||= kind.reserved;
-    refined ||= kind.refined;
-    allocated ||= kind.allocation !== undefined;
-  }
-  return { shared, revocable, reserved, refined, allocated };
+  let bits = 0;
+  for (const { kind } of entries) bits |= kind.traits;
+  return TRAITS[bits] as Traits;
+}
+
+/** The same, and allocated. */
+export function allocatedTraits({ shared, revocable, reserved, refined }: Traits): Traits {
+  const bits = (shared ? 1 : 0) | (revocable ? 2 : 0) | (reserved ? 4 : 0) | (refined ? 8 : 0);
+  return TRAITS[bits | 16] as Traits;
 }
 
 /** `name(role):value` of the short grammar. */

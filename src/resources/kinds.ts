@@ -45,6 +45,17 @@ export class Kind {
     this.#sample = sample;
   }
 
+  /** As bits: shared, revocable, reserved, refined, allocated. */
+  get traits(): number {
+    return (
+      (this.shared ? 1 : 0) |
+      (this.revocable ? 2 : 0) |
+      (this.reserved ? 4 : 0) |
+      (this.refined ? 8 : 0) |
+      (this.allocation === undefined ? 0 : 16)
+    );
+  }
+
   get key(): string {
     this.#key ??= kindKey(this.#sample);
     return this.#key;

@@ -6,6 +6,7 @@
 import type { Reservation, Resource } from "#protocol";
 import {
   allocatedEntries,
+  allocatedTraits,
   Builder,
   containsEntries,
   type Entry,
@@ -163,6 +164,16 @@ export class Resources implements Iterable<Resource> {
     return Resources.bag(builder.entries());
   }
 
+  static sum(bags: readonly Resources[]): Resources {
+    const [first, second] = bags;
+    if (second === undefined) return first ?? Resources.EMPTY;
+    const builder = new Builder([]);
+    for (const { entries } of bags) {
+      for (let i = 0; i < entries.length; i++) builder.add(entries[i] as Entry, i);
+    }
+    return Resources.bag(builder.entries());
+  }
+
   /** Never below zero: what the left has not is no debt. */
   subtract(other: Resources): Resources {
     if (other.isEmpty || this.isEmpty) return this;
@@ -260,7 +271,7 @@ export class Resources implements Iterable<Resource> {
   /** What is said of any of the objects. */
   get traits(): Traits {
     const bare = this.#bare;
-    this.#traits ??= bare ? { ...bare.traits, allocated: true } : traitsOf(this.entries);
+    this.#traits ??= bare ? allocatedTraits(bare.traits) : traitsOf(this.entries);
     return this.#traits;
   }
 
