@@ -26,6 +26,7 @@ import {
   withCopies,
   withKind,
 } from "./entries.ts";
+import { findOne } from "./find.ts";
 import { readForeign } from "./foreign.ts";
 import { flawed, type Parsed, parsed, parseResourceList } from "./grammar.ts";
 import type { Kind } from "./kinds.ts";
@@ -439,42 +440,12 @@ export class Resources implements Iterable<Resource> {
     let rest: Resources = this;
     let found = Resources.EMPTY;
     for (const entry of targets.entries) {
-      const part = rest.findOne(entry);
+      const part = findOne(rest.entries, entry);
       if (part === undefined) return undefined;
-      rest = rest.subtract(part);
-      found = found.add(part);
+      rest = rest.subtract(Resources.bag(part));
+      found = found.add(Resources.bag(part));
     }
     return found;
-  }
-
-  private findOne(target: Entry): Resources | undefined {
-    const { role } = target.kind;
-    const steps: ((entry: Entry) => boolean)[] = [
-      ({ kind }) => role !== DEFAULT_ROLE && kind.role === role,
-      ({ kind }) => kind.role === DEFAULT_ROLE,
-      () => true,
-    ];
-    let total: Resources = this;
-    let remaining = Resources.bag([target]).toUnreserved();
-    let found = Resources.EMPTY;
-    for (const step of steps) {
-      for (const entry of total.entries.filter(step)) {
-        const part = Resources.bag([entry]);
-        const bare = part.toUnreserved();
-        if (bare.contains(remaining)) {
-          const { reservations } = entry.resource;
-          if (reservations === undefined) return found.add(remaining);
-          return found.add(remaining.map((resource) => ({ ...resource, reservations })));
-        }
-        if (remaining.contains(bare)) {
-          found = found.add(part);
-          total = total.subtract(part);
-          remaining = remaining.subtract(bare);
-          break;
-        }
-      }
-    }
-    return undefined;
   }
 
   /**
