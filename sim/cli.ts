@@ -8,11 +8,13 @@ import { REPLAY } from "./commands/replay.ts";
 import { RUN } from "./commands/run.ts";
 import { SHRINK } from "./commands/shrink.ts";
 import { SWARM } from "./commands/swarm.ts";
+import { VIEW } from "./commands/view.ts";
 import { FailureFileError } from "./failure.ts";
 import { DrawLog } from "./kernel/draws.ts";
 import { CLUSTER_USAGE } from "./options.ts";
+import { TraceFileError } from "./trace-file.ts";
 
-const COMMANDS: readonly SimCommand[] = [RUN, SWARM, REPLAY, SHRINK, LIST];
+const COMMANDS: readonly SimCommand[] = [RUN, SWARM, REPLAY, SHRINK, VIEW, LIST];
 
 function usage(): string {
   const lines = COMMANDS.flatMap((command) => command.usage).map((line) =>
@@ -35,6 +37,12 @@ async function perform(args: readonly string[]): Promise<number> {
   throw new UsageError(`${name}: there is no such command; there are ${names}`);
 }
 
+/** What the caller can mend: a flag, or a file that is not what it should be. */
+function isUsage(error: unknown): error is Error {
+  const kinds = [FailureFileError, TraceFileError, UsageError];
+  return kinds.some((kind) => error instanceof kind);
+}
+
 function tell(text: string): void {
   process.stderr.write(`${text}\n`);
 }
@@ -48,7 +56,7 @@ async function main(args: readonly string[]): Promise<number> {
       say(error.message);
       return EXIT.nondeterminism;
     }
-    if (error instanceof FailureFileError || error instanceof UsageError) {
+    if (isUsage(error)) {
       tell(error.message);
       return EXIT.usage;
     }

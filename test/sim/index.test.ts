@@ -8,6 +8,7 @@ import "./disk.cases.ts";
 import "./log.cases.ts";
 import "./trace.cases.ts";
 import "./trace-file.cases.ts";
+import "./view.cases.ts";
 import "./contract-bus.cases.ts";
 import "./contract-storage.cases.ts";
 import "./launcher.cases.ts";
