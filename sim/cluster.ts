@@ -6,6 +6,7 @@ import { asId, type ClusterId, subjectsOf } from "#protocol";
 import { type CheckedWorld, type Checker, CHECKERS, type Violation } from "./checkers/index.ts";
 import {
   FAULTS_NODE,
+  type FaultProgram,
   type FaultTarget,
   type Member,
   type MemberRole,
@@ -13,6 +14,7 @@ import {
   Swarm,
 } from "./faults/index.ts";
 import { frameOf } from "./frames.ts";
+import type { SimNode } from "./kernel/node.ts";
 import type { DrawListener } from "./kernel/prng.ts";
 import { World } from "./kernel/world.ts";
 import type { Around, ClusterMember } from "./members.ts";
@@ -20,7 +22,7 @@ import { BusEyes, type Observation } from "./observation.ts";
 import { BusNetwork } from "./ports/bus.ts";
 import { LogCluster } from "./ports/log-cluster.ts";
 import { Paths } from "./ports/paths.ts";
-import { agentMember, frameworkMember, masterMember } from "./roles.ts";
+import { agentMember, drawnSetting, frameworkMember, masterMember, successorOf } from "./roles.ts";
 import { Trace } from "./trace.ts";
 import { TraceEyes } from "./trace-eyes.ts";
 import { BatchWork } from "./workloads/batch.ts";
@@ -47,6 +49,14 @@ export interface ClusterOptions {
   readonly faultEveryMs: number;
   /** Names of faults that may be drawn. */
   readonly onlyFaults?: readonly string[];
+  /** Which faults, and when; absent: what the two fields above say. */
+  readonly program?: FaultProgram;
+  /** When everything is healed; absent: after 7/10 of the run. */
+  readonly healMs?: number;
+  /** Names of the work items that are done; absent: all. What is left out was still drawn. */
+  readonly onlyItems?: readonly string[];
+  /** Ends the run here, whatever is still open: nothing later is of interest. */
+  readonly cutMs?: number;
   /** These faults and no others, as an earlier run applied them. */
   readonly plan?: readonly PlannedFault[];
   /** Statements whose first violation ends the run. */
@@ -93,33 +103,27 @@ export class SimCluster implements FaultTarget, CheckedWorld {
     this.#checkers = CHECKERS.map((make) =>
       make(this, (id, message) => this.#violate(id, message)),
     );
-    const { faultEveryMs, onlyFaults } = options;
-    this.swarm = new Swarm(world, this, observe, {
-      everyMs: Math.max(1, faultEveryMs),
-      ...(onlyFaults === undefined ? {} : { only: onlyFaults }),
-    });
+    this.swarm = new Swarm(world, this, observe);
     this.#populate({ world, network: this.network, log: this.log, subjects, observe });
   }
 
   /** Runs all phases and the last checks. */
   run(): void {
-    const { untilMs, faultEveryMs, plan } = this.options;
-    const healMs = (untilMs * 7) / 10;
+    const { untilMs, plan, healMs = (untilMs * 7) / 10, cutMs = untilMs } = this.options;
     for (const member of this.#members) {
+      if (member.spare) continue;
       // Processes of a cluster are not started in the same instant.
       this.world.at(this.world.seed.stream("topology").below(2_000), () => member.start());
     }
     if (plan !== undefined) this.swarm.follow(plan);
-    else {
-      if (faultEveryMs > 0) this.world.at(untilMs / 20, () => this.swarm.start());
-      this.world.at(untilMs / 2, () => this.swarm.apply("leader-kill", 10_000));
-    }
+    else this.swarm.perform(this.options.program ?? defaultProgram(this.options, healMs));
     this.world.at(healMs, () => this.#heal());
-    for (let atMs = RECOUNT_MS; atMs <= untilMs && !this.world.stopped; atMs += RECOUNT_MS) {
+    const endMs = Math.min(untilMs, cutMs);
+    for (let atMs = RECOUNT_MS; atMs <= endMs && !this.world.stopped; atMs += RECOUNT_MS) {
       this.world.runUntil(atMs);
       for (const checker of this.#checkers) checker.recount?.();
     }
-    if (this.world.stopped) return;
+    if (this.world.stopped || endMs < untilMs) return;
     for (const checker of this.#checkers) checker.settled?.();
   }
 
@@ -141,12 +145,12 @@ export class SimCluster implements FaultTarget, CheckedWorld {
       this.swarm.heal();
       this.paths.healAll();
       for (const broker of this.brokers) this.network.startBroker(broker);
-      for (const member of this.#members) member.restart();
+      for (const member of this.#members) if (!member.spare) member.restart();
     });
   }
 
   #populate(around: Around): void {
-    const { masters, agents, frameworks, items, untilMs } = this.options;
+    const { masters, agents, frameworks, items, untilMs, onlyItems: only } = this.options;
     const { world } = this;
     for (const name of names("master", masters)) this.#members.push(masterMember(around, name));
     for (const name of names("agent", agents)) {
@@ -159,9 +163,10 @@ export class SimCluster implements FaultTarget, CheckedWorld {
     }
     for (const name of names("framework", frameworks)) {
       const chance = world.seed.stream(`work:${name}`);
-      const work = new BatchWork({ name, items, chance, overMs: untilMs / 2, world });
+      const work = new BatchWork({ name, items, chance, overMs: untilMs / 2, world, only });
       this.works.set(name, work);
       this.#members.push(frameworkMember(around, name, work));
+      this.#members.push(frameworkMember(around, name, work, true));
     }
     world.onUncaught = (node, error) => {
       const why = error instanceof Error ? (error.stack ?? error.message) : String(error);
@@ -207,6 +212,23 @@ export class SimCluster implements FaultTarget, CheckedWorld {
     return this.#members.find((one) => one.name === name && one.node.up && !one.node.paused);
   }
 
+  executors(): readonly SimNode[] {
+    const nodes = [...this.world.nodes()];
+    return nodes.filter(({ name, up }) => up && name.startsWith("executor-"));
+  }
+
+  scheduler(name: string): BatchWork | undefined {
+    return this.works.get(name);
+  }
+
+  successor(name: string): Member | undefined {
+    return this.#members.find((one) => one.name === successorOf(name));
+  }
+
+  get offerTimeoutMs(): number {
+    return drawnSetting(this.world.seed, "offerTimeoutMs");
+  }
+
   get nowMs(): number {
     return this.world.nowMs;
   }
@@ -244,6 +266,19 @@ export class SimCluster implements FaultTarget, CheckedWorld {
   *wrong(): IterableIterator<string> {
     for (const work of this.works.values()) yield* work.wrong;
   }
+}
+
+/** Faults are drawn until the heal, and in the middle the leader dies whatever else happens. */
+function defaultProgram(
+  { untilMs, faultEveryMs, onlyFaults }: ClusterOptions,
+  healMs: number,
+): FaultProgram {
+  const common = { fromMs: untilMs / 20, untilMs: healMs, everyMs: faultEveryMs };
+  const only = onlyFaults === undefined ? {} : { only: onlyFaults };
+  return {
+    scheduled: [{ atMs: untilMs / 2, name: "leader-kill", lastsMs: 10_000 }],
+    drawn: faultEveryMs > 0 ? [{ ...common, ...only }] : [],
+  };
 }
 
 function names(role: string, count: number): string[] {

@@ -57,6 +57,11 @@ class Author {
       if (act.kind === "oom" || (act.kind === "exit" && act.code !== 0)) state = "TASK_FAILED";
     }
     driver.update({ taskId, state: "TASK_RUNNING" });
+    for (const act of script?.acts ?? []) {
+      for (let said = act.kind === "flood" ? act.count : 0; said > 0; said--) {
+        driver.update({ taskId, state: "TASK_RUNNING", message: `said ${said} times more` });
+      }
+    }
     const timer = Number.isFinite(inMs)
       ? this.#node.timer(inMs, () => this.#end(taskId, state, driver))
       : undefined;

@@ -1,26 +1,52 @@
 /**
- * A failed run as a file: the scenario, the seed, every fault as it was applied, the first
- * violation and the digest. It replays without the draws that led to it, so it survives changes
- * of them, and the shrinker can edit it.
+ * A failed run as a file: what took part, every fault as it was applied, the first violation and
+ * the digests. It replays without the draws that led to it, so it survives changes of them, and
+ * the shrinker can edit it.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { type ClusterOptions, SimCluster } from "./cluster.ts";
 import type { Violation } from "./checkers/index.ts";
 import { FAULTS, type PlannedFault } from "./faults/index.ts";
+import { codeVersion } from "./version.ts";
 
-export const FAILURE_VERSION = 1;
+export const FAILURE_VERSION = 2;
+
+/** What a failure file keeps of the options of its run. */
+export type FailureScenario = Pick<
+  ClusterOptions,
+  | "seed"
+  | "masters"
+  | "agents"
+  | "frameworks"
+  | "brokers"
+  | "items"
+  | "profile"
+  | "untilMs"
+  | "healMs"
+  | "onlyItems"
+  | "cutMs"
+>;
 
 export interface Failure {
   readonly version: typeof FAILURE_VERSION;
-  readonly scenario: ClusterOptions;
+  /** Name of the scenario that it comes from; absent: flags alone. */
+  readonly name?: string;
+  readonly scenario: FailureScenario;
   readonly faults: readonly PlannedFault[];
   readonly violation: Violation;
   /** Of the run that ends at that violation. */
   readonly digest: string;
+  /** Digest after each thousand records, shortened: where two runs part is found by bisection. */
+  readonly marks: readonly string[];
+  /** Of the code that failed: another one may not. */
+  readonly commit: string;
+  readonly packageVersion: string;
 }
 
+type Fields = Readonly<Record<string, string>>;
+
 /** Type of each field; what is missing or of another type is named by its path. */
-const SCENARIO = {
+const SCENARIO: Fields = {
   seed: "string",
   masters: "number",
   agents: "number",
@@ -29,27 +55,17 @@ const SCENARIO = {
   items: "number",
   profile: "string",
   untilMs: "number",
-  faultEveryMs: "number",
-} as const;
-const FAULT = {
-  atMs: "number",
-  name: "string",
-  lastsMs: "number",
-  draw: "number",
-  target: "string",
-} as const;
-const VIOLATION = { id: "string", message: "string", event: "number", atMs: "number" } as const;
+};
+const FAULT: Fields = { atMs: "number", name: "string", lastsMs: "number" };
+const VIOLATION: Fields = { id: "string", message: "string", event: "number", atMs: "number" };
+const FAILURE: Fields = { digest: "string", commit: "string", packageVersion: "string" };
 
 function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === "object" && value !== null;
 }
 
 /** The first field that is not as it must be; undefined when all are. */
-function faultIn(
-  value: unknown,
-  fields: Readonly<Record<string, string>>,
-  path: string,
-): string | undefined {
+function faultIn(value: unknown, fields: Fields, path: string): string | undefined {
   if (!isRecord(value)) return path;
   const wrong = Object.entries(fields).find(([name, type]) => {
     const field = value[name];
@@ -58,15 +74,42 @@ function faultIn(
   return wrong === undefined ? undefined : `${path}.${wrong[0]}: no ${wrong[1]} that is possible`;
 }
 
+function namesFault(value: unknown, path: string): string | undefined {
+  const fits = Array.isArray(value) && value.every((name) => typeof name === "string");
+  return fits ? undefined : `${path}: no list of names`;
+}
+
+function plannedFault(value: unknown, path: string): string | undefined {
+  const fault = faultIn(value, FAULT, path);
+  if (fault !== undefined || !isRecord(value)) return fault;
+  const { name, on, to = [], by = 0 } = value;
+  if (!FAULTS.some((one) => one.name === name)) return `${path}.name: no fault ${String(name)}`;
+  if (typeof by !== "number") return `${path}.by: no number`;
+  return namesFault(on, `${path}.on`) ?? namesFault(to, `${path}.to`);
+}
+
+function scenarioFault(value: unknown): string | undefined {
+  const fault = faultIn(value, SCENARIO, "scenario");
+  if (fault !== undefined || !isRecord(value)) return fault;
+  const { profile, onlyItems = [] } = value;
+  if (profile !== "nats" && profile !== "hostile") {
+    return `scenario.profile: ${String(profile)} is neither nats nor hostile`;
+  }
+  return namesFault(onlyItems, "scenario.onlyItems");
+}
+
 function faultOf(value: unknown): string | undefined {
   if (!isRecord(value)) return "no object";
-  const { version, faults, scenario, violation } = value;
-  if (version !== FAILURE_VERSION) return `version: ${version} is not ${FAILURE_VERSION}`;
+  const { version, faults, scenario, violation, marks } = value;
+  if (version !== FAILURE_VERSION) {
+    return `version: ${String(version)} is not ${FAILURE_VERSION}; let its seed fail once more`;
+  }
   if (!Array.isArray(faults)) return "faults: no list";
-  const inFaults = faults.map((fault, index) => faultIn(fault, FAULT, `faults[${index}]`));
+  const inFaults = faults.map((fault, index) => plannedFault(fault, `faults[${index}]`));
   return (
-    faultIn(value, { digest: "string" }, "failure") ??
-    faultIn(scenario, SCENARIO, "scenario") ??
+    faultIn(value, FAILURE, "failure") ??
+    namesFault(marks, "marks") ??
+    scenarioFault(scenario) ??
     faultIn(violation, VIOLATION, "violation") ??
     inFaults.find((fault) => fault !== undefined)
   );
@@ -81,23 +124,27 @@ export class FailureFileError extends Error {}
 
 /** The run again with the same faults, up to the first violation of `ids`. */
 export function rerun(
-  scenario: ClusterOptions,
+  scenario: FailureScenario & Pick<ClusterOptions, "keepTrace">,
   faults: Failure["faults"],
   ids: readonly string[],
 ): SimCluster {
-  const cluster = new SimCluster({ ...scenario, plan: faults, stopAt: ids });
+  const cluster = new SimCluster({ ...scenario, faultEveryMs: 0, plan: faults, stopAt: ids });
   cluster.run();
   return cluster;
 }
 
-/** What a run that failed has to say; undefined where nothing was violated. */
-export function failureOf(cluster: SimCluster): Failure | undefined {
-  const [violation] = cluster.violations;
+/**
+ * What a run that failed has to say of its first violation, or of the first of `id`; undefined
+ * where there is none.
+ */
+export function failureOf(cluster: SimCluster, id?: string, name?: string): Failure | undefined {
+  const violation = cluster.violations.find((one) => id === undefined || one.id === id);
   if (violation === undefined) return undefined;
   const { seed, masters, agents, frameworks, brokers, items } = cluster.options;
-  const { profile, untilMs, faultEveryMs } = cluster.options;
+  const { profile, untilMs, healMs, onlyItems, cutMs } = cluster.options;
   return {
     version: FAILURE_VERSION,
+    ...(name === undefined ? {} : { name }),
     scenario: {
       seed,
       masters,
@@ -107,11 +154,15 @@ export function failureOf(cluster: SimCluster): Failure | undefined {
       items,
       profile,
       untilMs,
-      faultEveryMs,
+      ...(healMs === undefined ? {} : { healMs }),
+      ...(onlyItems === undefined ? {} : { onlyItems }),
+      ...(cutMs === undefined ? {} : { cutMs }),
     },
     faults: cluster.swarm.applied.filter(({ atMs }) => atMs <= violation.atMs),
     violation,
     digest: cluster.trace.digest(),
+    marks: cluster.trace.marks.map(({ sha256 }) => sha256.slice(0, 16)),
+    ...codeVersion(),
   };
 }
 
@@ -123,12 +174,6 @@ export function writeFailure(file: string, failure: Failure): void {
 export function readFailure(file: string): Failure {
   const value = parsed(file);
   if (!isFailure(value)) throw new FailureFileError(`${file}: ${faultOf(value)}`);
-  const { profile } = value.scenario;
-  if (profile !== "nats" && profile !== "hostile") {
-    throw new FailureFileError(`${file}: scenario.profile: ${profile} is neither nats nor hostile`);
-  }
-  const unknown = value.faults.find(({ name }) => !FAULTS.some((one) => one.name === name));
-  if (unknown !== undefined) throw new FailureFileError(`${file}: no fault ${unknown.name}`);
   return value;
 }
 

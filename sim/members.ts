@@ -38,6 +38,8 @@ export interface MemberOptions {
   readonly name: string;
   readonly role: MemberRole;
   readonly identity: Identity;
+  /** Started by a fault only. */
+  readonly spare?: boolean;
   /** Makes the actor on the ports of this process; called again after each of its ends. */
   start(member: ClusterMember, ports: ActorPorts, life: Life): RunningActor<unknown>;
 }
@@ -48,6 +50,7 @@ export class ClusterMember implements Member {
   readonly node: SimNode;
   readonly disk: SimDisk;
   readonly machine: SimMachine | undefined;
+  readonly spare: boolean;
   readonly #around: Around;
   readonly #options: MemberOptions;
   #launcher: SimLauncher | undefined;
@@ -55,6 +58,8 @@ export class ClusterMember implements Member {
   facts: (() => Facts) | undefined;
   /** How often it has been started. */
   starts = 0;
+  /** How often the machine was installed anew: each time its agent is another. */
+  replacements = 0;
   /** false: a fault keeps it down; nobody else starts it. */
   #wanted = true;
 
@@ -62,6 +67,7 @@ export class ClusterMember implements Member {
     const { world } = around;
     this.name = options.name;
     this.role = options.role;
+    this.spare = options.spare ?? false;
     this.#around = around;
     this.#options = options;
     this.node = world.addNode(options.name);
@@ -90,6 +96,23 @@ export class ClusterMember implements Member {
   crash(why: string): void {
     this.#wanted = false;
     this.#down(why);
+  }
+
+  replace(): void {
+    this.crash("replaced");
+    this.machine?.reboot();
+    this.machine?.containers.clear();
+    this.disk.files.clear();
+    this.replacements += 1;
+  }
+
+  /** The process ends after the turn in hand, and its manager does not start it again. */
+  standDown(why: string): void {
+    const { life } = this.node;
+    this.#wanted = false;
+    this.#around.world.after(1, () => {
+      if (life === this.node.life) this.#down(why);
+    });
   }
 
   /** The process ends by a fault of its own; its manager starts it again. */

@@ -53,7 +53,13 @@ export type Observation =
     }
   /** A master is told what stands in the log. */
   | { readonly what: "read"; readonly node: SimNode; readonly entries: readonly LogEntry[] }
-  | { readonly what: "fault"; readonly name: string; readonly target: string }
+  | {
+      readonly what: "fault";
+      readonly name: string;
+      readonly target: string;
+      /** Names of those it was done to. */
+      readonly on: readonly string[];
+    }
   /** An actor ended: `died` of a fault of its own, or of its environment. */
   | {
       readonly what: "actor-ended";

@@ -27,6 +27,7 @@ import {
 import { BATCH_INPUTS_MAX, type HostOptions } from "#runtime";
 import { installExecutors } from "./executors.ts";
 import { agentFacts, frameworkFacts, masterFacts } from "./facts.ts";
+import type { Seed } from "./kernel/prng.ts";
 import { type Around, ClusterMember } from "./members.ts";
 import type { Work } from "./workloads/work.ts";
 
@@ -52,7 +53,7 @@ export function masterMember(around: Around, name: string): ClusterMember {
         subjects,
         masterId,
         clusterId: asId<ClusterId>("sim"),
-        offerTimeoutMs: drawn(around, "offerTimeoutMs"),
+        offerTimeoutMs: drawnSetting(around.world.seed, "offerTimeoutMs", around.steady),
       };
       const options = { poisonous, ...batches(around, name) };
       const actor = createMaster({ ...ports, log }, config, options);
@@ -72,9 +73,9 @@ const DRAWN = {
   updateRetryMs: [10_000, 3_000, 1_000],
 } as const;
 
-function drawn({ world, steady }: Around, setting: keyof typeof DRAWN): number {
-  if (steady === true) return DRAWN[setting][0];
-  const chance = world.seed.once(`setting:${setting}`);
+export function drawnSetting(seed: Seed, setting: keyof typeof DRAWN, steady = false): number {
+  if (steady) return DRAWN[setting][0];
+  const chance = seed.once(`setting:${setting}`);
   return chance.pick<number>(DRAWN[setting]) ?? DRAWN[setting][0];
 }
 
@@ -92,12 +93,13 @@ function batches({ world, steady }: Around, name: string): HostOptions {
 
 function agentSettings(
   principal: Principal,
+  replacements: number,
   updateRetryMs: number,
   { cpusMilli, memMib }: MachineSize,
 ): AgentConfig {
   return agentConfig({
     principal,
-    agentId: asId<AgentId>(`${principal}-S1`),
+    agentId: asId<AgentId>(`${principal}-S${replacements + 1}`),
     hostname: principal,
     resources: [scalar("cpus", cpusMilli), scalar("mem", memMib * 1000)],
     attributes: [],
@@ -130,12 +132,14 @@ function isolatorSettings(agentId: string, { cpusMilli, memMib }: MachineSize): 
 
 export function agentMember(around: Around, name: string, size = MACHINE): ClusterMember {
   const principal = asId<Principal>(name);
-  const settings = agentSettings(principal, drawn(around, "updateRetryMs"), size);
   const member = new ClusterMember(around, {
     name,
     role: "agent",
     identity: { role: "agent", principal },
     start(member, ports) {
+      const { seed } = around.world;
+      const updateRetryMs = drawnSetting(seed, "updateRetryMs", around.steady);
+      const settings = agentSettings(principal, member.replacements, updateRetryMs, size);
       const config = isolatorSettings(settings.agentId, size);
       const { agent, isolator } = createAgent(
         ports,
@@ -158,9 +162,20 @@ export function agentMember(around: Around, name: string, size = MACHINE): Clust
   return member;
 }
 
-export function frameworkMember(around: Around, name: string, work: Work): ClusterMember {
+/** Name of the process that stands by to take a framework over. */
+export function successorOf(name: string): string {
+  return `${name}-successor`;
+}
+
+/** @param spare a second process of the framework, which a fault starts. */
+export function frameworkMember(
+  around: Around,
+  name: string,
+  work: Work,
+  spare = false,
+): ClusterMember {
   const principal = asId<Principal>(name);
-  const instance = asId<InstanceId>("i1");
+  const instance = asId<InstanceId>(spare ? "i2" : "i1");
   const info: FrameworkInfo = {
     name,
     user: "nobody",
@@ -175,8 +190,9 @@ export function frameworkMember(around: Around, name: string, work: Work): Clust
     around.observe({ what: "told", framework: name, taskId, state, uuid });
   };
   return new ClusterMember(around, {
-    name,
+    name: spare ? successorOf(name) : name,
     role: "framework",
+    spare,
     identity: { role: "framework", principal, instance },
     start(member, ports) {
       const { frameworkId } = work;
@@ -185,8 +201,8 @@ export function frameworkMember(around: Around, name: string, work: Work): Clust
         principal,
         instance,
         info,
+        acknowledgeForMe: work.acknowledges !== true,
         knownTasks: work.known(),
-        acknowledgeForMe: true,
         incarnation: member.starts,
         ...(frameworkId === undefined ? {} : { frameworkId }),
       };
@@ -196,7 +212,10 @@ export function frameworkMember(around: Around, name: string, work: Work): Clust
         config,
         (event, driver) => {
           observe(event);
-          work.on(event, driver);
+          work.on(event, driver, instance);
+          // Who is displaced does not come back by itself (P-4.4).
+          const displaced = event.kind === "ended" && event.reason === "displaced";
+          if (displaced) member.standDown("displaced");
         },
         batches(around, name),
       );

@@ -27,7 +27,7 @@ export class Trace implements Recorder {
   readonly #records: Writable<TraceRecord>[] = [];
   readonly #states: TraceState[] = [];
   readonly #facts = new Map<string, Facts>();
-  /** Digest after every thousandth record; only when records are kept. */
+  /** Digest after every thousandth record. */
   readonly marks: TraceMark[] = [];
   #count = 0;
   /** Records that wait for the one before them to be told. */
@@ -115,10 +115,9 @@ export class Trace implements Recorder {
 
   #add(record: TraceRecord): void {
     this.#digest.add(canonicalRecord(record));
-    if (!this.keeps) return;
-    this.#records.push(record);
     const { n } = record;
     if (n % TRACE_MARK_EVERY === 0) this.marks.push({ n, sha256: this.#digest.value() });
+    if (this.keeps) this.#records.push(record);
   }
 }
 

@@ -1,6 +1,8 @@
 /**
- * R1: on no agent do offers and live tasks together exceed what the agent has. Counted from what
- * a master says and hears within its epoch, and from what agents report as live.
+ * R1: on no agent do offers and live tasks together exceed what the agent has. O1: no offer
+ * outlives its time while its leader speaks. Counted from what a master says and hears within its
+ * epoch, and from what agents report as live; sums are kept per agent, and counted anew now and
+ * then to guard the observer itself.
  */
 import { type AnyMessage, isTerminal, type Peer, type Resource, type TaskInfo } from "#protocol";
 import type { Observation, SeenFrame } from "../observation.ts";
@@ -8,15 +10,23 @@ import type { CheckedWorld, Checker, Violate } from "./checker.ts";
 
 /** Frames to several peers leave one after another; only what lasts longer is a violation. */
 const TOLERANCE_MS = 1_000;
+/** Recounts between two full counts. */
+const FULL_EVERY = 20;
+/** How much longer than its time an offer may stand: a sweep, a busy leader. */
+const OFFER_MARGIN_MS = 10_000;
+/** A leader whose beacons pause for longer stood still: its offers may be late. */
+const BEACON_GAP_MS = 3_000;
 
 type Amounts = Map<string, number>;
 
-interface Ledger {
-  /** By offer id. */
-  readonly offers: Map<string, { agent: string; framework: Peer; amounts: Amounts }>;
-  /** By task id. */
-  readonly tasks: Map<string, { agent: string; amounts: Amounts }>;
-  readonly overSinceMs: Map<string, number>;
+interface Holding {
+  readonly agent: string;
+  readonly amounts: Amounts;
+}
+
+interface Offered extends Holding {
+  readonly framework: Peer;
+  readonly madeAtMs: number;
 }
 
 function amountsOf(resources: readonly Resource[]): Amounts {
@@ -27,139 +37,239 @@ function amountsOf(resources: readonly Resource[]): Amounts {
   return amounts;
 }
 
-function add(to: Amounts, amounts: Amounts): void {
-  for (const [name, milli] of amounts) to.set(name, (to.get(name) ?? 0) + milli);
+function add(to: Amounts, amounts: Amounts, sign: 1 | -1 = 1): void {
+  for (const [name, milli] of amounts) to.set(name, (to.get(name) ?? 0) + sign * milli);
 }
 
 function executorKey({ executorId }: { readonly executorId: string }): string {
   return `executor ${executorId}`;
 }
 
-export function allocationChecker(world: CheckedWorld, violate: Violate): Checker {
-  const totals = new Map<string, Amounts>();
-  /** One ledger for each master's epoch; a new leader begins a new one. */
-  const ledgers = new Map<number, Ledger>();
-  const ledgerOf = (epoch: number): Ledger => {
-    let ledger = ledgers.get(epoch);
-    if (ledger === undefined) {
-      ledger = { offers: new Map(), tasks: new Map(), overSinceMs: new Map() };
-      ledgers.clear();
-      ledgers.set(epoch, ledger);
+/** What the leader of one epoch has given away, by what crossed the bus. */
+class Ledger {
+  readonly epoch: number;
+  readonly offers = new Map<string, Offered>();
+  readonly tasks = new Map<string, Holding>();
+  /** Sum of both for each agent. */
+  readonly used = new Map<string, Amounts>();
+  /** Agents whose sums have changed since they were looked at. */
+  readonly changed = new Set<string>();
+  readonly overSinceMs = new Map<string, number>();
+
+  constructor(epoch: number) {
+    this.epoch = epoch;
+  }
+
+  offer(id: string, offered: Offered): void {
+    this.endOffer(id);
+    this.offers.set(id, offered);
+    this.#count(offered, 1);
+  }
+
+  endOffer(id: string): void {
+    const offer = this.offers.get(id);
+    if (offer === undefined) return;
+    this.offers.delete(id);
+    this.#count(offer, -1);
+  }
+
+  hold(key: string, holding: Holding): void {
+    this.free(key);
+    this.tasks.set(key, holding);
+    this.#count(holding, 1);
+  }
+
+  free(key: string): void {
+    const held = this.tasks.get(key);
+    if (held === undefined) return;
+    this.tasks.delete(key);
+    this.#count(held, -1);
+  }
+
+  freeAgent(agent: string): void {
+    for (const [key, task] of this.tasks) if (task.agent === agent) this.free(key);
+  }
+
+  endOffers(where: (offer: Offered) => boolean): void {
+    for (const [id, offer] of this.offers) if (where(offer)) this.endOffer(id);
+  }
+
+  #count({ agent, amounts }: Holding, sign: 1 | -1): void {
+    let used = this.used.get(agent);
+    if (used === undefined) {
+      used = new Map();
+      this.used.set(agent, used);
     }
-    return ledger;
-  };
-  const current = (): Ledger | undefined => [...ledgers.values()][0];
+    add(used, amounts, sign);
+    this.changed.add(agent);
+  }
 
-  const weigh = (ledger: Ledger, agent: string): void => {
-    const total = totals.get(agent);
-    if (total === undefined) return;
-    const used: Amounts = new Map();
-    for (const offer of ledger.offers.values()) if (offer.agent === agent) add(used, offer.amounts);
-    for (const task of ledger.tasks.values()) if (task.agent === agent) add(used, task.amounts);
-    const over = [...used].find(([name, milli]) => milli > (total.get(name) ?? 0));
-    if (over === undefined) return void ledger.overSinceMs.delete(agent);
-    const sinceMs = ledger.overSinceMs.get(agent) ?? world.nowMs;
-    ledger.overSinceMs.set(agent, sinceMs);
-    if (world.nowMs - sinceMs < TOLERANCE_MS) return;
-    const [name, milli] = over;
-    const has = total.get(name) ?? 0;
-    violate("R1", `${agent}: ${milli} thousandths of ${name} are given away, it has ${has}`);
-  };
+  /** The first sum that differs from a count of everything; undefined when none does. */
+  miscounted(): string | undefined {
+    const sums = new Map<string, Amounts>();
+    for (const { agent, amounts } of [...this.offers.values(), ...this.tasks.values()]) {
+      const sum = sums.get(agent) ?? new Map<string, number>();
+      add(sum, amounts);
+      sums.set(agent, sum);
+    }
+    for (const [agent, used] of this.used) {
+      for (const [name, milli] of used) {
+        const counted = sums.get(agent)?.get(name) ?? 0;
+        if (counted !== milli) return `${agent}: ${name} is kept as ${milli}, counted ${counted}`;
+      }
+    }
+    return undefined;
+  }
+}
 
-  const said = (ledger: Ledger, message: AnyMessage, subject: string): void => {
+class Allocation {
+  readonly #world: CheckedWorld;
+  readonly #violate: Violate;
+  readonly #totals = new Map<string, Amounts>();
+  #ledger = new Ledger(0);
+  #beaconMs = 0;
+  #speaksSinceMs = 0;
+  #recounts = 0;
+
+  constructor(world: CheckedWorld, violate: Violate) {
+    this.#world = world;
+    this.#violate = violate;
+  }
+
+  on(observation: Observation): void {
+    if (observation.what !== "said" && observation.what !== "heard") return;
+    const { frame } = observation;
+    const isMaster = frame.speaker === "master";
+    if (observation.what === "said" && isMaster && frame.epoch > 0) {
+      if (frame.epoch !== this.#ledger.epoch) this.#ledger = new Ledger(frame.epoch);
+      for (const message of frame.messages) this.#said(message, frame.subject);
+    } else if (observation.what === "heard" && !isMaster && this.#ledger.epoch > 0) {
+      for (const message of frame.messages) this.#heard(message, frame);
+    }
+  }
+
+  #said(message: AnyMessage, subject: string): void {
+    const ledger = this.#ledger;
     switch (message.kind) {
+      case "Beacon":
+        return this.#beacon();
       case "OFFERS": {
-        const to = subject.slice(subject.indexOf(".framework.") + 1) as Peer;
+        const framework = subject.slice(subject.indexOf(".framework.") + 1) as Peer;
+        const madeAtMs = this.#world.nowMs;
         for (const { offerId, agentId, resources } of message.body.offers) {
           const amounts = amountsOf(resources);
-          ledger.offers.set(offerId, { agent: agentId, framework: to, amounts });
+          ledger.offer(offerId, { agent: agentId, framework, amounts, madeAtMs });
         }
         return;
       }
       case "RESCIND":
-        return void ledger.offers.delete(message.body.offerId);
+        return ledger.endOffer(message.body.offerId);
       case "RunTask":
-        return launch(ledger, message.body.task);
+        return this.#launch(message.body.task);
       case "RunTaskGroup":
-        for (const task of message.body.taskGroup.tasks) launch(ledger, task);
+        for (const task of message.body.taskGroup.tasks) this.#launch(task);
         return;
       case "Closed":
-        return voidOffers(ledger, subject);
+      case "ERROR":
+        // The session of a framework is over, so its offers are void.
+        return ledger.endOffers(({ framework }) => subject.endsWith(framework));
       default:
         return;
     }
-  };
-  const launch = (
-    ledger: Ledger,
-    task: Pick<TaskInfo, "taskId" | "agentId" | "resources" | "executor">,
-  ): void => {
-    const { agentId, taskId, executor } = task;
-    ledger.tasks.set(taskId, { agent: agentId, amounts: amountsOf(task.resources) });
+  }
+
+  #beacon(): void {
+    const { nowMs } = this.#world;
+    if (nowMs - this.#beaconMs > BEACON_GAP_MS) this.#speaksSinceMs = nowMs;
+    this.#beaconMs = nowMs;
+  }
+
+  #launch(task: Pick<TaskInfo, "taskId" | "agentId" | "resources" | "executor">): void {
+    const { agentId: agent, taskId, executor } = task;
+    this.#ledger.hold(taskId, { agent, amounts: amountsOf(task.resources) });
     if (executor === undefined) return;
     // An executor is paid for until it has ended, whatever becomes of its tasks.
     const amounts = amountsOf(executor.resources);
-    ledger.tasks.set(executorKey(executor), { agent: agentId, amounts });
-  };
-  /** The session of a framework is over, so its offers are void. */
-  const voidOffers = (ledger: Ledger, subject: string): void => {
-    for (const [id, { framework }] of ledger.offers) {
-      if (subject.endsWith(framework)) ledger.offers.delete(id);
-    }
-  };
+    this.#ledger.hold(executorKey(executor), { agent, amounts });
+  }
 
-  const heard = (ledger: Ledger, message: AnyMessage, frame: SeenFrame): void => {
+  #heard(message: AnyMessage, frame: SeenFrame): void {
+    const ledger = this.#ledger;
     switch (message.kind) {
       case "RegisterAgent": {
-        const { agent, tasks } = message.body;
-        totals.set(agent.agentId, amountsOf(agent.resources));
-        for (const [id, offer] of ledger.offers) {
-          if (offer.agent === agent.agentId) ledger.offers.delete(id);
-        }
-        if (message.body.part === 0) {
-          for (const [id, task] of ledger.tasks) {
-            if (task.agent === agent.agentId) ledger.tasks.delete(id);
-          }
-        }
-        for (const { info, state } of tasks) if (!isTerminal(state)) launch(ledger, info);
+        const { agent, tasks, part } = message.body;
+        const { agentId } = agent;
+        this.#totals.set(agentId, amountsOf(agent.resources));
+        ledger.endOffers((offer) => offer.agent === agentId);
+        if (part === 0) ledger.freeAgent(agentId);
+        for (const { info, state } of tasks) if (!isTerminal(state)) this.#launch(info);
         return;
       }
       case "ACCEPT":
       case "DECLINE":
-        for (const id of message.body.offerIds) ledger.offers.delete(id);
+        for (const id of message.body.offerIds) ledger.endOffer(id);
         return;
       case "Hello":
       case "Closed":
       case "TEARDOWN":
       case "SUPPRESS":
-        return voidOffers(ledger, frame.speaker);
+        return ledger.endOffers(({ framework }) => frame.speaker.endsWith(framework));
       case "ExitedExecutor":
-        return void ledger.tasks.delete(executorKey(message.body));
+        return ledger.free(executorKey(message.body));
       case "StatusUpdate":
-        if (isTerminal(message.body.latestState)) ledger.tasks.delete(message.body.status.taskId);
+        if (isTerminal(message.body.latestState)) ledger.free(message.body.status.taskId);
         return;
       default:
         return;
     }
-  };
+  }
 
+  #weigh(agent: string): void {
+    const total = this.#totals.get(agent);
+    const ledger = this.#ledger;
+    if (total === undefined) return void ledger.changed.delete(agent);
+    const used = ledger.used.get(agent) ?? new Map<string, number>();
+    const over = [...used].find(([name, milli]) => milli > (total.get(name) ?? 0) || milli < 0);
+    if (over === undefined) {
+      ledger.changed.delete(agent);
+      return void ledger.overSinceMs.delete(agent);
+    }
+    const { nowMs } = this.#world;
+    const sinceMs = ledger.overSinceMs.get(agent) ?? nowMs;
+    ledger.overSinceMs.set(agent, sinceMs);
+    if (nowMs - sinceMs < TOLERANCE_MS) return;
+    const [name, milli] = over;
+    const has = total.get(name) ?? 0;
+    this.#violate("R1", `${agent}: ${milli} thousandths of ${name} are given away, it has ${has}`);
+  }
+
+  /** The oldest offer stands first. */
+  #overdue(): void {
+    const { nowMs, offerTimeoutMs } = this.#world;
+    if (nowMs - this.#beaconMs > BEACON_GAP_MS) return;
+    for (const [id, { framework, madeAtMs }] of this.#ledger.offers) {
+      const sinceMs = Math.max(madeAtMs, this.#speaksSinceMs);
+      if (nowMs - sinceMs <= offerTimeoutMs + OFFER_MARGIN_MS) return;
+      this.#violate("O1", `${id} to ${framework} stands for more than ${offerTimeoutMs} ms`);
+    }
+  }
+
+  recount(): void {
+    for (const agent of [...this.#ledger.changed]) this.#weigh(agent);
+    this.#overdue();
+    this.#recounts += 1;
+    if (this.#recounts % FULL_EVERY !== 0) return;
+    const wrong = this.#ledger.miscounted();
+    if (wrong !== undefined) this.#violate("R1", `the observer itself is wrong: ${wrong}`);
+  }
+}
+
+export function allocationChecker(world: CheckedWorld, violate: Violate): Checker {
+  const allocation = new Allocation(world, violate);
   return {
     id: "R1",
-    statement: "offers and live tasks of an agent never exceed what it has",
-    on(observation: Observation): void {
-      if (observation.what !== "said" && observation.what !== "heard") return;
-      const { frame } = observation;
-      if (observation.what === "said" && frame.speaker === "master" && frame.epoch > 0) {
-        const ledger = ledgerOf(frame.epoch);
-        for (const message of frame.messages) said(ledger, message, frame.subject);
-        return;
-      }
-      const ledger = current();
-      if (observation.what !== "heard" || frame.speaker === "master" || !ledger) return;
-      for (const message of frame.messages) heard(ledger, message, frame);
-    },
-    recount(): void {
-      const ledger = current();
-      if (ledger !== undefined) for (const agent of totals.keys()) weigh(ledger, agent);
-    },
+    statement: "offers and live tasks of an agent never exceed what it has; offers end in time",
+    on: (observation) => allocation.on(observation),
+    recount: () => allocation.recount(),
   };
 }

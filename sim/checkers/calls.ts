@@ -13,8 +13,10 @@ interface SeenCall {
 }
 
 export function callChecker(_world: CheckedWorld, violate: Violate): Checker {
-  /** Life of the framework's process that speaks in a session: its numbers begin anew. */
+  /** Who speaks in a session: a life of the framework's driver; in each its numbers begin anew. */
   const lives = new Map<string, string>();
+  /** Drivers that a process has had: one that subscribes without a token is new. */
+  const drivers = new Map<string, number>();
   /** ACCEPTs by who calls in which epoch under which number. */
   const calls = new Map<string, SeenCall>();
   /** Offers that were taken back, and by which call they were taken. */
@@ -22,7 +24,12 @@ export function callChecker(_world: CheckedWorld, violate: Violate): Checker {
   const takenBy = new Map<OfferId, string>();
 
   const called = (node: SimNode, frame: SeenFrame): void => {
-    const life = `${frame.speaker}#${node.life}`;
+    const process = `${frame.speaker}#${node.life}`;
+    for (const message of frame.messages) {
+      if (message.kind !== "SUBSCRIBE" || message.body.token !== undefined) continue;
+      drivers.set(process, (drivers.get(process) ?? 0) + 1);
+    }
+    const life = `${process}.${drivers.get(process) ?? 0}`;
     lives.set(frame.session, life);
     for (const { kind, id, body } of frame.messages) {
       if (kind !== "ACCEPT" || id === undefined) continue;

@@ -17,6 +17,8 @@ export type Violate = (id: string, message: string) => void;
 /** What a checker may look at besides observations. */
 export interface CheckedWorld {
   readonly nowMs: number;
+  /** How long an offer of this run may stand. */
+  readonly offerTimeoutMs: number;
   /** Entries that wait in the calendar. */
   readonly pending: number;
   /** Mail that waits unread, by node. */

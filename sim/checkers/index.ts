@@ -1,5 +1,6 @@
 /** All checkers, as a table. */
 export type * from "./checker.ts";
+import { absenceChecker } from "./absence.ts";
 import { allocationChecker } from "./allocation.ts";
 import { boundChecker } from "./bounds.ts";
 import { callChecker } from "./calls.ts";
@@ -7,15 +8,20 @@ import type { MakeChecker } from "./checker.ts";
 import { deathChecker } from "./deaths.ts";
 import { durableChecker } from "./durable.ts";
 import { epochChecker } from "./epochs.ts";
+import { leadChecker } from "./lead.ts";
 import { livenessChecker } from "./liveness.ts";
 import { logChecker } from "./log.ts";
+import { promiseChecker } from "./promises.ts";
 import { sessionChecker } from "./sessions.ts";
 import { taskChecker } from "./tasks.ts";
 import { updateChecker } from "./updates.ts";
 
 export const CHECKERS: readonly MakeChecker[] = [
   allocationChecker,
+  absenceChecker,
   epochChecker,
+  leadChecker,
+  promiseChecker,
   logChecker,
   taskChecker,
   updateChecker,

@@ -6,6 +6,7 @@
 import { isTerminal, type TaskStatus } from "#protocol";
 import type { Observation } from "../observation.ts";
 import type { CheckedWorld, Checker, Violate } from "./checker.ts";
+import { Endings } from "./endings.ts";
 
 interface Stream {
   /** Uuids in the order in which the agent first said them. */
@@ -13,6 +14,8 @@ interface Stream {
   /** How many of them the scheduler was told, in order. */
   told: number;
   terminal: string | undefined;
+  agent: string | undefined;
+  frameworkId: string | undefined;
   /** What each update says, to find the same one under two uuids. */
   readonly contents: Map<string, string>;
   /** Uuids whose acknowledgement has reached the agent. */
@@ -28,6 +31,8 @@ export function updateChecker(world: CheckedWorld, violate: Violate): Checker {
         made: [],
         told: 0,
         terminal: undefined,
+        agent: undefined,
+        frameworkId: undefined,
         contents: new Map(),
         acknowledged: new Set(),
       };
@@ -35,12 +40,15 @@ export function updateChecker(world: CheckedWorld, violate: Violate): Checker {
     }
     return stream;
   };
-  const made = (status: TaskStatus): void => {
-    const { taskId, uuid, state, timestampMs } = status;
+  const endings = new Endings();
+  const made = (status: TaskStatus, frameworkId: string): void => {
+    const { taskId, uuid, state, timestampMs, agentId, message } = status;
     if (uuid === undefined) return;
     const stream = streamOf(taskId);
     if (stream.made.includes(uuid)) return;
-    const content = `${state} ${timestampMs}`;
+    stream.agent = agentId;
+    stream.frameworkId = frameworkId;
+    const content = `${state} ${timestampMs} ${message ?? ""}`;
     const before = stream.contents.get(content);
     if (before !== undefined) {
       violate("U1", `${taskId}: ${content} has the uuids ${before} and ${uuid}`);
@@ -62,9 +70,11 @@ export function updateChecker(world: CheckedWorld, violate: Violate): Checker {
     id: "U1",
     statement: "updates arrive at least once, first deliveries in order, one uuid each",
     on(observation: Observation): void {
+      endings.on(observation);
       if (observation.what === "said") {
         for (const message of observation.frame.messages) {
-          if (message.kind === "StatusUpdate") made(message.body.status);
+          if (message.kind !== "StatusUpdate") continue;
+          made(message.body.status, message.body.frameworkId);
         }
         return;
       }
@@ -88,7 +98,9 @@ export function updateChecker(world: CheckedWorld, violate: Violate): Checker {
     settled(): void {
       // While work goes on updates are under way.
       if ([...world.unfinished()].length > 0) return;
-      for (const [taskId, { made: all, told, acknowledged }] of streams) {
+      for (const [taskId, stream] of streams) {
+        const { made: all, told, acknowledged, agent, frameworkId } = stream;
+        if (endings.hasEnded(frameworkId) || endings.isReplaced(agent)) continue;
         if (told < all.length) {
           violate("U1", `${taskId}: of ${all.length} updates only ${told} were ever told`);
         }

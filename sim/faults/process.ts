@@ -1,147 +1,176 @@
 /** Faults of processes: they end, stand still, or are slow. */
 import type { SimNode } from "../kernel/node.ts";
-import { type Applied, anyUp, type Fault, type Member, type MemberRole } from "./fault.ts";
+import {
+  type Applied,
+  type Fault,
+  type FaultArgs,
+  type FaultTarget,
+  firstUp,
+  type Member,
+  upOf,
+} from "./fault.ts";
 
-function ended(member: Member | undefined, why: string): Applied | undefined {
-  if (member === undefined) return undefined;
-  member.crash(why);
-  return { target: member.name, heal: () => member.restart() };
-}
-
-function crash(role: MemberRole, weight: number): Fault {
+/** Ends them all; they come back when it is over. */
+function ended(members: readonly Member[], why: string): Applied | undefined {
+  if (members.length === 0) return undefined;
+  for (const member of members) member.crash(why);
   return {
-    name: `crash-${role}`,
-    statement: `a ${role}'s process ends in the middle of what it does and comes back`,
-    weight,
-    lastsMs: [500, 20_000],
-    apply: (target, chance) => ended(anyUp(target, chance, role), "fault"),
-  };
-}
-
-function halted(how: "pause" | "suspend", node: SimNode): Applied {
-  node.halt(how);
-  const { life } = node;
-  return {
-    target: node.name,
     heal: () => {
-      if (node.life === life) node.resume();
+      for (const member of members) member.restart();
     },
   };
 }
 
-function halt(how: "pause" | "suspend"): Fault {
+function crash(role: string, on: string, weight: number): Fault {
   return {
-    name: how,
-    statement:
-      how === "pause"
-        ? "a process stands still (SIGSTOP) while its clocks go on"
-        : "a machine sleeps: its monotonic clock stands still too",
-    weight: how === "pause" ? 3 : 1,
-    lastsMs: [200, 15_000],
-    apply: (target, chance) => {
-      const member = anyUp(target, chance);
-      return member === undefined ? undefined : halted(how, member.node);
+    name: `crash-${role}`,
+    group: "process",
+    statement: `a ${role}'s process ends in the middle of what it does and comes back`,
+    weight,
+    lastsMs: [500, 20_000],
+    on,
+    milder: "pause",
+    apply: (target, { on: names }) => ended(upOf(target, names), "fault"),
+  };
+}
+
+export function halted(how: "pause" | "suspend", nodes: readonly SimNode[]): Applied | undefined {
+  if (nodes.length === 0) return undefined;
+  const lives = nodes.map((node) => [node, node.life] as const);
+  for (const node of nodes) node.halt(how);
+  return {
+    heal: () => {
+      for (const [node, life] of lives) if (node.life === life) node.resume();
+    },
+  };
+}
+
+function pause(name: string, on: string, statement: string, weight: number): Fault {
+  return {
+    name,
+    group: "process",
+    statement,
+    weight,
+    lastsMs: name === "pause" ? [200, 15_000] : [2_000, 20_000],
+    on,
+    milder: "slow",
+    apply: (target, { on: names }) =>
+      halted(
+        "pause",
+        upOf(target, names).map(({ node }) => node),
+      ),
+  };
+}
+
+/** A standby is told that nobody leads; its leader is busy, so it learns of it among other mail. */
+function rival(target: FaultTarget, { on, to, by = 50 }: FaultArgs): Applied | undefined {
+  const [challenger] = upOf(target, on);
+  const [leader] = upOf(target, to ?? []);
+  if (challenger === undefined || leader === undefined || challenger === leader) return undefined;
+  target.network.hearNobody(challenger.name, true);
+  leader.node.slowness = by;
+  return {
+    heal: () => {
+      target.network.hearNobody(challenger.name, false);
+      leader.node.slowness = 1;
+    },
+  };
+}
+
+/** The process of whoever appends next ends when its record is committed, before it hears so. */
+function crashInAppend(target: FaultTarget, args: FaultArgs): Applied | undefined {
+  const leader = firstUp(target, args);
+  if (leader === undefined) return undefined;
+  const { life } = leader.node;
+  const { log } = target;
+  log.onceCommitted = () => {
+    if (leader.node.up && leader.node.life === life) leader.crash("leader-crash-in-append");
+  };
+  return {
+    heal: () => {
+      log.onceCommitted = undefined;
+      leader.restart();
     },
   };
 }
 
 export const PROCESS_FAULTS: readonly Fault[] = [
-  crash("master", 2),
-  crash("agent", 4),
-  crash("framework", 2),
-  halt("pause"),
-  halt("suspend"),
+  crash("master", "anyMaster", 2),
+  crash("agent", "anyAgent", 4),
+  crash("framework", "anyFramework", 2),
+  pause("pause", "anyMember", "a process stands still (SIGSTOP) while its clocks go on", 3),
+  pause(
+    "leader-pause",
+    "leader",
+    "the leading master stands still long enough to be replaced, then goes on",
+    2,
+  ),
+  pause(
+    "framework-pause",
+    "anyFramework",
+    "a scheduler stands still for longer than its updates are waited for",
+    2,
+  ),
+  {
+    name: "suspend",
+    group: "process",
+    statement: "a machine sleeps: its monotonic clock stands still too",
+    weight: 1,
+    lastsMs: [200, 15_000],
+    on: "anyMember",
+    milder: "pause",
+    apply: (target, { on }) =>
+      halted(
+        "suspend",
+        upOf(target, on).map(({ node }) => node),
+      ),
+  },
   {
     name: "leader-kill",
+    group: "process",
     statement: "the process of the leading master ends",
     weight: 2,
     lastsMs: [2_000, 30_000],
-    apply: (target) => ended(target.leader(), "leader-kill"),
+    on: "leader",
+    milder: "leader-pause",
+    apply: (target, { on }) => ended(upOf(target, on), "leader-kill"),
   },
   {
-    name: "leader-pause",
-    statement: "the leading master stands still long enough to be replaced, then goes on",
+    name: "leader-crash-in-append",
+    group: "process",
+    statement: "the leader's process ends when its next record is committed, before it hears so",
     weight: 2,
     lastsMs: [2_000, 15_000],
-    apply: (target) => {
-      const leader = target.leader();
-      return leader === undefined ? undefined : halted("pause", leader.node);
-    },
+    on: "leader",
+    milder: "leader-kill",
+    apply: crashInAppend,
   },
   {
     name: "rival",
+    group: "process",
     statement: "a standby is told that nobody leads and campaigns against a busy, living leader",
     weight: 3,
     lastsMs: [3_000, 6_000],
-    apply: (target, chance) => {
-      const leader = target.leader();
-      const rival = chance.pick(
-        target.members("master").filter(({ node, name }) => node.up && name !== leader?.name),
-      );
-      if (leader === undefined || rival === undefined) return undefined;
-      target.network.hearNobody(rival.name, true);
-      // A busy leader learns of its conflict together with the mail of that moment.
-      leader.node.slowness = chance.between(20, 200);
-      return {
-        target: `${rival.name} against ${leader.name} ×${leader.node.slowness}`,
-        heal: () => {
-          target.network.hearNobody(rival.name, false);
-          leader.node.slowness = 1;
-        },
-      };
-    },
-  },
-  {
-    name: "framework-pause",
-    statement: "a scheduler stands still for longer than its updates are waited for",
-    weight: 2,
-    lastsMs: [4_000, 20_000],
-    apply: (target, chance) => {
-      const member = anyUp(target, chance, "framework");
-      return member === undefined ? undefined : halted("pause", member.node);
-    },
+    on: "follower",
+    to: "leader",
+    by: { low: 20, high: 200, unit: "times slower" },
+    apply: rival,
   },
   {
     name: "slow",
+    group: "process",
     statement: "a process needs many times as long for everything",
     weight: 1,
     lastsMs: [5_000, 30_000],
-    apply: (target, chance) => {
-      const member = anyUp(target, chance);
-      if (member === undefined) return undefined;
-      member.node.slowness = chance.between(5, 50);
-      return {
-        target: `${member.name} ×${member.node.slowness}`,
-        heal: () => {
-          member.node.slowness = 1;
-        },
+    on: "anyMember",
+    by: { low: 5, high: 50, unit: "times slower" },
+    apply: (target, { on, by = 10 }) => {
+      const members = upOf(target, on);
+      for (const { node } of members) node.slowness = by;
+      const heal = (): void => {
+        for (const { node } of members) node.slowness = 1;
       };
-    },
-  },
-  {
-    name: "wall-step",
-    statement: "a wall clock jumps, forward or back",
-    weight: 1,
-    lastsMs: [0, 0],
-    apply: (target, chance) => {
-      const member = anyUp(target, chance);
-      if (member === undefined) return undefined;
-      const byMs = chance.between(-3_600_000, 3_600_000);
-      member.node.stepWall(byMs);
-      return { target: `${member.name} by ${byMs} ms` };
-    },
-  },
-  {
-    name: "clock-rate",
-    statement: "a monotonic clock runs up to half a percent fast or slow",
-    weight: 1,
-    lastsMs: [10_000, 60_000],
-    apply: (target, chance) => {
-      const member = anyUp(target, chance);
-      if (member === undefined) return undefined;
-      const perMille = chance.between(-5, 5);
-      member.node.setRate(1 + perMille / 1024);
-      return { target: `${member.name} ${perMille}/1024`, heal: () => member.node.setRate(1) };
+      return members.length === 0 ? undefined : { heal };
     },
   },
 ];

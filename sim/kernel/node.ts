@@ -59,6 +59,8 @@ export class SimNode {
   up = false;
   /** Factor on every price; a slow machine has more than 1. */
   slowness = 1;
+  /** Fault: added to the time of every timer that is set. */
+  timerBiasMs = 0;
   #halted: "pause" | "suspend" | undefined;
   #haltedAtMs = 0;
   #busyUntilMs = 0;
@@ -186,7 +188,7 @@ export class SimNode {
   timer(inMs: number, run: Run): SimTimer {
     const life = this.life;
     let live = true;
-    const dueMs = this.monotonicMs() + Math.max(ticks(inMs), TICK_MS);
+    const dueMs = this.monotonicMs() + Math.max(ticks(inMs + this.timerBiasMs), TICK_MS);
     const arrive = (): void => {
       if (!live || life !== this.life) return;
       const missing = dueMs - this.monotonicMs();
@@ -198,7 +200,8 @@ export class SimNode {
       this.#due.push({ run: due, cause: this.#world.cause });
       this.#wake();
     };
-    const inTrueMs = this.#rate === 1 ? dueMs - this.monotonicMs() : inMs / this.#rate;
+    const missingMs = dueMs - this.monotonicMs();
+    const inTrueMs = this.#rate === 1 ? missingMs : missingMs / this.#rate;
     this.#world.at(this.localMs + Math.max(ticks(inTrueMs), TICK_MS), arrive);
     return {
       cancel: () => {

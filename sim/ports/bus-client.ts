@@ -103,6 +103,10 @@ export class BusClient implements Bus {
   throwing = 0;
   /** Fault: every question is answered as if nobody listened there. */
   hearsNobody = false;
+  /** Fault: the broker allows no publish. */
+  denied = false;
+  /** Fault: largest message that the broker takes of this client. */
+  payloadBytesMax: number | undefined;
 
   constructor(network: BusSide, node: SimNode, { id, inbox, permissions }: BusClientOptions) {
     this.#network = network;
@@ -222,13 +226,15 @@ export class BusClient implements Bus {
       this.throwing -= 1;
       throw new Error("the bus threw");
     }
+    const bytesMax = this.payloadBytesMax ?? BUS_PAYLOAD_BYTES_MAX;
     if (!SUBJECT.test(subject)) return this.#drop("subject-invalid", subject);
-    if (data.length > BUS_PAYLOAD_BYTES_MAX) return this.#drop("payload-too-large", subject);
+    if (data.length > bytesMax) return this.#drop("payload-too-large", subject);
     const link = this.#link;
     if (this.#closed || !this.#told || link === undefined) {
       return this.#drop("disconnected", subject);
     }
-    if (this.#permissions !== undefined && !this.#permissions.mayPublish(subject)) {
+    const may = this.#permissions === undefined || this.#permissions.mayPublish(subject);
+    if (!may || this.denied) {
       this.#node.soon(() => this.#tell({ kind: "forbidden", subject }));
       return this.#drop("forbidden", subject);
     }

@@ -37,11 +37,13 @@ export class BusNetwork implements BusSide {
   readonly observers: BusObserver[] = [];
   readonly brokers: readonly Broker[];
   readonly clients = new Set<BusClient>();
+  readonly profile: BusNetworkOptions["profile"];
   #clients = 0;
 
   constructor(world: World, paths: Paths, options: BusNetworkOptions) {
     this.world = world;
     this.paths = paths;
+    this.profile = options.profile;
     this.chance = world.seed.stream("net");
     this.hostility = { ...(options.profile === "hostile" ? HOSTILE : PEACE) };
     this.brokers = options.brokers.map(
@@ -101,22 +103,32 @@ export class BusNetwork implements BusSide {
   }
 
   /** Breaks the connection of a node, as a reset by the network does. */
-  disconnect(nodeName: string): void {
-    for (const client of this.clients) {
-      if (client.nodeName === nodeName) client.reset("connection reset");
-    }
+  disconnect(nodeName: string, why: string): void {
+    for (const client of this.#clientsOf(nodeName)) client.reset(why);
+  }
+
+  /** Fault: the broker lets a node publish nothing. */
+  deny(nodeName: string, denied: boolean): void {
+    for (const client of this.#clientsOf(nodeName)) client.denied = denied;
+  }
+
+  /** Fault: the broker takes no larger messages of a node; undefined: as large as always. */
+  limitPayload(nodeName: string, bytes: number | undefined): void {
+    for (const client of this.#clientsOf(nodeName)) client.payloadBytesMax = bytes;
   }
 
   /** Fault: the next publishes of a node throw. */
   throwFor(nodeName: string, count: number): void {
-    for (const client of this.clients) if (client.nodeName === nodeName) client.throwing = count;
+    for (const client of this.#clientsOf(nodeName)) client.throwing = count;
   }
 
   /** Fault: a node's questions are answered 503, whoever listens. */
   hearNobody(nodeName: string, hearsNobody: boolean): void {
-    for (const client of this.clients) {
-      if (client.nodeName === nodeName) client.hearsNobody = hearsNobody;
-    }
+    for (const client of this.#clientsOf(nodeName)) client.hearsNobody = hearsNobody;
+  }
+
+  #clientsOf(nodeName: string): BusClient[] {
+    return [...this.clients].filter((client) => client.nodeName === nodeName);
   }
 
   #reroute(): void {

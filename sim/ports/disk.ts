@@ -39,6 +39,12 @@ export class SimDisk {
   full = false;
   /** How many of the next syncs fail; after a failure the state is drawn. */
   syncFailures = 0;
+  /** How many of the next reads fail. */
+  readFailures = 0;
+  /** Fault: a crash leaves nothing of what was under way. */
+  losesTail = false;
+  /** Appends of which a crash left only a beginning. */
+  tornAppends = 0;
   /** Factor on the time of everything. */
   slowness = 1;
   syncs = 0;
@@ -125,11 +131,13 @@ export class SimDisk {
 
   #keepSome(works: readonly Work[]): void {
     const changes = works.filter((work): work is Change => work.kind !== "query");
-    const kept = this.#chance.below(changes.length + 1);
+    const kept = this.losesTail ? 0 : this.#chance.below(changes.length + 1);
     for (const change of changes.slice(0, kept)) if (!this.full) this.#apply(change);
     const torn = changes[kept];
-    if (torn?.kind !== "append" || torn.bytes.length === 0 || this.full) return;
+    const isTorn = torn?.kind === "append" && torn.bytes.length > 0;
+    if (!isTorn || this.full || this.losesTail) return;
     const bytes = torn.bytes.slice(0, this.#chance.below(torn.bytes.length));
+    if (bytes.length > 0) this.tornAppends += 1;
     this.#apply({ ...torn, bytes });
   }
 
@@ -195,6 +203,10 @@ class DiskPort implements Disk {
 
   read(path: string, done: (outcome: DiskRead) => void): void {
     const look = (): DiskRead => {
+      if (this.#disk.readFailures > 0) {
+        this.#disk.readFailures -= 1;
+        return { kind: "failed", why: "EIO: the read failed" };
+      }
       const bytes = this.#disk.files.get(path);
       return bytes === undefined ? { kind: "absent" } : { kind: "read", bytes: bytes.slice() };
     };

@@ -49,6 +49,8 @@ export class LogCluster {
   /** Factor on the time to commit. */
   slowness = 1;
   elections = 0;
+  /** Fault: called once, when the next record is committed, before anybody is told. */
+  onceCommitted: (() => void) | undefined;
 
   constructor(network: BusNetwork, members: readonly string[]) {
     this.network = network;
@@ -140,6 +142,11 @@ export class LogCluster {
     }
   }
 
+  /** Fault: what a member had on its disk is gone; it copies it from the leader again. */
+  loseReplica(member: string): void {
+    this.#applied.set(member, 0);
+  }
+
   #isUp(member: string): boolean {
     return this.network.broker(member).up;
   }
@@ -201,6 +208,9 @@ export class LogCluster {
     for (const { record, committed } of proposals) {
       this.#records.push(record);
       this.acknowledged.set(this.#records.length, record);
+      const once = this.onceCommitted;
+      this.onceCommitted = undefined;
+      once?.();
       committed(this.#records.length);
     }
     this.#applied.set(leader, this.#records.length);

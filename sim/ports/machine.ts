@@ -135,6 +135,13 @@ export class SimMachine {
     this.#end(container, null, signal);
   }
 
+  /** Fault: the kernel ends the container's first process for its memory. */
+  outOfMemory(container: SimContainer): void {
+    // Its end is written down before its program notices, so that it has one.
+    this.#end(container, null, SIGKILL, 1);
+    container.program?.signal(SIGKILL);
+  }
+
   /** The power goes: every process, every cgroup. Runtime directories stay on disk. */
   reboot(): void {
     for (const container of this.containers.values()) {
@@ -188,6 +195,9 @@ export class SimMachine {
         return TICK_MS;
       case "fork":
         container.left += act.count;
+        return TICK_MS;
+      case "flood":
+        // Only an executor has somebody to say it to.
         return TICK_MS;
     }
   }

@@ -1,6 +1,7 @@
 /**
  * What simulated commands do, by their words: `echo`, `sleep N`, `exit N`, `oom`, `hang`,
- * `ignore-term`, `on-term N`, `fork N`, joined by `;`, `&&` or lines. Parses only; `machine.ts` runs it.
+ * `ignore-term`, `on-term N`, `fork N`, `flood N`, joined by `;`, `&&` or lines. Parses only;
+ * `machine.ts` runs it.
  */
 
 export type Act =
@@ -14,6 +15,8 @@ export type Act =
   | { readonly kind: "on-term"; readonly code: number }
   /** Processes that stay behind when the first one ends. */
   | { readonly kind: "fork"; readonly count: number }
+  /** Custom executors: one and the same update, said so often. */
+  | { readonly kind: "flood"; readonly count: number }
   | { readonly kind: "raise"; readonly signal: number };
 
 export interface Script {
@@ -78,6 +81,8 @@ function command(words: readonly string[]): Act[] | undefined {
       return trap(rest);
     case "kill":
       return raise(rest);
+    case "flood":
+      return [{ kind: "flood", count: Number(rest[0] ?? 1) }];
     case "fork":
       return [{ kind: "fork", count: Number(rest[0] ?? 1) }];
     default:

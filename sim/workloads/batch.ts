@@ -19,6 +19,7 @@ import {
 import type { Driver, SchedulerEvent } from "#actors/framework";
 import type { Chance } from "../kernel/prng.ts";
 import { amountIn, scalar, type Work } from "./work.ts";
+import type { Manner, Scheduler } from "./scheduler.ts";
 
 /** Tries of one item before it counts as not to be done. */
 export const TRIES_MAX = 50;
@@ -68,6 +69,8 @@ export interface BatchOptions {
   readonly chance: Chance;
   /** Items come in over this time, from the beginning of the run. */
   readonly overMs: number;
+  /** Names of the items that are done; absent: all. What is left out was still drawn. */
+  readonly only?: readonly string[] | undefined;
   readonly world: { readonly nowMs: number };
 }
 
@@ -102,7 +105,9 @@ function drawItem(name: string, chance: Chance, overMs: number): Item {
   return { ...common, script: text, ends, killAfterMs: undefined };
 }
 
-export class BatchWork implements Work {
+export class BatchWork implements Work, Scheduler {
+  readonly manners = new Set<Manner>();
+  readonly acknowledges = true;
   readonly #options: BatchOptions;
   readonly #items: Item[] = [];
   readonly #tries = new Map<TaskId, Try>();
@@ -121,7 +126,8 @@ export class BatchWork implements Work {
   constructor(options: BatchOptions) {
     this.#options = options;
     for (let index = 1; index <= options.items; index++) {
-      this.#items.push(drawItem(`${options.name}-${index}`, options.chance, options.overMs));
+      const item = drawItem(`${options.name}-${index}`, options.chance, options.overMs);
+      if (options.only?.includes(item.name) ?? true) this.#items.push(item);
     }
     this.#open = this.#items.length;
   }
@@ -146,17 +152,49 @@ export class BatchWork implements Work {
     }
   }
 
+  /** Names of all items. */
+  names(): string[] {
+    return this.#items.map(({ name }) => name);
+  }
+
   /** Live tasks as the scheduler's book has them. */
   known(): { taskId: TaskId; agentId: AgentId }[] {
     const live = [...this.#tries].filter(([, one]) => !one.over);
     return live.map(([taskId, { agentId }]) => ({ taskId, agentId }));
   }
 
-  on(event: SchedulerEvent, driver: Driver): void {
+  reconcile(times: number): void {
+    const tasks = this.known();
+    for (let time = 0; time < times; time++) this.#driver?.reconcile(tasks);
+  }
+
+  /** Asked for until the leader has said that the framework is no more. */
+  teardown(): void {
+    if (this.frameworkId === undefined) return;
+    this.#leaving = true;
+    this.#driver?.teardown();
+  }
+
+  /** The framework is no more: its tasks are lost to it, its work goes on under another id. */
+  #left(): void {
+    this.#leaving = false;
+    this.frameworkId = undefined;
+    for (const one of this.#tries.values()) one.over = true;
+    this.#accepts.clear();
+  }
+
+  /** An instance that is not the one whose events count has been displaced, or will be. */
+  on(event: SchedulerEvent, driver: Driver, instance = ""): void {
+    if (event.kind === "subscribed") this.#instance = instance;
+    if (instance !== this.#instance) return;
     this.#driver = driver;
     switch (event.kind) {
       case "subscribed":
         this.frameworkId = event.frameworkId;
+        if (this.#leaving) driver.teardown();
+        return;
+      case "ended":
+        if (this.#leaving && event.reason === "framework-completed") this.#left();
         return;
       case "offers":
         for (const offer of event.offers) this.#offered(offer, driver);
@@ -171,8 +209,13 @@ export class BatchWork implements Work {
   }
 
   readonly #accepts = new Map<number, readonly TaskId[]>();
+  #leaving = false;
+  /** Which process speaks for the framework. */
+  #instance = "";
 
   #use(offer: Offer, driver: Driver): void {
+    // A framework that has ended meanwhile, or is about to, launches nothing more.
+    if (driver !== this.#driver || this.#leaving) return;
     let cpuMilli = amountIn(offer, "cpus");
     let memMilli = amountIn(offer, "mem");
     const tasks: TaskInfo[] = [];
@@ -187,6 +230,7 @@ export class BatchWork implements Work {
       running += 1;
       tasks.push(this.#try(item, offer));
     }
+    if (this.manners.has("launch-same-task-id")) tasks.push(...this.#again(offer, tasks));
     if (tasks.length === 0) {
       driver.decline([offer.offerId], {
         refuseMs: this.done ? 60_000 : 2_000,
@@ -208,8 +252,15 @@ export class BatchWork implements Work {
    */
   #offered(offer: Offer, driver: Driver): void {
     const { chance } = this.#options;
+    const { manners } = this;
+    if (manners.has("hoard-offers")) return;
+    if (manners.has("decline-all")) {
+      driver.decline([offer.offerId], { refuseMs: 1_000, reason: "not today" });
+      return;
+    }
+    if (manners.has("double-accept")) this.#use(offer, driver);
     const manner = chance.below(10);
-    if (manner === 0) {
+    if (manner === 0 || manners.has("accept-expired")) {
       const inMs = Math.ceil(chance.exponential(8_000));
       return this.later(inMs, () => this.#use(offer, driver));
     }
@@ -227,6 +278,23 @@ export class BatchWork implements Work {
     }
   }
 
+  /** A task under the id of one that is live, for as much as the first new one takes. */
+  #again({ agentId }: Offer, [first]: readonly TaskInfo[]): TaskInfo[] {
+    // One of the same agent, so that somebody can know it whoever leads.
+    const live = this.known().find((one) => one.agentId === agentId && one.taskId !== first?.taskId);
+    if (first === undefined || live === undefined) return [];
+    const { executor: _, data: _data, ...plain } = first;
+    const command = { shell: true, value: "sleep 1" };
+    return [{ ...plain, taskId: live.taskId, agentId, command }];
+  }
+
+  /** What the task does, with what its scheduler's manners add to it. */
+  #scriptOf({ script, custom }: Item): string {
+    if (this.manners.has("status-flood") && custom) return `flood 100; ${script}`;
+    if (this.manners.has("fork-bomb") && !custom) return `fork 500; ${script}`;
+    return script;
+  }
+
   #try(item: Item, offer: Offer): TaskInfo {
     item.tries += 1;
     const taskId = `${item.name}-${item.tries}` as TaskId;
@@ -238,7 +306,8 @@ export class BatchWork implements Work {
       agentId: offer.agentId,
       resources: [scalar("cpus", item.cpuMilli, role), scalar("mem", item.memMib * 1000, role)],
     };
-    if (!item.custom) return { ...common, command: { shell: true, value: item.script } };
+    const script = this.#scriptOf(item);
+    if (!item.custom) return { ...common, command: { shell: true, value: script } };
     const executor: ExecutorInfo = {
       executorId: asId<ExecutorId>(taskId),
       type: "CUSTOM",
@@ -248,11 +317,12 @@ export class BatchWork implements Work {
         scalar("mem", EXECUTOR_MEM_MIB * 1000, role),
       ],
     };
-    return { ...common, executor, data: new TextEncoder().encode(item.script) };
+    return { ...common, executor, data: new TextEncoder().encode(script) };
   }
 
   /** An ACCEPT that the leader refused has launched nothing. */
   #answered(event: SchedulerEvent & { kind: "answer" }, driver: Driver): void {
+    if (event.of === "TEARDOWN" && event.answer.accepted && this.#leaving) return this.#left();
     if (event.of !== "ACCEPT") return;
     const tasks = this.#accepts.get(event.call);
     this.#accepts.delete(event.call);
@@ -265,6 +335,7 @@ export class BatchWork implements Work {
   #update(status: TaskStatus, driver: Driver): void {
     const { taskId, state } = status;
     this.updates.set(state, (this.updates.get(state) ?? 0) + 1);
+    if (status.uuid !== undefined && !this.manners.has("never-ack")) driver.acknowledge(status);
     const one = this.#tries.get(taskId);
     if (one === undefined) {
       this.wrong.push(`${this.#options.name} is told of ${taskId}, which it never launched`);
@@ -312,4 +383,18 @@ export class BatchWork implements Work {
     item.done = true;
     this.#open -= 1;
   }
+}
+
+/** Names of all items of a run. */
+export function itemNames({
+  frameworks,
+  items,
+}: {
+  readonly frameworks: number;
+  readonly items: number;
+}): string[] {
+  return Array.from({ length: frameworks * items }, (_, index) => {
+    const framework = 1 + Math.floor(index / items);
+    return `framework-${framework}-${1 + (index % items)}`;
+  });
 }

@@ -9,7 +9,10 @@ export interface Work {
   later: (inMs: number, run: () => void) => void;
   /** Live tasks as the book has them. */
   known(): { taskId: TaskId; agentId: AgentId }[];
-  on(event: SchedulerEvent, driver: Driver): void;
+  /** true: it acknowledges updates itself, or does not; else its driver does. */
+  readonly acknowledges?: boolean;
+  /** @param instance of the framework that is told. */
+  on(event: SchedulerEvent, driver: Driver, instance?: string): void;
 }
 
 /** How much of a scalar an offer has, in thousandths. */

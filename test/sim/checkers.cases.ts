@@ -30,6 +30,7 @@ function watched(make: MakeChecker) {
   const said: string[] = [];
   const world = {
     nowMs: 0,
+    offerTimeoutMs: 60_000,
     pending: 0,
     waiting: () => new Map([["one", 0]]),
     log: {
@@ -199,8 +200,12 @@ t.test("T1 and T2 see a task on two agents, a wrong move, and what never ends", 
   says("a1", "agent.a1", 1, update("t1", "TASK_RUNNING", "u1", 1));
   says("a1", "agent.a1", 1, update("t1", "TASK_FINISHED", "u2", 2));
   says("a1", "agent.a1", 1, update("t1", "TASK_RUNNING", "u1", 1));
+  const told = (state: string): void =>
+    checker.on({ what: "told", framework: "f1", taskId: "t1", state, uuid: undefined });
+  told("TASK_FINISHED");
   checker.settled?.();
   t.same(said, []);
+  told("TASK_RUNNING");
   says("m1", "master", 1, runTask("t1", "a2"));
   says("a1", "agent.a1", 1, update("t1", "TASK_RUNNING", "u3", 3));
   world.running = () => [["a1", ["c1"]]];
@@ -212,6 +217,7 @@ t.test("T1 and T2 see a task on two agents, a wrong move, and what never ends", 
     /T2 t1 goes from TASK_FINISHED to TASK_RUNNING/,
     /I1 a1 still runs container c1/,
     /T1 t1 on a2 was last said to be TASK_RUNNING/,
+    /T1 t1 was launched on a2; its scheduler was last told TASK_RUNNING/,
     /LV f1 still waits for item/,
   ]);
 });

@@ -42,8 +42,8 @@ t.test("a failure repeats from its file: same faults, same violation, same diges
   const again = rerun(read.scenario, read.faults, [read.violation.id]);
   t.equal(again.trace.digest(), failure.digest);
   t.same(
-    again.swarm.applied.map(({ name, target }) => `${name} ${target}`),
-    cluster.swarm.applied.map(({ name, target }) => `${name} ${target}`),
+    again.swarm.applied,
+    cluster.swarm.applied,
     "each fault hits what it hit then",
   );
   writeFileSync(file, JSON.stringify({ ...failure, version: 9 }));
@@ -56,7 +56,7 @@ t.test("shrinking leaves out the faults and the work that a failure does not nee
   const { failure } = failed();
   const { failure: small, runs } = shrink(failure, 40);
   t.same(small.faults, []);
-  t.ok(small.scenario.items < failure.scenario.items, "with less work");
+  t.equal(small.scenario.onlyItems?.length, 1, "with one piece of work");
   t.equal(small.violation.id, "LV");
   t.ok(runs <= 40);
   t.equal(shrink(failure, 1).runs, 1, "the budget is kept");

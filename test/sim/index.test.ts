@@ -1,4 +1,4 @@
-/** Cases of the simulator: its kernel and each of its ports. */
+/** Cases of the simulator: its kernel, its ports, whole clusters, scenarios and regressions. */
 import t from "tap";
 import "./kernel.cases.ts";
 import "./checkers.cases.ts";

@@ -1,0 +1,77 @@
+/**
+ * A1: absence is no evidence (P-6.2). A leader offers nothing of an agent, and says of none of its
+ * tasks that nobody knows it, before that agent has registered in its epoch or the log has said
+ * that it is lost.
+ */
+import type { AnyMessage, TaskStatus } from "#protocol";
+import type { Observation } from "../observation.ts";
+import type { CheckedWorld, Checker, Violate } from "./checker.ts";
+import { CommittedOperations } from "./committed.ts";
+
+/** Frames of one batch leave one after another: the offer may overtake the registration. */
+const TOLERANCE_MS = 250;
+
+/** Words for a task of which nothing is known. */
+const UNKNOWN: ReadonlySet<string> = new Set(["TASK_UNKNOWN", "TASK_GONE"]);
+
+export function absenceChecker(world: CheckedWorld, violate: Violate): Checker {
+  const committed = new CommittedOperations(world);
+  /** Agents as the log has them. */
+  const admitted = new Set<string>();
+  /** Epoch in which an agent was registered last. */
+  const registered = new Map<string, number>();
+  /** Offers that were heard of before their agent was. */
+  let early: { agentId: string; offerId: string; epoch: number; atMs: number }[] = [];
+  const read = (): void => {
+    for (const operation of committed.fresh()) {
+      if (operation.kind === "AgentAdmitted" || operation.kind === "AgentMarkedReachable") {
+        admitted.add(operation.agentId);
+      }
+      const isLost = operation.kind === "AgentMarkedUnreachable";
+      if (isLost || operation.kind === "AgentMarkedGone") admitted.delete(operation.agentId);
+    }
+  };
+  const update = (status: TaskStatus, epoch: number): void => {
+    const { state, agentId, taskId, reason, source } = status;
+    if (source !== "SOURCE_MASTER" || reason !== "REASON_RECONCILIATION") return;
+    if (agentId === undefined || !UNKNOWN.has(state)) return;
+    read();
+    if (!admitted.has(agentId) || registered.get(agentId) === epoch) return;
+    violate("A1", `${taskId} is said to be ${state} while its agent ${agentId} is only absent`);
+  };
+  const judge = (message: AnyMessage, epoch: number): void => {
+    switch (message.kind) {
+      case "AgentRegistered":
+        return void registered.set(message.body.agentId, epoch);
+      case "OFFERS":
+        for (const { agentId, offerId } of message.body.offers) {
+          if (registered.get(agentId) === epoch) continue;
+          early.push({ agentId, offerId, epoch, atMs: world.nowMs });
+        }
+        return;
+      case "UPDATE":
+        return update(message.body.status, epoch);
+      default:
+        return;
+    }
+  };
+  return {
+    id: "A1",
+    statement: "nothing is offered or given up of an agent that is only absent",
+    on(observation: Observation): void {
+      if (observation.what !== "said" || observation.frame.speaker !== "master") return;
+      const { messages, epoch } = observation.frame;
+      for (const message of messages) judge(message, epoch);
+    },
+    recount(): void {
+      const dueMs = world.nowMs - TOLERANCE_MS;
+      for (const { agentId, offerId, epoch, atMs } of early) {
+        if (atMs > dueMs || registered.get(agentId) === epoch) continue;
+        violate("A1", `${offerId} is made before ${agentId} has registered in epoch ${epoch}`);
+      }
+      early = early.filter(({ agentId, epoch, atMs }) => {
+        return atMs > dueMs && registered.get(agentId) !== epoch;
+      });
+    },
+  };
+}

@@ -1,0 +1,57 @@
+/**
+ * W1: what a master says of agents and frameworks stands in the log by then (P-1.7): that an
+ * agent is registered, that a framework is subscribed, that an agent's tasks are unreachable.
+ */
+import type { AnyMessage } from "#protocol";
+import type { Observation } from "../observation.ts";
+import type { CheckedWorld, Checker, Violate } from "./checker.ts";
+import { CommittedOperations } from "./committed.ts";
+
+export function promiseChecker(world: CheckedWorld, violate: Violate): Checker {
+  const committed = new CommittedOperations(world);
+  const admitted = new Set<string>();
+  const frameworks = new Set<string>();
+  /** Agents that were unreachable or gone at some time: what is said of them may be late. */
+  const lost = new Set<string>();
+  const read = (): void => {
+    for (const operation of committed.fresh()) {
+      if (operation.kind === "AgentAdmitted") admitted.add(operation.agentId);
+      if (operation.kind === "FrameworkAdmitted") frameworks.add(operation.frameworkId);
+      const isLost = operation.kind === "AgentMarkedUnreachable";
+      if (isLost || operation.kind === "AgentMarkedGone") lost.add(operation.agentId);
+    }
+  };
+  const judge = (message: AnyMessage, master: string): void => {
+    switch (message.kind) {
+      case "AgentRegistered": {
+        const { agentId } = message.body;
+        if (admitted.has(agentId)) return;
+        return violate("W1", `${master} says that ${agentId} is registered; the log does not`);
+      }
+      case "SUBSCRIBED": {
+        const { frameworkId } = message.body;
+        if (frameworks.has(frameworkId)) return;
+        return violate("W1", `${master} says that ${frameworkId} is subscribed; the log does not`);
+      }
+      case "UPDATE": {
+        const { state, agentId, taskId, source } = message.body.status;
+        const isLost = state === "TASK_UNREACHABLE" && source === "SOURCE_MASTER";
+        if (!isLost || agentId === undefined || lost.has(agentId)) return;
+        return violate("W1", `${master} says that ${taskId} is unreachable; the log does not`);
+      }
+      default:
+        return;
+    }
+  };
+  return {
+    id: "W1",
+    statement: "what a master says of agents and frameworks stands in the log by then",
+    on(observation: Observation): void {
+      if (observation.what !== "said" || observation.frame.speaker !== "master") return;
+      const { node, frame } = observation;
+      if (frame.messages.length === 0) return;
+      read();
+      for (const message of frame.messages) judge(message, node.name);
+    },
+  };
+}
