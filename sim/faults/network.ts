@@ -1,11 +1,5 @@
 /** Faults of the ways between processes. */
-import {
-  type Applied,
-  type Fault,
-  type FaultArgs,
-  type FaultTarget,
-  firstUp,
-} from "./fault.ts";
+import { type Applied, type Fault, type FaultArgs, type FaultTarget, firstUp } from "./fault.ts";
 
 type Way = readonly [from: string, to: string];
 

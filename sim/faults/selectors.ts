@@ -124,9 +124,9 @@ function worded(selector: string, target: FaultTarget, chance: Chance): string[]
   }
   const task = AGENT_OF.exec(selector)?.[1];
   if (task === undefined) return [selector];
-  const known = target.members("framework").flatMap(({ name }) => [
-    ...(target.scheduler(name)?.known() ?? []),
-  ]);
+  const known = target
+    .members("framework")
+    .flatMap(({ name }) => [...(target.scheduler(name)?.known() ?? [])]);
   const fits = known.filter(({ taskId }) => task === "any" || taskId.startsWith(task));
   const agentId = chance.pick(fits)?.agentId;
   // The id of an agent begins with its principal, which is the name of its process.

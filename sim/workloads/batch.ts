@@ -148,7 +148,10 @@ export class BatchWork implements Work, Scheduler {
   /** Items that are not done yet. */
   *unfinished(): IterableIterator<string> {
     for (const item of this.#items) {
-      if (!item.done) yield `${item.name} (${item.script}), ${item.tries} tries`;
+      if (item.done) continue;
+      const last = this.#tries.get(`${item.name}-${item.tries}` as TaskId);
+      const how = `${last?.over === false ? "live" : "over"} as ${last?.state}`;
+      yield `${item.name} (${item.script}), ${item.tries} tries, the last ${how}`;
     }
   }
 
@@ -281,7 +284,9 @@ export class BatchWork implements Work, Scheduler {
   /** A task under the id of one that is live, for as much as the first new one takes. */
   #again({ agentId }: Offer, [first]: readonly TaskInfo[]): TaskInfo[] {
     // One of the same agent, so that somebody can know it whoever leads.
-    const live = this.known().find((one) => one.agentId === agentId && one.taskId !== first?.taskId);
+    const live = this.known().find(
+      (one) => one.agentId === agentId && one.taskId !== first?.taskId,
+    );
     if (first === undefined || live === undefined) return [];
     const { executor: _, data: _data, ...plain } = first;
     const command = { shell: true, value: "sleep 1" };

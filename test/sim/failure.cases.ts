@@ -41,11 +41,7 @@ t.test("a failure repeats from its file: same faults, same violation, same diges
   t.same(read, failure);
   const again = rerun(read.scenario, read.faults, [read.violation.id]);
   t.equal(again.trace.digest(), failure.digest);
-  t.same(
-    again.swarm.applied,
-    cluster.swarm.applied,
-    "each fault hits what it hit then",
-  );
+  t.same(again.swarm.applied, cluster.swarm.applied, "each fault hits what it hit then");
   writeFileSync(file, JSON.stringify({ ...failure, version: 9 }));
   t.throws(() => readFailure(file), { message: /version/ });
   writeFileSync(file, "{");

@@ -20,7 +20,7 @@ function ran(): TraceDocument {
     brokers: 1,
     items: 20,
     profile: "nats",
-    untilMs: 30_000,
+    untilMs: 60_000,
     faultEveryMs: 5_000,
     keepTrace: true,
   });

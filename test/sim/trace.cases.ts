@@ -14,6 +14,7 @@ const FAULTY: ClusterOptions = {
   profile: "hostile",
   untilMs: 30_000,
   faultEveryMs: 1_500,
+  onlyFaults: ["isolate", "partition", "bus-restart", "disconnect-client", "crash-agent"],
 };
 
 function ran(keepTrace: boolean): SimCluster {
