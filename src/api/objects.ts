@@ -112,17 +112,70 @@ export const OfferObjectSchema = Type.Object({
 });
 export type OfferObject = Static<typeof OfferObjectSchema>;
 
+/** Amounts by the name of the resource: cpus in units, mem and disk in MiB. */
+const ByName = Type.Record(Text, Type.Number());
+export type ByName = Static<typeof ByName>;
+
+const quotaFields = {
+  /** What the role is kept, whatever others ask for. */
+  guarantee: ByName,
+  /** What it may have at most; what is not named is not limited. */
+  limit: ByName,
+  /** Whether others may use, as revocable, what of the guarantee the role does not. */
+  lends: Type.Boolean(),
+};
+
+/** A role in which frameworks stand, or that has a weight or a quota of its own. */
 export const RoleObjectSchema = Type.Object({
   name: Text,
   weight: Type.Number(),
-  /** Dominant share, 0 to 1. */
+  /** Dominant share of the role and all below it, 0 to 1. */
   share: Type.Number(),
+  /** Share ÷ weight, by which roles are served. */
+  weightedShare: Type.Number(),
   frameworks: Type.Array(Text),
   used: AmountsSchema,
   offered: AmountsSchema,
+  quota: Type.Optional(Type.Object(quotaFields)),
+  /** What quota counts: reservations, held or not, and unreserved use, offers included. */
+  consumed: ByName,
   version: Text,
 });
 export type RoleObject = Static<typeof RoleObjectSchema>;
+
+export const QuotaObjectSchema = Type.Object({
+  /** Of the role. */
+  name: Text,
+  ...quotaFields,
+  consumed: ByName,
+  version: Text,
+});
+export type QuotaObject = Static<typeof QuotaObjectSchema>;
+
+const AmountsAsked = Type.Record(Text, Type.Number({ minimum: 0 }));
+
+/** The whole quota: what is not named is neither guaranteed nor limited. */
+export const QuotaRequestSchema = Type.Object(
+  {
+    guarantee: Type.Optional(AmountsAsked),
+    limit: Type.Optional(AmountsAsked),
+    lends: Type.Optional(Type.Boolean()),
+    /** Also where the cluster is too small for it, or the role has more than the limit already. */
+    force: Type.Optional(Type.Boolean()),
+    /** Judge it, and change nothing. */
+    dryRun: Type.Optional(Type.Boolean()),
+  },
+  { additionalProperties: false },
+);
+export type QuotaRequest = Static<typeof QuotaRequestSchema>;
+
+export const WeightObjectSchema = Type.Object({
+  /** Of the role. */
+  name: Text,
+  weight: Type.Number(),
+  version: Text,
+});
+export type WeightObject = Static<typeof WeightObjectSchema>;
 
 export const ClusterStatusSchema = Type.Object({
   cluster: Text,
@@ -203,9 +256,31 @@ export type RunObject = Static<typeof RunObjectSchema>;
 
 export const WhyObjectSchema = Type.Object({
   name: Text,
+  /** What bears the name. */
+  kind: oneOf(["run", "framework", "role", "agent", "task"] as const),
+  /** Sentences with figures. */
   summary: Text,
+  /** How many agents (of an agent: subscriptions) each reason keeps away. */
   counts: Type.Record(Text, Count),
-  agents: Type.Array(Type.Object({ agentId: Text, reason: Type.Optional(Text), detail: Text })),
+  agents: Type.Array(
+    Type.Object({
+      agentId: Text,
+      hostname: Text,
+      /** The first rule that keeps it from being offered; absent: nothing does. */
+      reason: Type.Optional(Text),
+      detail: Text,
+    }),
+  ),
+  /** Of an agent: each framework in each of its roles. */
+  subscriptions: Type.Array(
+    Type.Object({
+      frameworkId: Text,
+      framework: Text,
+      role: Text,
+      reason: Type.Optional(Text),
+      detail: Text,
+    }),
+  ),
 });
 export type WhyObject = Static<typeof WhyObjectSchema>;
 

@@ -11,15 +11,19 @@ import {
   FrameworkObjectSchema,
   OfferObjectSchema,
   pageOf,
+  QuotaObjectSchema,
+  QuotaRequestSchema,
   RoleObjectSchema,
   RunObjectSchema,
   RunRequestSchema,
   TaskObjectSchema,
+  WeightObjectSchema,
   WhyObjectSchema,
 } from "./objects.ts";
 
 /** Who may call a route: readers, those who run tasks, those who operate the cluster. */
-export type Permission = "read" | "run" | "operate";
+export const PERMISSIONS = ["read", "run", "operate"] as const;
+export type Permission = (typeof PERMISSIONS)[number];
 
 export interface Route {
   readonly method: "GET" | "POST" | "PUT" | "DELETE";
@@ -154,6 +158,62 @@ export const ROUTES = {
     query: ListQuery,
     output: pageOf(RoleObjectSchema),
   },
+  showRole: {
+    method: "GET",
+    path: "/v1/roles/{role}",
+    summary: "One role with its share, weight and quota",
+    permission: "read",
+    output: RoleObjectSchema,
+  },
+  listQuotas: {
+    method: "GET",
+    path: "/v1/quotas",
+    summary: "What roles are guaranteed and limited to",
+    permission: "read",
+    query: ListQuery,
+    output: pageOf(QuotaObjectSchema),
+  },
+  showQuota: {
+    method: "GET",
+    path: "/v1/quotas/{role}",
+    summary: "The quota of one role",
+    permission: "read",
+    output: QuotaObjectSchema,
+  },
+  setQuota: {
+    method: "PUT",
+    path: "/v1/quotas/{role}",
+    summary: "Sets the whole quota of a role; answered when the log has it",
+    permission: "operate",
+    body: QuotaRequestSchema,
+    output: Accepted,
+  },
+  removeQuota: {
+    method: "DELETE",
+    path: "/v1/quotas/{role}",
+    summary: "Takes the quota of a role away; answered when the log has it",
+    permission: "operate",
+    output: Accepted,
+  },
+  listWeights: {
+    method: "GET",
+    path: "/v1/weights",
+    summary: "Weights of roles that are not 1",
+    permission: "read",
+    query: ListQuery,
+    output: pageOf(WeightObjectSchema),
+  },
+  setWeight: {
+    method: "PUT",
+    path: "/v1/weights/{role}",
+    summary: "Sets the weight by which a role's share is divided; answered when the log has it",
+    permission: "operate",
+    body: Type.Object(
+      { weight: Type.Number({ exclusiveMinimum: 0 }) },
+      { additionalProperties: false },
+    ),
+    output: Accepted,
+  },
   createRun: {
     method: "POST",
     path: "/v1/runs",
@@ -187,7 +247,8 @@ export const ROUTES = {
   why: {
     method: "GET",
     path: "/v1/why",
-    summary: "Why a run, a framework or a role is offered nothing, agent by agent",
+    summary:
+      "Why a run, framework, role or task waits, agent by agent; why an agent is not offered",
     permission: "read",
     query: Type.Object({ name: Type.String({ minLength: 1, maxLength: 255 }) }),
     output: WhyObjectSchema,

@@ -8,8 +8,10 @@ import { type Setting, SETTING_NAMES, SETTINGS } from "#config";
 import { addClusterCommands } from "./commands/cluster.ts";
 import { addDaemonCommands } from "./commands/daemons.ts";
 import { addListCommands } from "./commands/lists.ts";
+import { addRoleCommands } from "./commands/roles.ts";
 import { addRunCommands } from "./commands/run.ts";
 import { addSimCommand } from "./commands/sim.ts";
+import { addWhyCommand } from "./commands/why.ts";
 import { CliError, EXIT } from "./exit.ts";
 import { OUTPUTS } from "./output.ts";
 
@@ -37,6 +39,8 @@ export function makeProgram(): Command {
   addDaemonCommands(program);
   addRunCommands(program);
   addListCommands(program);
+  addRoleCommands(program);
+  addWhyCommand(program);
   addClusterCommands(program);
   addSimCommand(program);
   program

@@ -21,7 +21,7 @@ import type { Connections } from "./connections.ts";
 import { startEventFeed } from "./event-feed.ts";
 import { keepRunning } from "./keep-running.ts";
 import { logRelay } from "./log-relay.ts";
-import { openToken } from "./master-token.ts";
+import { type MasterTokens, openTokens } from "./master-token.ts";
 import { operatorCalls } from "./operator-calls.ts";
 import { startRunHost } from "./run-host.ts";
 
@@ -64,7 +64,9 @@ export interface MasterProcessOptions {
 export interface MasterProcess {
   readonly host: string;
   readonly port: number;
+  /** The one that may do everything. */
   readonly token: string;
+  readonly tokens: MasterTokens;
   /** Resolves when somebody leads and the views are whole. */
   readonly ready: Promise<void>;
   stop(): Promise<void>;
@@ -76,7 +78,7 @@ export async function startMaster(options: MasterProcessOptions): Promise<Master
   await mkdir(options.dir, { recursive: true, mode: 0o700 });
   const lock = await takeLock(options.dir, "master.lock");
   const clock = systemClock();
-  const token = await openToken(options.dir);
+  const tokens = await openTokens(options.dir);
   const disk = await openFilesDisk({ root: join(options.dir, "disk"), clock });
   const { connections, identities, logger } = options;
   const log = await connections.openLog(identities.master);
@@ -127,11 +129,12 @@ export async function startMaster(options: MasterProcessOptions): Promise<Master
     },
     nowMs: () => clock.wallMs(),
   };
-  const http = await listen(options, token, context);
+  const http = await listen(options, tokens, context);
   return {
     host: http.host,
     port: http.port,
-    token,
+    token: tokens.operate,
+    tokens,
     ready: untilWhole(context, clock),
     async stop() {
       await http.close();
@@ -184,9 +187,17 @@ export function isLoopback(host: string): boolean {
   return isIP(host) === 4 && host.startsWith("127.");
 }
 
-async function listen(options: MasterProcessOptions, token: string, context: GatewayContext) {
+async function listen(
+  options: MasterProcessOptions,
+  { operate, run, read }: MasterTokens,
+  context: GatewayContext,
+) {
   const { host, logger } = options;
-  const tokens = tokensOf([[token, { principal: "owner" }]]);
+  const tokens = tokensOf([
+    [operate, { principal: "owner", may: "operate" }],
+    [run, { principal: "runner", may: "run" }],
+    [read, { principal: "reader", may: "read" }],
+  ]);
   const routes = gatewayRoutes(context);
   const report = (error: unknown): void => {
     const why = error instanceof Error ? (error.stack ?? error.message) : String(error);

@@ -11,6 +11,9 @@ export type OperatorCall = MessageOf<
   | "OPERATOR_CLOSE_STREAM"
   | "OPERATOR_SET_LOG_LEVEL"
   | "OPERATOR_SNAPSHOT"
+  | "OPERATOR_UPDATE_QUOTA"
+  | "OPERATOR_REMOVE_QUOTA"
+  | "OPERATOR_UPDATE_WEIGHT"
 >;
 
 /** One piece of a log on its way to a reader. */

@@ -9,7 +9,7 @@ import { openApi } from "./openapi.ts";
 export function gatewayRoutes(context: GatewayContext): HttpRoute[] {
   const metrics = metricsText(context);
   const document = JSON.stringify(openApi(context.build));
-  const read = { method: "GET", open: false, stream: false };
+  const read = { method: "GET", open: false, stream: false, permission: "read" } as const;
   return [
     ...nativeRoutes(context),
     ...healthRoutes(context),

@@ -11,14 +11,17 @@ import { EVENT_STREAM_TOPICS, eventStream } from "./native/events.ts";
 import type { Handlers } from "./native/handlers.ts";
 import { logStream } from "./native/logs.ts";
 import { objectHandlers } from "./native/objects.ts";
+import { roleHandlers } from "./native/roles.ts";
 import { runHandlers } from "./native/runs.ts";
+import { whyHandlers } from "./native/why.ts";
 
-const HANDLERS: Handlers = { ...objectHandlers, ...runHandlers };
+const HANDLERS: Handlers = { ...objectHandlers, ...roleHandlers, ...runHandlers, ...whyHandlers };
 
 export function nativeRoutes(context: GatewayContext): HttpRoute[] {
   return (Object.keys(ROUTES) as RouteName[]).map((name) => {
     const route: Route = ROUTES[name];
-    const base = { method: route.method, path: route.path, open: false };
+    const { method, path, permission } = route;
+    const base = { method, path, permission, open: false };
     if (name === "events") {
       return { ...base, stream: true, handle: (call) => events(context, route, call) };
     }

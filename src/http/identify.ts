@@ -1,9 +1,24 @@
-/** Who calls: the bearer token of the context, compared without telling where it differs. */
+/**
+ * Who calls, and whether that is enough for a route: the bearer token of the context, compared
+ * without telling where it differs.
+ */
 import { createHash, timingSafeEqual } from "node:crypto";
-import { ApiError } from "#api";
+import { ApiError, PERMISSIONS, type Permission } from "#api";
 
 export interface Identity {
   readonly principal: string;
+  /** The most it may do; what comes before in `PERMISSIONS` it may too. */
+  readonly may: Permission;
+}
+
+/** @throws ApiError not-allowed, with what is needed. */
+export function allow({ principal, may }: Identity, needed: Permission): void {
+  if (PERMISSIONS.indexOf(may) >= PERMISSIONS.indexOf(needed)) return;
+  throw new ApiError(
+    "not-allowed",
+    `${principal} may ${may}, and this needs a token that may ${needed}`,
+    "use the context that meseta up wrote, or ask whoever runs the cluster for such a token",
+  );
 }
 
 export interface Tokens {

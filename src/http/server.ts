@@ -5,8 +5,8 @@
 import type { AddressInfo } from "node:net";
 import { type HttpBindings, serve } from "@hono/node-server";
 import { type Context, Hono } from "hono";
-import { ApiError } from "#api";
-import { type Identity, identify, type Tokens } from "./identify.ts";
+import { ApiError, type Permission } from "#api";
+import { allow, type Identity, identify, type Tokens } from "./identify.ts";
 import {
   HTTP_BODY_BYTES_MAX,
   HTTP_HEADERS_MS_MAX,
@@ -31,6 +31,8 @@ export interface HttpRoute {
   readonly path: string;
   /** Without identity: health checks only. */
   readonly open: boolean;
+  /** What a caller must at least be allowed to; `operate` where nothing is said. */
+  readonly permission?: Permission;
   readonly stream: boolean;
   handle(call: HttpCall): Promise<Response> | Response;
 }
@@ -96,8 +98,10 @@ export async function startHttp(options: HttpServerOptions): Promise<RunningHttp
 
 function callOf(context: Bound, route: HttpRoute, tokens: Tokens): HttpCall {
   const header = (name: string): string | undefined => context.req.header(name);
+  const identity = route.open ? undefined : identify(header("authorization"), tokens);
+  if (identity !== undefined) allow(identity, route.permission ?? "operate");
   return {
-    identity: route.open ? undefined : identify(header("authorization"), tokens),
+    identity,
     path: context.req.param() as Record<string, string>,
     query: context.req.query(),
     header,

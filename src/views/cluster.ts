@@ -19,13 +19,13 @@ import {
   isTerminal,
   type OfferView,
   type OperatorEvent,
-  type RoleView,
   type TaskStatus,
   type TaskView,
 } from "#protocol";
 import { formatAttribute } from "#resources";
 import { addAmounts, amountsOf, NO_AMOUNTS } from "./amounts.ts";
 import { TaskHistory } from "./history.ts";
+import { roleObject } from "./roles.ts";
 
 /** Objects of one epoch; a new epoch builds new ones beside the old until it is complete. */
 class Objects {
@@ -134,6 +134,8 @@ export class ClusterView {
         return void into.offers.delete(event.offerId);
       case "ROLE_UPDATED":
         return void into.roles.set(event.role.role, roleObject(event.role, id));
+      case "ROLE_REMOVED":
+        return void into.roles.delete(event.role);
       case "USAGE_UPDATED":
         return this.#used(into, event.containers);
       case "COUNTERS":
@@ -386,18 +388,6 @@ function offerObject(view: OfferView, version: string): OfferObject {
     role: view.role,
     resources: amountsOf(view.resources),
     madeAtMs: view.madeAtMs,
-    version,
-  };
-}
-
-function roleObject(view: RoleView, version: string): RoleObject {
-  return {
-    name: view.role,
-    weight: view.weight,
-    share: view.share,
-    frameworks: view.frameworks,
-    used: amountsOf(view.used),
-    offered: amountsOf(view.offered),
     version,
   };
 }

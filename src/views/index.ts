@@ -4,3 +4,4 @@ export * from "./cluster.ts";
 export * from "./history.ts";
 export * from "./lists.ts";
 export * from "./ring.ts";
+export { quotasOf, weightsOf } from "./roles.ts";

@@ -1,3 +1,8 @@
 /** Entry of the command line's tests. */
-import "./refusals.cases.ts";
-import "./task-ends.cases.ts";
+import t from "tap";
+
+/** Of the whole file: each command is a process. */
+t.setTimeout(180_000);
+
+await import("./refusals.cases.ts");
+await import("./task-ends.cases.ts");

@@ -53,6 +53,46 @@ const REFUSALS: Readonly<Record<string, Refusal>> = {
     exit: 2,
     says: /absent\.yaml cannot be read/,
   },
+  "a quota of nothing says how one is taken away": {
+    args: ["quota", "set", "eng"],
+    exit: 2,
+    says: /neither --guarantee nor --limit is given\n.*quota remove ROLE/,
+  },
+  "amounts that cannot be read are quoted": {
+    args: ["quota", "set", "eng", "--limit", "cpus:1;mem=64"],
+    exit: 2,
+    says: /--limit: cannot read "mem=64"\n.*cpus:2;mem:1024/,
+  },
+  "amounts with units are not guessed": {
+    args: ["quota", "set", "eng", "--guarantee", "mem:1GB"],
+    exit: 2,
+    says: /--guarantee: cannot read "mem:1GB"\n.*MiB/,
+  },
+  "an amount that is named twice is one too many": {
+    args: ["quota", "set", "eng", "--limit", "cpus:1,cpus:2"],
+    exit: 2,
+    says: /--limit: cpus is named twice/,
+  },
+  "a role that can be none is explained": {
+    args: ["quota", "set", "eng/", "--limit", "cpus:1"],
+    exit: 2,
+    says: /role "eng\/" has an empty component/,
+  },
+  "a weight that is no number is quoted": {
+    args: ["weight", "set", "eng", "heavy"],
+    exit: 2,
+    says: /weight: "heavy" is no number above 0/,
+  },
+  "a weight of 0 would be no share at all": {
+    args: ["weight", "set", "eng", "0"],
+    exit: 2,
+    says: /weight: "0" is no number above 0/,
+  },
+  "a quota's verb that does not exist lists those that do": {
+    args: ["quota"],
+    exit: 2,
+    says: /remove <role>/,
+  },
   "a setting beyond its limit tells the limit": {
     args: ["up", ...DATA, "--agents", "101"],
     exit: 2,

@@ -133,6 +133,75 @@ const REFUSALS: Readonly<Record<string, Refusal>> = {
     status: 400,
     says: /colour/,
   },
+  "a quota with a field that does not exist": {
+    method: "PUT",
+    path: "/v1/quotas/eng",
+    headers: JSON_TYPE,
+    body: '{"guaranteed":{"cpus":1}}',
+    status: 400,
+    says: /guaranteed/,
+  },
+  "a quota below nothing": {
+    method: "PUT",
+    path: "/v1/quotas/eng",
+    headers: JSON_TYPE,
+    body: '{"limit":{"cpus":-1}}',
+    status: 400,
+    says: /limit\/cpus: -1/,
+  },
+  "a quota that is too fine": {
+    method: "PUT",
+    path: "/v1/quotas/eng",
+    headers: JSON_TYPE,
+    body: '{"limit":{"cpus":0.0001}}',
+    status: 400,
+    says: /field limit\/cpus: 0\.0001 rounds to 0/,
+  },
+  "a quota of nothing": {
+    method: "PUT",
+    path: "/v1/quotas/eng",
+    headers: JSON_TYPE,
+    body: "{}",
+    status: 400,
+    says: /neither a guarantee nor a limit/,
+  },
+  "a guarantee that no agent has": {
+    method: "PUT",
+    path: "/v1/quotas/eng",
+    headers: JSON_TYPE,
+    body: '{"guarantee":{"cpus":1}}',
+    status: 409,
+    says: /cpus 1 are guaranteed, and the 0 registered agents have 0; .* force it/,
+  },
+  "a quota of what can be no role": {
+    method: "PUT",
+    path: "/v1/quotas/a%2F%2Fb",
+    headers: JSON_TYPE,
+    body: '{"limit":{"cpus":1}}',
+    status: 400,
+    says: /empty component/,
+  },
+  "a quota that nobody set": { path: "/v1/quotas/eng", status: 404, says: /"eng" has no quota/ },
+  "to remove what nobody set": {
+    method: "DELETE",
+    path: "/v1/quotas/eng",
+    status: 404,
+    says: /eng has no quota/,
+  },
+  "a role that nobody knows": { path: "/v1/roles/eng", status: 404, says: /no role "eng"/ },
+  "a weight of nothing": {
+    method: "PUT",
+    path: "/v1/weights/eng",
+    headers: JSON_TYPE,
+    body: '{"weight":0}',
+    status: 400,
+    says: /weight: 0/,
+  },
+  "to ask why of a name that nobody bears": {
+    path: "/v1/why?name=nobody",
+    status: 404,
+    says: /no run, task, framework, role or agent is named "nobody"/,
+  },
   "a log level that does not exist": {
     method: "PUT",
     path: "/v1/log-level",
@@ -231,6 +300,61 @@ void t.test("the doors of a master", { timeout: 60_000 }, async (t) => {
       t.same(Object.keys(openapi.paths).sort(), [...paths].sort());
     },
   );
+
+  await t.test("what was set is shown by the very next answer, and is gone as soon", async (t) => {
+    const put = (path: string, body: object): Promise<Response> =>
+      ask(path, { method: "PUT", headers: JSON_TYPE, body: JSON.stringify(body) });
+    const path = "/v1/quotas/eng%2Fweb";
+    for (const cpus of [1, 2, 3]) {
+      const set = await put(path, { guarantee: { cpus }, limit: { mem: 0 }, force: true });
+      t.equal(set.status, 200);
+      t.match(await (await ask(path)).json(), {
+        name: "eng/web",
+        guarantee: { cpus },
+        limit: { mem: 0 },
+        lends: false,
+        version: String,
+      });
+    }
+    t.equal((await put(path, { limit: { cpus: 1 }, dryRun: true })).status, 200);
+    t.match(await (await ask("/v1/quotas")).json(), { items: [{ limit: { mem: 0 } }] });
+    t.equal((await put("/v1/weights/ops", { weight: 2.5 })).status, 200);
+    t.match(await (await ask("/v1/weights")).json(), { items: [{ name: "ops", weight: 2.5 }] });
+    t.match(await (await ask("/v1/roles/ops")).json(), { weight: 2.5, share: 0, frameworks: [] });
+    const roles = (await (await ask("/v1/roles")).json()) as { items: { name: string }[] };
+    t.same(
+      roles.items.map(({ name }) => name).filter((name) => name !== "*"),
+      ["eng/web", "ops"],
+    );
+    t.match(await (await ask("/v1/why?name=ops")).json(), {
+      kind: "role",
+      summary: /no framework is subscribed in role ops/,
+    });
+    t.equal((await ask(path, { method: "DELETE" })).status, 200);
+    t.equal((await ask(path)).status, 404);
+    await put("/v1/weights/ops", { weight: 1 });
+    t.match(await (await ask("/v1/weights")).json(), { items: [] });
+  });
+
+  await t.test("each route asks for a token that may as much as its row says", async (t) => {
+    const { read, run } = master.tokens;
+    for (const [name, route] of Object.entries(ROUTES)) {
+      const path = route.path.replace(/\{[a-z]+\}/g, "x");
+      for (const [may, token] of [
+        ["read", read],
+        ["run", run],
+      ]) {
+        const enough = route.permission === "read" || route.permission === may;
+        if (enough && route.method === "GET") continue;
+        const headers = { authorization: `Bearer ${token}` };
+        const answer = await fetch(`${base}${path}`, { method: route.method, headers });
+        t.equal(answer.status === 403, !enough, `${name} by one who may ${may}`);
+        await answer.body?.cancel();
+      }
+    }
+    const headers = { authorization: `Bearer ${read}` };
+    t.equal((await fetch(`${base}/metrics`, { headers })).status, 200);
+  });
 
   await t.test("the leader's log level can be changed", async (t) => {
     const init = { method: "PUT", headers: JSON_TYPE, body: '{"level":"debug"}' };

@@ -18,7 +18,10 @@ async function serverWith(t: { teardown(end: () => unknown): void }, routes: rea
   const server = await startHttp({
     host: "127.0.0.1",
     port: 0,
-    tokens: tokensOf([["secret", { principal: "owner" }]]),
+    tokens: tokensOf([
+      ["secret", { principal: "owner", may: "operate" }],
+      ["look", { principal: "reader", may: "read" }],
+    ]),
     routes,
     report: (error) => reported.push(error),
   });
@@ -44,6 +47,27 @@ t.test("nobody gets in without the token, and nobody is told which part was wron
   const response = await ask("/echo/a", { method: "POST", body: "[1]", headers: json });
   t.same(await response.json(), { name: "a", body: [1] });
 });
+
+t.test(
+  "a token opens what it may, and no route that says nothing is open to readers",
+  async (t) => {
+    const { ask } = await serverWith(t, [
+      echo,
+      { ...echo, path: "/seen/{name}", permission: "read" },
+    ]);
+    const headers = { ...json, authorization: "Bearer look" };
+    const seen = await ask("/seen/a", { method: "POST", body: "1", headers });
+    t.equal(seen.status, 200);
+    const refused = await ask("/echo/a", { method: "POST", body: "1", headers });
+    t.equal(refused.status, 403);
+    t.match(await refused.json(), {
+      error: {
+        code: "not-allowed",
+        message: "reader may read, and this needs a token that may operate",
+      },
+    });
+  },
+);
 
 t.test("wrong methods, paths, types, bodies and sizes each get their own answer", async (t) => {
   const { ask, reported } = await serverWith(t, [echo]);

@@ -2,7 +2,7 @@
 import t from "tap";
 import { asId, type EventBatch, type OperatorEvent, type TaskId, type Uuid } from "#protocol";
 import { Resources } from "#resources";
-import { ClusterView, EventRing } from "#views";
+import { ClusterView, EventRing, quotasOf, weightsOf } from "#views";
 
 const cpus2 = Resources.of("cpus:2;mem:64").toWire();
 const agent = {
@@ -196,3 +196,26 @@ t.test("an end that fell into a hole of the events comes with the snapshot", asy
     "what nobody tells of any more is not shown as running for ever",
   );
 });
+
+t.test(
+  "a role is shown with its quota while it has one, and goes when nothing is left",
+  async (t) => {
+    const view = new ClusterView();
+    const role = { role: "eng", weight: 2, share: 0.5, frameworks: [], used: cpus2, offered: [] };
+    const quota = { guarantee: [{ name: "cpus", milli: 1500 }], limit: [], lends: true };
+    const consumed = [{ name: "mem", milli: 64_000 }];
+    view.apply(begin(1, { type: "ROLE_UPDATED", role: { ...role, quota, consumed } }));
+    t.match(view.roles.get("eng"), {
+      weightedShare: 0.25,
+      used: { cpus: 2 },
+      consumed: { mem: 64 },
+    });
+    const shown = { name: "eng", guarantee: { cpus: 1.5 }, limit: {}, lends: true, version: "1.2" };
+    t.same(quotasOf(view.roles.values()), [{ ...shown, consumed: { mem: 64 } }]);
+    t.same(weightsOf(view.roles.values()), [{ name: "eng", weight: 2, version: "1.2" }]);
+    view.apply(batch(1, 4, { type: "ROLE_UPDATED", role: { ...role, weight: 1 } }));
+    t.same([quotasOf(view.roles.values()), weightsOf(view.roles.values())], [[], []]);
+    view.apply(batch(1, 5, { type: "ROLE_REMOVED", role: "eng" }));
+    t.equal(view.roles.size, 0);
+  },
+);

@@ -58,6 +58,7 @@ export function explanationOf(turn: Turn, question: Question): Explanation {
     .map((each) => withRecovery(state, roles, each))
     .filter((each) => agentId === undefined || each.agentId === agentId);
   const sentences = [
+    ...emptySentences(state, question),
     ...recoverySentences(turn, roles),
     ...(reasons.agents.length > 0 || state.missing.size === 0 ? reasons.sentences : []),
     ...(reasons.counts.has("quota") ? quotaSentences(state, roles) : []),
@@ -157,6 +158,12 @@ function limitedBy({ registry }: MasterState): (role: string) => boolean {
   return (role) => [role, ...ancestorsOf(role)].some(isLimited);
 }
 
+function emptySentences({ frameworks }: MasterState, { frameworkId, role }: Question): string[] {
+  if (frameworkId !== undefined || role === undefined) return [];
+  for (const { info } of frameworks.values()) if (info.roles.includes(role)) return [];
+  return [`no framework is subscribed in role ${role}`];
+}
+
 function recoverySentences({ state, env }: Turn, roles: readonly string[]): string[] {
   const { missing, allocator, agents } = state;
   if (missing.size === 0) return [];
@@ -235,8 +242,27 @@ function countsOf(rows: readonly Why[]): Explanation["counts"] {
   return counts;
 }
 
+/** What a reason means where there are no figures. */
 const WORDS: Readonly<Partial<Record<PlacementReason, string>>> = {
+  role: "nobody is subscribed in a role for which it could be offered",
+  constraint: "other than the framework's constraints want, or in a region it is not aware of",
+  cpus: "fewer cpus free than the smallest offer has",
+  mem: "less memory free than the smallest offer has",
+  disk: "less disk free than the smallest offer has",
+  gpus: "fewer gpus free than the smallest offer has",
+  ports: "fewer ports free than the smallest offer has",
+  scarce: "its scarce resources are set aside for those who ask for them",
+  reservation: "what is free is reserved for other roles",
   filtered: "refused by the framework for a while",
+  quota: "free, but a limit is used up or the rest is kept for guarantees",
+  share: "wholly held by others or on offer",
+  draining: "it is being drained",
+  backoff: "just declined; offered again in the next batch",
+  suppressed: "the framework suppressed offers",
+  "no-offers": "the framework is not connected",
+  "framework-slow": "the framework does not keep up with what it is told",
+  "agent-inactive": "the agent is not connected",
+  hoarding: "the framework let an offer time out and gets one at a time until it answers",
   recovering: "not before the agents are back that were there before the change of leader",
 };
 

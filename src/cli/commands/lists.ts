@@ -1,6 +1,6 @@
 /** Commands that show what there is: ps, task show, agent, framework, offer and role lists. */
 import type { Command } from "commander";
-import type { AgentObject, Amounts, FrameworkObject, OfferObject } from "#api";
+import type { AgentObject, Amounts, ByName, FrameworkObject, OfferObject } from "#api";
 import type { RoleObject, TaskObject } from "#api";
 import { invocationOf } from "../invocation.ts";
 import { printList, printObject } from "../output.ts";
@@ -29,7 +29,7 @@ async function all<Item>(server: Server, ask: Ask<Item>, filter?: string): Promi
   return items;
 }
 
-function amounts({ cpus, memMib, diskMib, gpus, ports }: Amounts): string {
+export function amounts({ cpus, memMib, diskMib, gpus, ports }: Amounts): string {
   const parts = [`cpus ${cpus}`, `mem ${memMib}`];
   if (diskMib > 0) parts.push(`disk ${diskMib}`);
   if (gpus > 0) parts.push(`gpus ${gpus}`);
@@ -105,16 +105,30 @@ function offers(nowMs: number): Column<OfferObject>[] {
 const ROLES: Column<RoleObject>[] = [
   { head: "ROLE", value: ({ name }) => name },
   { head: "WEIGHT", value: ({ weight }) => weight },
-  { head: "SHARE", value: ({ share }) => `${(share * 100).toFixed(1)}%` },
+  { head: "SHARE", value: ({ share }) => percent(share) },
+  { head: "WEIGHTED", value: ({ weightedShare }) => percent(weightedShare) },
   { head: "FRAMEWORKS", value: ({ frameworks }) => frameworks.length },
-  { head: "USED", value: ({ used }) => amounts(used) },
-  { head: "OFFERED", value: ({ offered }) => amounts(offered) },
+  { head: "GUARANTEE", value: ({ quota }) => byNameText(quota?.guarantee) },
+  { head: "LIMIT", value: ({ quota }) => byNameText(quota?.limit) },
+  { head: "CONSUMED", value: ({ consumed }) => byNameText(consumed) },
+  { head: "USED", wide: true, value: ({ used }) => amounts(used) },
+  { head: "OFFERED", wide: true, value: ({ offered }) => amounts(offered) },
 ];
+
+/** `cpus:2;mem:1024`, as it is written in commands. */
+export function byNameText(byName: ByName = {}): string | undefined {
+  const parts = Object.entries(byName).map(([name, value]) => `${name}:${value}`);
+  return parts.length === 0 ? undefined : parts.join(";");
+}
+
+export function percent(share: number): string {
+  return `${(share * 100).toFixed(1)}%`;
+}
 
 const FILTER = ["--filter <conditions>", "such as state=TASK_RUNNING,role!=ads"] as const;
 
 /** A noun may be there already, with a meaning of its own: `agent` runs one. */
-function nounOf(program: Command, noun: string, about: string): Command {
+export function nounOf(program: Command, noun: string, about: string): Command {
   const known = program.commands.find((command) => command.name() === noun);
   return known ?? program.command(noun).description(about);
 }
@@ -150,7 +164,7 @@ export function addListCommands(program: Command): void {
   addTaskShow(program);
 }
 
-function addList<Item extends { readonly id?: string; readonly name?: string }>(
+export function addList<Item extends { readonly id?: string; readonly name?: string }>(
   into: Command,
   ask: Ask<Item>,
   columns: (nowMs: number) => readonly Column<Item>[],

@@ -1,4 +1,4 @@
-/** Commands that start, follow and end tasks: run, batch, logs, kill, why. */
+/** Commands that start, follow and end tasks: run, batch, logs, kill. */
 import { readFileSync } from "node:fs";
 import { Value } from "@sinclair/typebox/value";
 import type { Command } from "commander";
@@ -8,7 +8,6 @@ import { CliError, EXIT } from "../exit.ts";
 import { copyLog, followRun, writerTo } from "../follow.ts";
 import { invocationOf } from "../invocation.ts";
 import { data, note, printObject } from "../output.ts";
-import { table } from "../table.ts";
 
 interface RunFlags {
   readonly name?: string;
@@ -181,22 +180,5 @@ function addTaskCommands(program: Command): void {
       const body = grace === undefined ? {} : { graceMs: Math.round(grace * 1000) };
       const answer = await server().call("killTask", { path: { task }, body });
       printObject(answer, [["kill", answer.message]], output);
-    });
-  program
-    .command("why <name>")
-    .description("why a run, a framework or a role is offered nothing")
-    .action(async (name: string, _flags: object, command: Command) => {
-      const { server, output } = invocationOf(command);
-      const why = await server().call("why", { query: { name } });
-      if (output.output !== "table" && output.output !== "wide") {
-        return printObject(why, [], output);
-      }
-      data(`${why.name}: ${why.summary}\n`);
-      const columns = [
-        { head: "AGENT", value: (row: (typeof why.agents)[number]) => row.agentId },
-        { head: "REASON", value: (row: (typeof why.agents)[number]) => row.reason ?? "offered" },
-        { head: "DETAIL", value: (row: (typeof why.agents)[number]) => row.detail },
-      ];
-      data(table(why.agents, columns, { wide: false, heads: true }));
     });
 }

@@ -1,6 +1,6 @@
 /** The type of the handlers behind the table of routes, one per row that answers an object. */
 import type { Static, TSchema } from "@sinclair/typebox";
-import { ApiError, type InputOf, type ROUTES, type RouteName } from "#api";
+import { ApiError, type ApiErrorCode, type InputOf, type ROUTES, type RouteName } from "#api";
 import type { BodyOf } from "#protocol";
 import type { GatewayContext } from "../context.ts";
 
@@ -26,9 +26,20 @@ export type Handlers = {
   ) => object | Promise<object>;
 };
 
+type Reason = NonNullable<BodyOf<"OPERATOR_ANSWER">["reason"]>;
+
+/** What the leader's reasons are over HTTP; all others are conflicts. */
+const CODES: Readonly<Partial<Record<Reason, ApiErrorCode>>> = {
+  "not-found": "not-found",
+  invalid: "invalid",
+  busy: "busy",
+  "not-allowed": "not-allowed",
+  mute: "no-leader",
+};
+
 /** @throws ApiError with the leader's own words. */
-export function refuseUnaccepted(answer: BodyOf<"OPERATOR_ANSWER">): void {
-  if (answer.accepted) return;
-  const code = answer.reason === "not-found" ? "not-found" : "conflict";
-  throw new ApiError(code, answer.message ?? `the leader refused: ${answer.reason ?? "?"}`);
+export function refuseUnaccepted({ accepted, reason, message }: BodyOf<"OPERATOR_ANSWER">): void {
+  if (accepted) return;
+  const code = reason === undefined ? "conflict" : (CODES[reason] ?? "conflict");
+  throw new ApiError(code, message ?? `the leader refused: ${reason ?? "?"}`);
 }

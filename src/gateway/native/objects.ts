@@ -5,7 +5,6 @@ import {
   ApiError,
   FrameworkObjectSchema,
   OfferObjectSchema,
-  RoleObjectSchema,
   RunObjectSchema,
   TaskObjectSchema,
 } from "#api";
@@ -15,7 +14,8 @@ import { type Handlers, refuseUnaccepted } from "./handlers.ts";
 
 const fieldsOf = (schema: TObject): string[] => Object.keys(schema.properties);
 
-function listing<Item extends { readonly id?: string; readonly name?: string }>(
+/** The handler of a list of such objects. */
+export function listing<Item extends { readonly id?: string; readonly name?: string }>(
   schema: TObject,
   itemsOf: (context: Parameters<Handlers["listTasks"]>[0]) => readonly Item[],
 ) {
@@ -31,7 +31,6 @@ export const objectHandlers = {
   listAgents: listing(AgentObjectSchema, ({ view }) => view.allAgents()),
   listFrameworks: listing(FrameworkObjectSchema, ({ view }) => view.allFrameworks()),
   listOffers: listing(OfferObjectSchema, ({ view }) => view.allOffers()),
-  listRoles: listing(RoleObjectSchema, ({ view }) => [...view.roles.values()]),
   listRuns: listing(RunObjectSchema, ({ runs }) => runs.list()),
   showTask: ({ view }, { path }) => findOne("task", path["task"] ?? "", view.allTasks()),
   showAgent: ({ view }, { path }) => findOne("agent", path["agent"] ?? "", view.allAgents()),
