@@ -151,11 +151,13 @@ export class Agents {
     this.#whitelist = hostnames === undefined ? undefined : new Set(hostnames);
   }
 
-  /** Takes over which of the agents are absent, and the whitelist. */
-  adoptPresence(other: Agents): void {
+  /** Takes over which agents are absent, the whitelist, and free parts in the order they have. */
+  adoptStates(other: Agents): void {
     this.#whitelist = other.#whitelist;
-    for (const [agentId, slot] of other.#slots) {
-      this.#absent[this.slotOf(agentId)] = other.#absent[slot];
+    for (const [agentId, theirs] of other.#slots) {
+      const slot = this.slotOf(agentId);
+      this.#absent[slot] = other.#absent[theirs];
+      this.#setFree(slot, other.free(theirs));
     }
   }
 

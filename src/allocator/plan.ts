@@ -22,7 +22,7 @@ export function replay(from: Parts, to: Allocator, its: Parts): void {
   }
   to.holdLimited(from.roles.tree.limitedHeld);
   replayAgents(from, to);
-  its.agents.adoptPresence(from.agents);
+  its.agents.adoptStates(from.agents);
   for (const role of from.lending.lenders()) to.setLending(role, true);
   its.lending.adopt(from.lending);
   for (const framework of from.frameworks.values()) {

@@ -138,14 +138,14 @@ export class RoleTree {
     for (let each: RoleNode = node; each.parent !== undefined; each = each.parent) {
       addInto(each.used, amount);
     }
-    this.#refresh(node);
+    if (this.#guarantees > 0) this.#refresh(node);
   }
 
   release(node: RoleNode, amount: ReadonlyVector): void {
     for (let each: RoleNode = node; each.parent !== undefined; each = each.parent) {
       subtractFrom(each.used, amount);
     }
-    this.#refresh(node);
+    if (this.#guarantees > 0) this.#refresh(node);
   }
 
   /** Reservations, held or not, and unreserved use: what quota is compared with. */
@@ -192,12 +192,11 @@ export class RoleTree {
 
   #book(node: RoleNode, change: (each: RoleNode) => void): void {
     for (let each: RoleNode = node; each.parent !== undefined; each = each.parent) change(each);
-    this.#refresh(node);
+    if (this.#guarantees > 0) this.#refresh(node);
   }
 
-  /** Needs anew from this node upwards. */
+  /** Needs anew from this node upwards. Who guarantees nothing calls it where a guarantee goes. */
   #refresh(node: RoleNode): void {
-    if (this.#guarantees === 0 && this.requiredHeadroom.every((milli) => milli === 0)) return;
     this.changes += 1;
     for (let each: RoleNode = node; each.parent !== undefined; each = each.parent) {
       const need = needOf(each);

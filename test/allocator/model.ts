@@ -1,13 +1,39 @@
 /**
- * A slow, clear model of the flat allocator: everything is recomputed from lists each time. It
- * shares no code with the allocator but the algebra of resources.
+ * A slow, clear model of the allocator: everything is recomputed from lists each time. It shares no
+ * code with the allocator but the algebra of resources.
  */
+import { FILTERS_PER_CLIENT_MAX, type Placement } from "#allocator";
 import { Limits, Quantities, Resources } from "#resources";
+import {
+  type AgentKind,
+  type FrameworkKind,
+  handled,
+  hasLost,
+  isEnough,
+  isHidden,
+  portsInProportion,
+} from "./model-eligibility.ts";
+import { ModelLoans, withRevocable } from "./model-loans.ts";
 import { isCounted, ModelQuota } from "./model-quota.ts";
 
 type Held = { framework: string; role: string; resources: Resources };
-type ModelAgent = { id: string; total: Resources; active: boolean; held: Held[] };
-type ModelFramework = { id: string; roles: string[]; suppressed: Set<string>; active: boolean };
+export type ModelAgent = {
+  id: string;
+  total: Resources;
+  active: boolean;
+  held: Held[];
+  kind: AgentKind;
+};
+export type ModelFramework = {
+  id: string;
+  roles: string[];
+  suppressed: Set<string>;
+  active: boolean;
+  kind: FrameworkKind;
+  /** One offer at a time; and that offer. */
+  hoards: boolean;
+  offer: { agent: string; role: string; resources: Resources } | undefined;
+};
 type ModelFilter = {
   framework: string;
   role: string;
@@ -21,27 +47,38 @@ type ModelFilter = {
 export class Model {
   readonly agents: ModelAgent[] = [];
   readonly frameworks: ModelFramework[] = [];
-  readonly quota = new ModelQuota(this.agents, (agent) => this.free(agent));
+  readonly quota: ModelQuota = new ModelQuota(this.agents, (agent) => this.free(agent));
+  readonly loans: ModelLoans = new ModelLoans(this.quota);
   readonly weights = new Map<string, number>();
   filters: ModelFilter[] = [];
   readonly #roleCounts = new Map<string, number>();
   readonly #frameworkCounts = new Map<string, number>();
   readonly #intervalMs: number;
   readonly #random: () => number;
+  readonly #placement: Placement;
+  /** Shared resources offered in this run, by agent. */
+  #sharedOut = new Map<string, Resources>();
   #batches = 0;
   #nodes = new Set<string>();
   /** Those of them that have others below. */
   #inner = new Set<string>();
 
-  constructor(intervalMs: number, random: () => number) {
+  constructor(intervalMs: number, random: () => number, placement: Placement = "random") {
     this.#intervalMs = intervalMs;
     this.#random = random;
+    this.#placement = placement;
   }
 
-  free({ total, held }: Pick<ModelAgent, "total"> & { held: readonly Pick<Held, "resources">[] }) {
-    let free = total;
-    for (const { resources } of held) free = free.subtract(resources.unallocate());
-    return free;
+  shown({ id, total }: { readonly id: string; readonly total: Resources }): Resources {
+    return this.loans.shown(id, total);
+  }
+
+  /** Of shared resources one copy is always free. */
+  free(agent: Pick<ModelAgent, "id" | "total"> & { held: readonly Pick<Held, "resources">[] }) {
+    const shown = this.shown(agent);
+    let free = shown.nonShared();
+    for (const { resources } of agent.held) free = free.subtract(resources.nonShared());
+    return free.add(shown.shared().singleCopies());
   }
 
   take(agent: ModelAgent, framework: string, role: string, resources: Resources): void {
@@ -62,6 +99,7 @@ export class Model {
     if (!agent || !there) return;
     there.resources = there.resources.subtract(resources);
     if (there.resources.isEmpty) agent.held.splice(agent.held.indexOf(there), 1);
+    this.loans.giveBack(agentId, framework, role, resources);
     this.forget();
   }
 
@@ -72,6 +110,19 @@ export class Model {
   ): void {
     const backoff = refuseMs <= 0;
     const expiryMs = backoff ? Infinity : nowMs + Math.max(refuseMs, this.#intervalMs);
+    const same = (f: ModelFilter): boolean =>
+      f.framework === filter.framework && f.role === filter.role && f.agent === filter.agent;
+    this.filters = this.filters.filter(
+      (f) =>
+        !same(f) ||
+        f.backoff !== backoff ||
+        f.expiryMs > expiryMs ||
+        !filter.resources.contains(f.resources),
+    );
+    const others = this.filters.filter(same).sort((a, b) => (a.expiryMs < b.expiryMs ? -1 : 1));
+    if (others.length >= FILTERS_PER_CLIENT_MAX) {
+      this.filters = this.filters.filter((f) => f !== others[0]);
+    }
     this.filters.push({ ...filter, expiryMs, batch: this.#batches, backoff });
   }
 
@@ -154,16 +205,19 @@ export class Model {
       .map((id) => this.agents.find((agent) => agent.id === id))
       .filter((agent) => agent !== undefined)
       .filter((agent) => agent.active && !this.free(agent).isEmpty);
-    const shuffled = (): ModelAgent[] => {
-      for (let i = candidates.length - 1; i > 0; i--) {
-        const j = Math.floor(this.#random() * (i + 1));
-        [candidates[i], candidates[j]] = [candidates[j] as ModelAgent, candidates[i] as ModelAgent];
-      }
-      return candidates;
-    };
+    this.#sharedOut = new Map();
     const owing = [...this.quota.required().values()].some((milli) => milli > 0);
-    const first = owing ? shuffled().flatMap((agent) => this.#serve(agent, "owed")) : [];
-    const offers = [...first, ...shuffled().flatMap((agent) => this.#serve(agent, "fair"))];
+    const offers: string[] = [];
+    if (owing) {
+      for (const agent of this.#arranged(candidates)) offers.push(...this.#serve(agent, "owed"));
+    }
+    for (const agent of this.#arranged(candidates)) offers.push(...this.#serve(agent, "fair"));
+    const guarantees = [...this.quota.quotas.values()].some(({ guarantee }) => !guarantee.isEmpty);
+    if (this.loans.lenders.size > 0 && guarantees) {
+      for (const agent of this.#arranged(candidates)) {
+        offers.push(...this.#serve(agent, "lent", nowMs));
+      }
+    }
     if (only === undefined) {
       this.#batches += 1;
       this.filters = this.filters.filter((f) => f.expiryMs > nowMs);
@@ -171,7 +225,26 @@ export class Model {
     return offers;
   }
 
-  #serve(agent: ModelAgent, stage: "owed" | "fair"): string[] {
+  /** Drawn, then by what is taken of each; the list is left as it was drawn. */
+  #arranged(candidates: ModelAgent[]): ModelAgent[] {
+    for (let i = candidates.length - 1; i > 0; i--) {
+      const j = Math.floor(this.#random() * (i + 1));
+      [candidates[i], candidates[j]] = [candidates[j] as ModelAgent, candidates[i] as ModelAgent];
+    }
+    if (this.#placement === "random") return candidates;
+    const taken = candidates.map((agent) => {
+      const free = this.free(agent).quantities();
+      const parts = [...this.shown(agent).quantities()].map(([name, milli]) => {
+        return (milli - free.get(name)) / milli;
+      });
+      return { agent, part: Math.max(0, ...parts) };
+    });
+    const packed = taken.sort((a, b) => b.part - a.part);
+    if (this.#placement === "pack") return packed.map(({ agent }) => agent);
+    return taken.sort((a, b) => a.part - b.part).map(({ agent }) => agent);
+  }
+
+  #serve(agent: ModelAgent, stage: "owed" | "fair" | "lent", nowMs = 0): string[] {
     const offers: string[] = [];
     const subscribed = (role: string): ModelFramework[] =>
       this.frameworks.filter((f) => f.active && f.roles.includes(role) && !f.suppressed.has(role));
@@ -181,30 +254,73 @@ export class Model {
     const roleOrder = this.#treeOrder("", new Set(roles));
     // The order of each role's frameworks is read when the role's turn comes.
     for (const role of roleOrder) {
+      if (stage === "lent" && [...this.quota.owed(role).values()].some((n) => n > 0)) continue;
       const ids = subscribed(role).map(({ id }) => id);
       const frameworkOrder = this.#sort(ids, (id) => ({
         share: this.#share((h) => h.role === role && h.framework === id),
         count: this.#frameworkCounts.get(`${id} ${role}`) ?? 0,
       }));
-      for (const framework of frameworkOrder) {
-        const open = this.free(agent).allocatableTo(role);
-        const offered = stage === "fair" ? this.#fairPart(open, role) : this.#owedPart(open, role);
-        if (offered.get("cpus") < 10 && offered.get("mem") < 32_000) continue;
-        if (stage === "fair" && lost(open, offered, "cpus", 10)) continue;
-        if (stage === "fair" && lost(open, offered, "mem", 32_000)) continue;
-        const filtered = this.filters.some(
-          (f) =>
-            f.framework === framework &&
-            f.role === role &&
-            f.agent === agent.id &&
-            f.resources.contains(offered),
-        );
-        if (filtered) continue;
-        this.take(agent, framework, role, offered);
-        offers.push(`${agent.id}→${framework}@${role} ${sortedText(offered)}`);
+      for (const id of frameworkOrder) {
+        const framework = this.frameworks.find((each) => each.id === id);
+        if (framework === undefined) continue;
+        const offered = this.#offered(agent, framework, role, stage);
+        if (offered === undefined) continue;
+        const { resources, lent } = offered;
+        if (!lent.isEmpty) {
+          const lot = { agent: agent.id, framework: id, role, resources: lent, sinceMs: nowMs };
+          this.loans.lots.push(lot);
+        }
+        const out = this.#sharedOut.get(agent.id) ?? Resources.EMPTY;
+        this.#sharedOut.set(agent.id, out.add(resources.shared()));
+        this.take(agent, id, role, resources);
+        if (framework.hoards) framework.offer = { agent: agent.id, role, resources };
+        offers.push(`${agent.id}→${id}@${role} ${sortedText(resources)}`);
       }
     }
     return offers;
+  }
+
+  /** The framework has its one offer still. */
+  #waits({ id, hoards, offer }: ModelFramework): boolean {
+    if (!hoards || offer === undefined) return false;
+    const agent = this.agents.find((each) => each.id === offer.agent);
+    const held = agent?.held.find((h) => h.framework === id && h.role === offer.role);
+    return held?.resources.contains(offer.resources) === true;
+  }
+
+  #offered(
+    agent: ModelAgent,
+    framework: ModelFramework,
+    role: string,
+    stage: "owed" | "fair" | "lent",
+  ): { resources: Resources; lent: Resources } | undefined {
+    const { kind } = framework;
+    const shown = { ...agent, total: this.shown(agent) };
+    if (isHidden(framework, role, shown) || this.#waits(framework)) return undefined;
+    const out = this.#sharedOut.get(agent.id) ?? Resources.EMPTY;
+    let open = handled(kind, this.free(agent).allocatableTo(role).subtract(out));
+    let lent = Resources.EMPTY;
+    let resources = stage === "owed" ? this.#owedPart(open, role) : this.#fairPart(open, role);
+    if (stage === "lent") {
+      if (!kind.capabilities.includes("REVOCABLE_RESOURCES")) return undefined;
+      open = open.unreserved().nonShared();
+      const fair = this.#fairPart(open, role);
+      const kept = open.filter(isCounted).subtract(fair.filter(isCounted));
+      lent = withRevocable(kept.shrink(this.loans.left()), true);
+      if (lent.isEmpty) return undefined;
+      resources = fair.add(lent);
+    }
+    if (!resources.equals(open)) resources = portsInProportion(open, resources);
+    if (!isEnough(kind, resources)) return undefined;
+    if (stage !== "owed" && hasLost(kind, open, resources)) return undefined;
+    const filtered = this.filters.some(
+      (f) =>
+        f.framework === framework.id &&
+        f.role === role &&
+        f.agent === agent.id &&
+        f.resources.contains(resources),
+    );
+    return filtered ? undefined : { resources, lent };
   }
 
   /** What is owed, as much more as may be, and all that quota does not count. */
@@ -220,7 +336,7 @@ export class Model {
       name,
       milli - given.get(name),
     ]);
-    const surplus = this.quota.surplus();
+    const surplus = this.quota.surplus((name) => this.loans.covered(name));
     let more = counted
       .subtract(given)
       .shrink(Limits.of(left.filter(([, milli]) => milli !== Infinity)));
@@ -229,16 +345,16 @@ export class Model {
     const own = rest.filter(({ reservations }) =>
       reservations === undefined ? true : reservations.at(-1)?.role === role,
     );
-    return portsInProportion(open, own.add(given).add(more));
+    return own.add(given).add(more);
   }
 
   #fairPart(open: Resources, role: string): Resources {
     const counted = open.filter(isCounted);
     const room = [...this.quota.room(role)].filter(([, milli]) => milli !== Infinity);
-    const surplus = this.quota.surplus();
+    const surplus = this.quota.surplus((name) => this.loans.covered(name));
     let part = counted.shrink(Limits.of(room));
     if (surplus !== undefined) part = part.shrink(Limits.of(surplus));
-    return portsInProportion(open, open.subtract(counted).add(part));
+    return open.subtract(counted).add(part);
   }
 
   #sort(names: string[], keys: (name: string) => { share: number; count: number }): string[] {
@@ -247,12 +363,15 @@ export class Model {
     return keyed.map(({ name }) => name);
   }
 
+  /** Shared resources count once for each agent, however many copies are held. */
   #share(of: (held: Held) => boolean): number {
     let total = Quantities.EMPTY;
     let part = Quantities.EMPTY;
     for (const agent of this.agents) {
-      total = total.add(agent.total.quantities());
-      for (const held of agent.held.filter(of)) part = part.add(held.resources.quantities());
+      total = total.add(this.shown(agent).quantities());
+      let bag = Resources.EMPTY;
+      for (const { resources } of agent.held.filter(of)) bag = bag.add(resources);
+      part = part.add(bag.quantities());
     }
     return Math.max(0, ...[...part].map(([name, milli]) => milli / (total.get(name) || Infinity)));
   }
@@ -266,22 +385,6 @@ export class Model {
   }
 }
 
-/** Of ports as much as of the scalar of which there is most, the lowest ones, rounded up. */
-function portsInProportion(open: Resources, piece: Resources): Resources {
-  const parts = [...open.quantities()].map(([name, milli]) => piece.get(name) / milli);
-  const ports = piece.filter(({ type }) => type === "RANGES");
-  const numbers: number[] = [];
-  for (const { begin, end } of ports.ports()) for (let i = begin; i <= end; i++) numbers.push(i);
-  const kept = numbers.slice(0, Math.ceil(Math.max(0, ...parts) * numbers.length));
-  const text = kept.map((port) => `${port}-${port}`).join(", ");
-  return piece.subtract(ports).add(text === "" ? Resources.EMPTY : Resources.of(`ports:[${text}]`));
-}
-
-/** Whether quota cut off so much that too little is left, of a resource of which there was enough. */
-function lost(open: Resources, offered: Resources, name: string, enoughMilli: number): boolean {
-  return open.get(name) >= enoughMilli && offered.get(name) < enoughMilli;
-}
-
 /** `a/b/c` ⇒ `a/b`, `a`. */
 function ancestors(role: string): string[] {
   const parts = role.split("/");
@@ -290,5 +393,9 @@ function ancestors(role: string): string[] {
 
 /** The same text for equal bags, whatever order their objects came in. */
 export function sortedText(bag: Resources): string {
-  return bag.toText().split("; ").sort().join("; ");
+  return bag
+    .toWire()
+    .map((each) => JSON.stringify(each))
+    .sort()
+    .join();
 }

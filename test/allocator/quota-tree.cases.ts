@@ -5,7 +5,7 @@
 import { Limits, Quantities, ResourceNames, Resources } from "#resources";
 import t from "tap";
 import { RoleTree } from "../../src/allocator/role-tree.ts";
-import { agentId, frameworkId, Harness, show } from "./harness.ts";
+import { agentId, agentSpec, frameworkId, Harness, show } from "./harness.ts";
 
 const r = (cpus: number, mem: number): string => `cpus:${cpus};mem:${mem}`;
 
@@ -97,6 +97,18 @@ t.test("a guarantee below is not eaten by what else stands below the same role",
   t.equal(show(h.agent("A3", r(1, 1024))), "", "and nobody else gets them");
   t.equal(show(h.agent("A4", r(1, 1024))).replace(/^A./, ""), "→F2");
   t.equal(h.framework("F3", "a/b").length, 2);
+});
+
+t.test("a guarantee that goes leaves no need, though a limit above held it back", async (t) => {
+  const h = new Harness();
+  h.limit("a", "cpus:0;mem:40");
+  h.framework("F", "a/b/c");
+  h.quota("a/b/c", "cpus:1;mem:64");
+  h.allocator.addAgent(agentId("A"), agentSpec("cpus:4;mem:256;cpus(a):2;mem(a):64"));
+  h.limit("a/b/c", "cpus:0;mem:40");
+  h.allocator.setQuota("a", undefined);
+  h.allocator.setQuota("a/b", h.quotaFrom("cpus:2", ""));
+  t.equal(show(h.event(), "full"), "A→F cpus(a):2; mem(a):64; mem:40", "by fairness, of a's own");
 });
 
 t.test("a limit above holds what is below it, and names quota as the reason", async (t) => {
