@@ -12,6 +12,7 @@ import { VIEW } from "./commands/view.ts";
 import { FailureFileError } from "./failure.ts";
 import { DrawLog } from "./kernel/draws.ts";
 import { CLUSTER_USAGE } from "./options.ts";
+import { RecordingFileError } from "./recording/file.ts";
 import { TraceFileError } from "./trace-file.ts";
 
 const COMMANDS: readonly SimCommand[] = [RUN, SWARM, REPLAY, SHRINK, VIEW, LIST];
@@ -39,7 +40,7 @@ async function perform(args: readonly string[]): Promise<number> {
 
 /** What the caller can mend: a flag, or a file that is not what it should be. */
 function isUsage(error: unknown): error is Error {
-  const kinds = [FailureFileError, TraceFileError, UsageError];
+  const kinds = [FailureFileError, RecordingFileError, TraceFileError, UsageError];
   return kinds.some((kind) => error instanceof kind);
 }
 

@@ -1,10 +1,28 @@
-/** `sim replay`: a failed run again by its list of faults, up to the violation. */
+/**
+ * `sim replay`: a failed run again by its list of faults, up to the violation; or an actor of a
+ * daemon again from its recording. The file says which of the two it is.
+ */
 import { readFailure, rerun } from "../failure.ts";
-import { parsed } from "../options.ts";
-import { codeOf, EXIT, type ExitCode, onlyFile, type SimCommand, say } from "./command.ts";
+import { count, parsed } from "../options.ts";
+import { replayRecording } from "../recording/command.ts";
+import { isRecording } from "../recording/file.ts";
+import {
+  codeOf,
+  EXIT,
+  type ExitCode,
+  onlyFile,
+  type SimCommand,
+  say,
+  UsageError,
+} from "./command.ts";
 import { writeTrace } from "./run.ts";
 
-const FLAGS = { trace: { type: "string" } } as const;
+const FLAGS = {
+  trace: { type: "string" },
+  "from-event": { type: "string" },
+  "to-event": { type: "string" },
+  verbose: { type: "boolean", default: false },
+} as const;
 
 /** 3 when the same statement is violated in another run than it was then. */
 function replay(file: string, traceFile: string | undefined): ExitCode {
@@ -21,11 +39,34 @@ function replay(file: string, traceFile: string | undefined): ExitCode {
   return codeOf(cluster.violations);
 }
 
+function eventNumber(text: string | undefined, flag: string): number | undefined {
+  return text === undefined ? undefined : count(text, flag, 1, Number.MAX_SAFE_INTEGER);
+}
+
 export const REPLAY: SimCommand = {
   name: "replay",
-  usage: ["replay FAILURE [--trace FILE]   repeats a failed run to its first violation"],
+  usage: [
+    "replay FAILURE [--trace FILE]   repeats a failed run to its first violation",
+    "replay RECORDING [--verbose] [--from-event N] [--to-event N] [--trace FILE]   an actor again",
+  ],
   run(args): ExitCode {
     const { values, positionals } = parsed(args, FLAGS);
-    return replay(onlyFile(positionals, "a failure"), values.trace);
+    const file = onlyFile(positionals, "a failure or a recording");
+    const fromEvent = eventNumber(values["from-event"], "from-event");
+    const toEvent = eventNumber(values["to-event"], "to-event");
+    const { verbose, trace } = values;
+    if (isRecording(file)) {
+      return replayRecording({
+        file,
+        fromEvent: fromEvent ?? 1,
+        toEvent,
+        verbose: verbose || fromEvent !== undefined,
+        traceFile: trace,
+      });
+    }
+    if (verbose || fromEvent !== undefined || toEvent !== undefined) {
+      throw new UsageError(`${file}: --verbose, --from-event and --to-event are for recordings`);
+    }
+    return replay(file, trace);
   },
 };

@@ -15,6 +15,14 @@ export { natsBus, type NatsBusOptions, OUTBOUND_BYTES_MAX } from "./nats-bus.ts"
 export * from "./nkeys.ts";
 export * from "./pino-logger.ts";
 export * from "./sandbox-files.ts";
+export {
+  openRecordingPlace,
+  processSecrecy,
+  RECORDING_QUEUE_BYTES_MAX,
+  RECORDING_SUFFIX,
+  RecordingFile,
+  type RecordingPlace,
+} from "./recording-files.ts";
 export { openSegmentLog, SEGMENT_BYTES_MAX, type SegmentLogOptions } from "./segment-log.ts";
 export * from "./system-clock.ts";
 export * from "./system-random.ts";

@@ -188,6 +188,32 @@ export const SETTINGS = {
     meaning: "processes and threads that one task may have",
     for: ["up", "agent"],
   },
+  record: {
+    kind: "boolean",
+    default: "false",
+    meaning: "records what master and agents are told, to be replayed with meseta sim replay",
+    for: DAEMONS,
+  },
+  "record-dir": {
+    kind: "text",
+    default: undefined,
+    meaning: "directory of the recordings; default: recordings below --data",
+    for: DAEMONS,
+  },
+  "record-life-size": {
+    kind: "size",
+    default: "256MiB",
+    min: 1_048_576,
+    meaning: "largest recording of one start of an actor; what comes later is not recorded",
+    for: DAEMONS,
+  },
+  "record-size": {
+    kind: "size",
+    default: "1GiB",
+    min: 1_048_576,
+    meaning: "all recordings of one actor together; the oldest go first",
+    for: DAEMONS,
+  },
   server: {
     kind: "text",
     default: undefined,

@@ -6,14 +6,7 @@ import { readFile, statfs } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import type { Identity } from "#access";
-import {
-  type AgentConfig,
-  agentConfig,
-  createAgent,
-  type DiskUsage,
-  type RunningAgent,
-  sandboxPath,
-} from "#actors/agent";
+import { type DiskUsage, sandboxPath } from "#actors/agent";
 import {
   containerLogs,
   findLauncherPrograms,
@@ -23,25 +16,17 @@ import {
   systemRandom,
   writeFileDurably,
 } from "#adapters";
-import {
-  CGROUP_ROOT_DEFAULT,
-  type CgroupDriver,
-  type CgroupMode,
-  cpuIsolator,
-  ISOLATOR_ACTOR,
-  type IsolatorConfig,
-  type IsolatorReport,
-  memIsolator,
-  pidsIsolator,
-} from "#isolation";
-import { type AgentId, asId, type ClusterId, subjectsOf } from "#protocol";
+import { CGROUP_ROOT_DEFAULT, type CgroupMode } from "#isolation";
+import { type AgentId, asId, type ClusterId } from "#protocol";
+import { type AgentRecipe, type LifeParts, startAgentLife } from "#recording";
 import { parseAttributes, Resources } from "#resources";
-import type { ActorPorts, Clock, Disk, Launcher, Logger } from "#runtime";
+import type { ActorPorts, Clock, Disk, Launcher, Logger, RunningActor } from "#runtime";
 import { buildVersion, nativeDir } from "./build.ts";
 import type { Connections } from "./connections.ts";
 import { keepRunning } from "./keep-running.ts";
 import { endContainers, removeCgroups } from "./node-end.ts";
 import { driverOf, type MachineFacts, probeMachine } from "./probe-machine.ts";
+import { Recorder, type RecorderSettings, startRecorded } from "./recorder.ts";
 import { shareOf } from "./machine-share.ts";
 import { systemUser } from "./users.ts";
 
@@ -66,6 +51,8 @@ export interface AgentProcessOptions {
   readonly logFileBytes: number;
   readonly logFileCount: number;
   readonly pidsLimit: number;
+  /** Absent: nothing is recorded. */
+  readonly record?: RecorderSettings;
   /** The agent cannot go on; the process should end. */
   onGiveUp(why: string): void;
 }
@@ -90,8 +77,8 @@ export async function startAgent(options: AgentProcessOptions): Promise<AgentPro
   const agentId = await openAgentId(workDir, identity.principal);
   const facts = probeMachine(workDir);
   const driver = driverOf(facts, { root: CGROUP_ROOT_DEFAULT, agentId });
-  const config = configOf(options, { agentId, facts, mode: driver.mode });
-  const isolatorConfig = isolatorConfigOf(options, { agentId, facts, driver });
+  const recipe = recipeOf(options, { agentId, facts, mode: driver.mode });
+  const recorder = await recorderOf(options, clock);
   const runtimeDir = join(workDir, "run");
   const launcher = openLauncher({
     programs: findLauncherPrograms(nativeDir()),
@@ -115,31 +102,36 @@ export async function startAgent(options: AgentProcessOptions): Promise<AgentPro
       soon: (run) => clock.soon(run),
     }),
   };
-  const subjects = subjectsOf(options.cluster);
-  let both: RunningAgent | undefined;
-  const kept = keepRunning({
+  let life: LifeParts | undefined;
+  let agent: RunningActor<unknown> | undefined;
+  const kept = keepRunning<unknown>({
     name: "agent",
     clock,
     logger,
     start() {
-      both = createAgent(ports, subjects, config, isolatorConfig);
-      return together(both);
+      agent = startRecorded(recorder, recipe, { ports, userOf: systemUser }, (surroundings) => {
+        const { agent: main, isolator } = startAgentLife(recipe, surroundings);
+        life = { main, all: [main, isolator] };
+        return life;
+      });
+      return agent;
     },
     onGiveUp: options.onGiveUp,
   });
-  const watch = watchDisk(workDir, clock, (used) => both?.agent.tell("process", diskUsage(used)));
+  const watch = watchDisk(workDir, clock, (used) => agent?.tell("process", diskUsage(used)));
   const leave = async (): Promise<void> => {
     watch.stop();
     await kept.stop();
+    await recorder?.close();
     await new Promise<void>((resolve) => bus.close(resolve));
   };
   return {
     agentId,
     facts,
-    registered: untilRegistered(() => both?.agent.lifecycle() === "running", clock),
+    registered: untilRegistered(() => agent?.lifecycle() === "running", clock),
     *counts() {
-      yield* both?.agent.counters ?? [];
-      yield* both?.isolator.counters ?? [];
+      for (const { counters } of life?.all ?? []) yield* counters;
+      yield* recorder?.counts() ?? [];
     },
     async stop() {
       await leave();
@@ -162,56 +154,50 @@ interface Node {
 }
 
 /** @throws Error in one sentence for resources and attributes that cannot be read. */
-function configOf(
+function recipeOf(
   options: AgentProcessOptions,
   { agentId, facts, mode }: Node & { readonly mode: CgroupMode },
-): AgentConfig {
-  return agentConfig({
-    principal: options.identity.principal,
-    agentId,
-    hostname: hostname(),
-    resources: readResources(options, facts).toWire(),
-    attributes: readAttributes(options.attributes),
-    version: buildVersion(),
-    isolation: mode,
-    ...(mode === "none" ? {} : { cgroup: `/${CGROUP_ROOT_DEFAULT}/${agentId}` }),
-    workDir: options.workDir,
-    userOf: facts.isRoot ? systemUser : null,
-    environment: { PATH: TASK_PATH },
-    executorAccess: null,
-    gcDelayMs: options.gcDelayMs,
-  });
-}
-
-function isolatorConfigOf(
-  options: AgentProcessOptions,
-  { agentId, facts, driver }: Node & { readonly driver: CgroupDriver },
-): IsolatorConfig {
+): AgentRecipe {
+  const { cpus, memoryBytes, cgroupMode, isRoot, hierarchies } = facts;
   return {
-    agentId,
-    machine: facts,
-    driver,
-    isolators: [
-      cpuIsolator({ isQuotaForAll: false }),
-      memIsolator,
-      pidsIsolator({ max: options.pidsLimit }),
-    ],
-    logs: { bytes: options.logFileBytes, files: options.logFileCount },
+    kind: "agent",
+    cluster: options.cluster,
+    config: {
+      principal: options.identity.principal,
+      agentId,
+      hostname: hostname(),
+      resources: readResources(options, facts).toWire(),
+      attributes: readAttributes(options.attributes),
+      version: buildVersion(),
+      isolation: mode,
+      ...(mode === "none" ? {} : { cgroup: `/${CGROUP_ROOT_DEFAULT}/${agentId}` }),
+      workDir: options.workDir,
+      environment: { PATH: TASK_PATH },
+      gcDelayMs: options.gcDelayMs,
+    },
+    changesUser: isRoot,
+    node: {
+      machine: { cpus, memoryBytes, cgroupMode, isRoot },
+      cgroupRoot: CGROUP_ROOT_DEFAULT,
+      v2Mount: hierarchies.v2,
+      v1Mounts: [...hierarchies.v1],
+      v2Controllers: facts.v2Controllers,
+      isWritable: facts.unenforcedBecause === null,
+      pidsMax: options.pidsLimit,
+      logs: { bytes: options.logFileBytes, files: options.logFileCount },
+    },
   };
 }
 
-const diskUsage = (used: number): DiskUsage => ({ kind: "DiskUsage", used });
-
-/** The agent, whose isolator lives and dies with it. */
-function together({ agent, isolator }: RunningAgent): RunningAgent["agent"] {
-  isolator.onEnd(({ why }) => {
-    const message = `the isolator ended: ${why}`;
-    const report: IsolatorReport = { kind: "IsolatorFailed", message };
-    agent.tell(ISOLATOR_ACTOR, report);
-  });
-  agent.onEnd(() => isolator.kill());
-  return agent;
+async function recorderOf(
+  { record, identity, logger }: AgentProcessOptions,
+  clock: Clock,
+): Promise<Recorder | undefined> {
+  if (record === undefined) return undefined;
+  return await Recorder.open({ settings: record, name: identity.principal, clock, logger });
 }
+
+const diskUsage = (used: number): DiskUsage => ({ kind: "DiskUsage", used });
 
 const REGISTERED_POLL_MS = 20;
 

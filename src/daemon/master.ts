@@ -8,11 +8,11 @@ import { join } from "node:path";
 import { isIP } from "node:net";
 import { userInfo } from "node:os";
 import type { Identity } from "#access";
-import { createMaster, type MasterConfig } from "#actors/master";
 import { openFilesDisk, systemClock, systemRandom, takeLock } from "#adapters";
 import { type GatewayContext, gatewayRoutes } from "#gateway";
 import { startHttp, tokensOf } from "#http";
 import { type ClusterId, subjectsOf } from "#protocol";
+import { type MasterRecipe, startMasterLife } from "#recording";
 import { SINGLE_MASTER_TIMES } from "#replication";
 import type { Bus, Clock, Logger } from "#runtime";
 import { Counters } from "#runtime";
@@ -23,6 +23,7 @@ import { keepRunning } from "./keep-running.ts";
 import { logRelay } from "./log-relay.ts";
 import { type MasterTokens, openTokens } from "./master-token.ts";
 import { operatorCalls } from "./operator-calls.ts";
+import { Recorder, type RecorderSettings, startRecorded } from "./recorder.ts";
 import { startRunHost } from "./run-host.ts";
 
 /** Agents are given this many missed heartbeats (Mesos: max_agent_ping_timeouts). */
@@ -56,6 +57,8 @@ export interface MasterProcessOptions {
   readonly allocationIntervalMs: number;
   readonly agentPingMs: number;
   readonly agentReturnMs: number;
+  /** Absent: nothing is recorded. */
+  readonly record?: RecorderSettings;
   /** Sentences for `status`. */
   warnings(): readonly string[];
   onGiveUp(why: string): void;
@@ -89,11 +92,17 @@ export async function startMaster(options: MasterProcessOptions): Promise<Master
     framework: connections.bus(identities.framework),
   };
   const ports = { bus: buses.master, clock, random: systemRandom(), logger, log, disk };
-  const kept = keepRunning({
+  const recipe = recipeOf(options);
+  const recorder = await recorderOf(options, clock);
+  const kept = keepRunning<unknown>({
     name: "master",
     clock,
     logger,
-    start: ({ poisonous }) => createMaster(ports, configOf(options), { poisonous }),
+    start: ({ poisonous }) =>
+      startRecorded(recorder, recipe, { ports, poisonous }, (surroundings) => {
+        const main = startMasterLife(recipe, surroundings);
+        return { main, all: [main] };
+      }),
     onGiveUp: options.onGiveUp,
   });
   const counters = new Counters();
@@ -119,10 +128,15 @@ export async function startMaster(options: MasterProcessOptions): Promise<Master
     openLog: logRelay({ bus: buses.master, subjects, clock, counters, ask }),
     newStreamId: () => systemRandom().token(STREAM_ID_LENGTH),
     onEvents: (listener) => feed.onEvents(listener),
-    warnings: () => [...options.warnings(), ...closedSentence(connections)],
+    warnings: () => [
+      ...options.warnings(),
+      ...closedSentence(connections),
+      ...(recorder?.broken === undefined ? [] : [recorder.broken]),
+    ],
     *counts() {
       yield* counters;
       yield* kept.supervisor.current()?.counters ?? [];
+      yield* recorder?.counts() ?? [];
       for (const [name, bus] of Object.entries(buses)) {
         for (const [reason, count] of bus.dropped) yield [`bus.${name}.dropped`, reason, count];
       }
@@ -141,6 +155,7 @@ export async function startMaster(options: MasterProcessOptions): Promise<Master
       await runHost.stop();
       feed.stop();
       await kept.stop();
+      await recorder?.close();
       await Promise.all(Object.values(buses).map(closeBus));
       await new Promise<void>((resolve) => log.close(resolve));
       await new Promise<void>((resolve) => disk.close(resolve));
@@ -157,20 +172,31 @@ function closeBus(bus: Bus): Promise<void> {
   return new Promise((resolve) => bus.close(resolve));
 }
 
-function configOf(options: MasterProcessOptions): MasterConfig {
+function recipeOf(options: MasterProcessOptions): MasterRecipe {
   return {
-    subjects: subjectsOf(options.cluster),
-    masterId: options.identities.master.masterId,
-    masterIdLocked: true,
-    clusterId: options.cluster,
-    ...(options.alone ? { election: SINGLE_MASTER_TIMES, ...SMALL_CLUSTER_TIMES } : {}),
-    heartbeatIntervalMs: options.agentPingMs,
-    agentSilenceMs: PINGS_MISSED_MAX * options.agentPingMs,
-    frameworkSilenceMs: PINGS_MISSED_MAX * options.agentPingMs,
-    returnWindowMs: options.agentReturnMs,
-    offerTimeoutMs: options.offerTimeoutMs,
-    allocationIntervalMs: options.allocationIntervalMs,
+    kind: "master",
+    cluster: options.cluster,
+    config: {
+      masterId: options.identities.master.masterId,
+      masterIdLocked: true,
+      clusterId: options.cluster,
+      ...(options.alone ? { election: SINGLE_MASTER_TIMES, ...SMALL_CLUSTER_TIMES } : {}),
+      heartbeatIntervalMs: options.agentPingMs,
+      agentSilenceMs: PINGS_MISSED_MAX * options.agentPingMs,
+      frameworkSilenceMs: PINGS_MISSED_MAX * options.agentPingMs,
+      returnWindowMs: options.agentReturnMs,
+      offerTimeoutMs: options.offerTimeoutMs,
+      allocationIntervalMs: options.allocationIntervalMs,
+    },
   };
+}
+
+async function recorderOf(
+  { record, logger }: MasterProcessOptions,
+  clock: Clock,
+): Promise<Recorder | undefined> {
+  if (record === undefined) return undefined;
+  return await Recorder.open({ settings: record, name: "master", clock, logger });
 }
 
 /** Whoever reads the token on its way has the cluster; so it stays on this machine. */

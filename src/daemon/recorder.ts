@@ -4,12 +4,7 @@
  * is started as it is.
  */
 import { join } from "node:path";
-import {
-  openRecordingPlace,
-  processSecrecy,
-  RecordingFile,
-  type RecordingPlace,
-} from "#adapters";
+import { openRecordingPlace, processSecrecy, RecordingFile, type RecordingPlace } from "#adapters";
 import type { Config } from "#config";
 import {
   headOf,

@@ -14,6 +14,7 @@ import { brokerConnections, type Connections } from "./connections.ts";
 import { type CredentialFile, entryOf, readCredentialFile } from "#adapters";
 import { dataDirOf } from "./data-dir.ts";
 import { type MasterIdentities, startMaster } from "./master.ts";
+import { type RecorderSettings, recorderSettings } from "./recorder.ts";
 import { catchSignals } from "./signals.ts";
 
 const STANDARD_ERROR = 2;
@@ -84,6 +85,7 @@ export async function runMaster(config: Config, { tell }: RoleTold): Promise<num
     insecure: config.boolean("insecure"),
     alone: config.integer("masters") === 1,
     ...masterTimes(config),
+    ...recordIn(config, join(dir, "..")),
     warnings: () => [],
     onGiveUp: gaveUp.say,
   });
@@ -110,6 +112,12 @@ export function masterTimes(config: Config) {
     agentPingMs: config.durationMs("agent-ping-timeout"),
     agentReturnMs: config.durationMs("agent-reregister-timeout"),
   };
+}
+
+/** What `startMaster` and `startAgent` are told of recordings. @throws Error as its settings do. */
+export function recordIn(config: Config, dataDir: string): { readonly record?: RecorderSettings } {
+  const record = recorderSettings(config, dataDir);
+  return record === undefined ? {} : { record };
 }
 
 /** Settings of an agent that are not its own resources and directories. */
@@ -146,6 +154,7 @@ export async function runAgent(config: Config, { tell }: RoleTold): Promise<numb
     reserve: config.need("reserve"),
     attributes: config.need("attributes"),
     ...agentLimits(config),
+    ...recordIn(config, data),
     onGiveUp: gaveUp.say,
   });
   tell(`agent ${agent.agentId} works in ${workDir}`);

@@ -20,7 +20,7 @@ import { startMaster } from "./master.ts";
 import { tokenPathOf } from "./master-token.ts";
 import { endLeftNode } from "./node-end.ts";
 import { probeMachine } from "./probe-machine.ts";
-import { agentLimits, clusterOf, masterTimes, portsToTry } from "./role-processes.ts";
+import { agentLimits, clusterOf, masterTimes, portsToTry, recordIn } from "./role-processes.ts";
 import {
   agentIdentity,
   masterProcessIdentities,
@@ -304,6 +304,7 @@ export async function startTogether({ config, data, tell }: PartsOptions): Promi
     insecure: config.boolean("insecure"),
     alone: true,
     ...masterTimes(config),
+    ...recordIn(config, data.root),
     warnings: () => [],
     onGiveUp: breakDown,
   });
@@ -328,6 +329,7 @@ export async function startTogether({ config, data, tell }: PartsOptions): Promi
           reserve: "",
           attributes: config.need("attributes"),
           ...agentLimits(config),
+          ...recordIn(config, data.root),
           onGiveUp: breakDown,
         }),
       );

@@ -12,6 +12,7 @@ import { type DataDir, dataDirOf, layoutOf, openDataDir, readUpRecord } from "./
 import { isLoopback } from "./master.ts";
 import { endLeftNode } from "./node-end.ts";
 import { endProcess, isSameProcess } from "./process-mark.ts";
+import { recorderSettings } from "./recorder.ts";
 import { clusterOf } from "./role-processes.ts";
 import { catchSignals } from "./signals.ts";
 import { agentResources, type Parts, startProcesses, startTogether } from "./up-parts.ts";
@@ -86,6 +87,7 @@ function refuseBadSettings(config: Config): void {
   if (config.need("bus") === "memory" && config.text("nats") !== undefined) {
     throw new Error("--bus memory and --nats exclude each other: choose one");
   }
+  recorderSettings(config, "");
 }
 
 /** An `up` that was killed left its children: they end here, their tasks go on. */

@@ -66,7 +66,7 @@ export function blockHeadAt(bytes: Uint8Array, at: number): BlockHead | undefine
   const rawLength = view.getUint32(16);
   if (view.getUint32(0) !== MAGIC || kind === undefined) return undefined;
   if (length > BLOCK_BYTES_MAX || rawLength > BLOCK_BYTES_MAX) return undefined;
-  const digest = bytes.slice(at + 28, at + 28 + DIGEST_BYTES);
+  const digest = new Uint8Array(bytes.subarray(at + 28, at + 28 + DIGEST_BYTES));
   return { kind, length, rawLength, before: view.getFloat64(20), digest };
 }
 

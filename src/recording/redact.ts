@@ -44,7 +44,8 @@ export class Redactor {
   /** CBOR, with CBOR in its byte strings. */
   message(bytes: Uint8Array): Uint8Array {
     if (!this.#mayHold(bytes)) return bytes;
-    const copy = bytes.slice();
+    // Not `slice`: of one of Node's buffers that would be the same bytes, and change them.
+    const copy = new Uint8Array(bytes);
     new Walk(copy, this.#replace, (part) => this.#mayHold(part)).within(0, copy.length);
     return copy;
   }
@@ -86,7 +87,7 @@ export class Redactor {
 
 /** What is no record is not looked into: its head stays, for what it says of the length. */
 function blankAfter(bytes: Uint8Array, at: number): Uint8Array {
-  const copy = bytes.slice();
+  const copy = new Uint8Array(bytes);
   copy.fill(0, Math.min(bytes.length, at + 8));
   return copy;
 }

@@ -49,7 +49,9 @@ export function presentOf({ log, disk, launcher, streams }: ActorPorts): PortsPr
 }
 
 const US_PER_MS = 1_000;
-const usOf = (ms: number): number => Math.floor(ms * US_PER_MS);
+/** What a whole number of microseconds may lose on its way to milliseconds and back. */
+const LOST_US = 1e-3;
+const usOf = (ms: number): number => Math.floor(ms * US_PER_MS + LOST_US);
 const msOf = (us: number): number => us / US_PER_MS;
 
 export interface TapedOptions {

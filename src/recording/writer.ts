@@ -284,7 +284,7 @@ export class EntryReader {
   bytes(): Uint8Array {
     const length = this.count();
     this.#has(length);
-    const bytes = this.#bytes.slice(this.at, this.at + length);
+    const bytes = new Uint8Array(this.#bytes.subarray(this.at, this.at + length));
     this.at += length;
     return bytes;
   }
