@@ -17,7 +17,7 @@ import { frameOf } from "./frames.ts";
 import type { SimNode } from "./kernel/node.ts";
 import type { DrawListener } from "./kernel/prng.ts";
 import { World } from "./kernel/world.ts";
-import type { Around, ClusterMember } from "./members.ts";
+import type { Around, Begin, ClusterMember } from "./members.ts";
 import { BusEyes, type Observation } from "./observation.ts";
 import { BusNetwork } from "./ports/bus.ts";
 import { LogCluster } from "./ports/log-cluster.ts";
@@ -63,6 +63,8 @@ export interface ClusterOptions {
   readonly stopAt?: readonly string[];
   readonly keepTrace?: boolean;
   readonly heard?: DrawListener;
+  /** How masters and agents are started; absent: as they are. */
+  readonly begin?: Begin;
 }
 
 export class SimCluster implements FaultTarget, CheckedWorld {
@@ -104,7 +106,9 @@ export class SimCluster implements FaultTarget, CheckedWorld {
       make(this, (id, message) => this.#violate(id, message)),
     );
     this.swarm = new Swarm(world, this, observe);
-    this.#populate({ world, network: this.network, log: this.log, subjects, observe });
+    const { begin } = options;
+    const around = { world, network: this.network, log: this.log, subjects, observe };
+    this.#populate(begin === undefined ? around : { ...around, begin });
   }
 
   /** Runs all phases and the last checks. */

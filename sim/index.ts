@@ -1,4 +1,5 @@
 /** Door of the simulator: the world, its ports, and what runs in it. */
+export { type ClusterOptions, SimCluster } from "./cluster.ts";
 export * from "./kernel/digest.ts";
 export * from "./kernel/node.ts";
 export * from "./kernel/prng.ts";
@@ -12,4 +13,7 @@ export * from "./ports/log-cluster.ts";
 export * from "./ports/machine.ts";
 export * from "./ports/paths.ts";
 export * from "./ports/streams.ts";
+export * from "./recording/file.ts";
+export * from "./recording/replay.ts";
+export * from "./recording/show.ts";
 export * from "./trace.ts";

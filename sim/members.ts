@@ -5,6 +5,7 @@
 import type { Identity } from "#access";
 import { inboxOf, mayPublish, maySubscribe, permissionsOf } from "#access";
 import type { Subjects } from "#protocol";
+import type { LifeParts, Recipe, Surroundings } from "#recording";
 import { type ActorPorts, type Life, type LogEntry, type RunningActor, supervise } from "#runtime";
 import type { Facts } from "./facts.ts";
 import type { Member, MemberRole } from "./faults/fault.ts";
@@ -32,7 +33,17 @@ export interface Around {
   readonly observe: Observe;
   /** true: the product's settings and whole batches; otherwise the seed draws them. */
   readonly steady?: boolean;
+  /** Starts masters and agents in another way, such as recorded; absent: as they are. */
+  readonly begin?: Begin;
 }
+
+/** Starts one life of the member of that name, as `start` does. */
+export type Begin = <State>(
+  name: string,
+  recipe: Recipe,
+  surroundings: Surroundings,
+  start: (surroundings: Surroundings) => LifeParts<State>,
+) => RunningActor<State>;
 
 export interface MemberOptions {
   readonly name: string;
@@ -73,6 +84,16 @@ export class ClusterMember implements Member {
     this.node = world.addNode(options.name);
     this.disk = new SimDisk(world, options.name);
     this.machine = options.role === "agent" ? new SimMachine(world, options.name) : undefined;
+  }
+
+  begin<State>(
+    recipe: Recipe,
+    surroundings: Surroundings,
+    start: (surroundings: Surroundings) => LifeParts<State>,
+  ): RunningActor<State> {
+    const { begin } = this.#around;
+    if (begin === undefined) return start(surroundings).main;
+    return begin(this.name, recipe, surroundings, start);
   }
 
   launcher(): SimLauncher | undefined {

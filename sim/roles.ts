@@ -1,19 +1,8 @@
 /**
  * The three roles as members of a simulated cluster: made by the very functions that the daemon
- * calls (`createMaster`, `createAgent`, `createFramework`), with what configuration.
+ * calls (lives of the recording floor, `createFramework`), with what configuration.
  */
-import { type AgentConfig, agentConfig, createAgent } from "#actors/agent";
 import { createFramework, type SchedulerEvent } from "#actors/framework";
-import { createMaster } from "#actors/master";
-import {
-  cpuIsolator,
-  ISOLATOR_ACTOR,
-  type IsolatorConfig,
-  type IsolatorReport,
-  memIsolator,
-  pidsIsolator,
-  v2Driver,
-} from "#isolation";
 import {
   type AgentId,
   asId,
@@ -24,6 +13,7 @@ import {
   type Principal,
   type Resource,
 } from "#protocol";
+import { type AgentRecipe, type MasterRecipe, startAgentLife, startMasterLife } from "#recording";
 import { BATCH_INPUTS_MAX, type HostOptions } from "#runtime";
 import { installExecutors } from "./executors.ts";
 import { agentFacts, frameworkFacts, masterFacts } from "./facts.ts";
@@ -41,22 +31,26 @@ const MACHINE: MachineSize = { cpusMilli: 8_000, memMib: 8_192 };
 
 export function masterMember(around: Around, name: string): ClusterMember {
   const masterId = asId<MasterId>(name);
+  const clusterId = asId<ClusterId>("sim");
+  const recipe: MasterRecipe = {
+    kind: "master",
+    cluster: clusterId,
+    config: {
+      masterId,
+      clusterId,
+      offerTimeoutMs: drawnSetting(around.world.seed, "offerTimeoutMs", around.steady),
+    },
+  };
   return new ClusterMember(around, {
     name,
     role: "master",
     identity: { role: "master", masterId },
     start(member, ports, { poisonous }) {
-      const { log } = ports;
-      if (log === undefined) throw new Error("a master needs a log");
-      const { subjects } = around;
-      const config = {
-        subjects,
-        masterId,
-        clusterId: asId<ClusterId>("sim"),
-        offerTimeoutMs: drawnSetting(around.world.seed, "offerTimeoutMs", around.steady),
-      };
-      const options = { poisonous, ...batches(around, name) };
-      const actor = createMaster({ ...ports, log }, config, options);
+      const given = { ports, poisonous, ...batches(around, name) };
+      const actor = member.begin(recipe, given, (surroundings) => {
+        const main = startMasterLife(recipe, surroundings);
+        return { main, all: [main] };
+      });
       member.facts = () => masterFacts(actor);
       return actor;
     },
@@ -91,42 +85,43 @@ function batches({ world, steady }: Around, name: string): HostOptions {
   return { batchMax };
 }
 
-function agentSettings(
+function agentRecipe(
   principal: Principal,
   replacements: number,
   updateRetryMs: number,
   { cpusMilli, memMib }: MachineSize,
-): AgentConfig {
-  return agentConfig({
-    principal,
-    agentId: asId<AgentId>(`${principal}-S${replacements + 1}`),
-    hostname: principal,
-    resources: [scalar("cpus", cpusMilli), scalar("mem", memMib * 1000)],
-    attributes: [],
-    updateRetryMs,
-    version: "sim",
-    isolation: "v2",
-    workDir: `/var/lib/meseta/${principal}`,
-    userOf: null,
-    environment: { PATH: "/usr/bin:/bin" },
-    // Everything an executor needs to know stands in Mesos' own variables.
-    executorAccess: () => ({}),
-  });
-}
-
-function isolatorSettings(agentId: string, { cpusMilli, memMib }: MachineSize): IsolatorConfig {
-  const controllers = ["cpu", "memory", "pids"];
+): AgentRecipe {
   return {
-    agentId,
-    machine: {
-      cpus: cpusMilli / 1000,
-      memoryBytes: memMib * 1024 * 1024,
-      cgroupMode: "v2",
-      isRoot: true,
+    kind: "agent",
+    cluster: asId<ClusterId>("sim"),
+    config: {
+      principal,
+      agentId: asId<AgentId>(`${principal}-S${replacements + 1}`),
+      hostname: principal,
+      resources: [scalar("cpus", cpusMilli), scalar("mem", memMib * 1000)],
+      attributes: [],
+      updateRetryMs,
+      version: "sim",
+      isolation: "v2",
+      workDir: `/var/lib/meseta/${principal}`,
+      environment: { PATH: "/usr/bin:/bin" },
     },
-    driver: v2Driver({ mount: "/sys/fs/cgroup", root: "meseta", agentId, controllers }),
-    isolators: [cpuIsolator({ isQuotaForAll: false }), memIsolator, pidsIsolator({ max: 512 })],
-    logs: { bytes: 1024 * 1024, files: 1 },
+    changesUser: false,
+    node: {
+      machine: {
+        cpus: cpusMilli / 1000,
+        memoryBytes: memMib * 1024 * 1024,
+        cgroupMode: "v2",
+        isRoot: true,
+      },
+      cgroupRoot: "meseta",
+      v2Mount: "/sys/fs/cgroup",
+      v1Mounts: [],
+      v2Controllers: ["cpu", "memory", "pids"],
+      isWritable: true,
+      pidsMax: 512,
+      logs: { bytes: 1024 * 1024, files: 1 },
+    },
   };
 }
 
@@ -136,26 +131,18 @@ export function agentMember(around: Around, name: string, size = MACHINE): Clust
     name,
     role: "agent",
     identity: { role: "agent", principal },
-    start(member, ports) {
+    start(self, ports) {
       const { seed } = around.world;
       const updateRetryMs = drawnSetting(seed, "updateRetryMs", around.steady);
-      const settings = agentSettings(principal, member.replacements, updateRetryMs, size);
-      const config = isolatorSettings(settings.agentId, size);
-      const { agent, isolator } = createAgent(
-        ports,
-        around.subjects,
-        settings,
-        config,
-        batches(around, name),
-      );
-      isolator.onEnd(({ why }) => {
-        const message = `the isolator ended: ${why}`;
-        const report: IsolatorReport = { kind: "IsolatorFailed", message };
-        agent.tell(ISOLATOR_ACTOR, report);
+      const recipe = agentRecipe(principal, self.replacements, updateRetryMs, size);
+      // Everything an executor needs to know stands in Mesos' own variables.
+      const given = { ports, executorAccess: () => ({}), ...batches(around, name) };
+      const actor = self.begin(recipe, given, (surroundings) => {
+        const { agent, isolator } = startAgentLife(recipe, surroundings);
+        return { main: agent, all: [agent, isolator] };
       });
-      agent.onEnd(() => isolator.kill());
-      member.facts = () => agentFacts(agent);
-      return agent;
+      self.facts = () => agentFacts(actor);
+      return actor;
     },
   });
   if (member.machine !== undefined) installExecutors(around, member.machine);

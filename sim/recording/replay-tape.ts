@@ -40,8 +40,8 @@ export type Turn =
 
 interface Known {
   readonly name: string;
-  readonly codec: Codec<unknown>;
-  readonly run: (value: unknown) => void;
+  /** Reads what it was called with, after `heads` has written what stands before that. */
+  take(heads: () => void): { readonly value: unknown; run(): void };
 }
 
 /** Callbacks that a port may call many times. */
@@ -126,6 +126,11 @@ export class ReplayTape implements Tape {
     throw new Diverged(`${recorded} was recorded; now comes ${replayed}`);
   }
 
+  /** The entries themselves are none. */
+  unreadable(why: string): void {
+    this.divergence ??= { event: this.#event, recorded: `no entry: ${why}`, replayed: "an entry" };
+  }
+
   reading<T>(tag: number, codec: Codec<T>): T {
     this.#refuseAfterDivergence();
     const wanted = `a reading of ${TAG_NAMES.get(tag)}`;
@@ -144,12 +149,11 @@ export class ReplayTape implements Tape {
     const from = this.#writer.length;
     writeAsked(this.#writer, what, args, this.#hashOf);
     const written = this.#writer.since(from);
-    if (this.#reader.peek() !== TAG.ask)
-      this.diverge(this.#nextText(), textOf(written, what, args));
+    if (this.#reader.peek() !== TAG.ask) this.diverge(this.#nextText(), askText(what, args));
     const start = this.#reader.at;
     const recorded = readAsked(this.#reader);
     if (!Buffer.from(written).equals(this.#reader.since(start))) {
-      this.diverge(recorded, textOf(written, what, args));
+      this.diverge(recorded, askText(what, args));
     }
     if (this.#reader.peek() !== TAG.threw) return;
     this.#reader.byte();
@@ -168,7 +172,13 @@ export class ReplayTape implements Tape {
 
   callback<T>(name: string, codec: Codec<T>, run: (value: T) => void): Callback<T> {
     const number = this.#callbacks++;
-    this.#known.set(number, { name, codec, run } as unknown as Known);
+    const take: Known["take"] = (heads) => {
+      const value = codec.read(this.#reader);
+      heads();
+      codec.write(this.#writer, value);
+      return { value, run: () => run(value) };
+    };
+    this.#known.set(number, { name, take });
     return { number, call: () => undefined };
   }
 
@@ -184,13 +194,13 @@ export class ReplayTape implements Tape {
     if (known === undefined) {
       return this.diverge(`a call of callback ${number}`, "nobody who waits for that call");
     }
-    const { name, codec, run } = known;
-    const value = codec.read(this.#reader);
-    this.#writer.byte(TAG.call);
-    this.#writer.count(distance);
-    codec.write(this.#writer, value);
+    const { name } = known;
+    const taken = known.take(() => {
+      this.#writer.byte(TAG.call);
+      this.#writer.count(distance);
+    });
     if (!LASTING.has(name)) this.#known.delete(number);
-    return { what: "call", name, value, run: () => run(value) };
+    return { what: "call", name, ...taken };
   }
 
   #refuseAfterDivergence(): void {
@@ -212,8 +222,8 @@ export class ReplayTape implements Tape {
   }
 }
 
-/** An ask in the words of the recording. */
-function textOf(_written: Uint8Array, what: string, args: readonly Asked[]): string {
+/** An ask in the words of the recording, as far as they are known. */
+function askText(what: string, args: readonly Asked[]): string {
   return `${what}(${args.map(argText).join(", ")})`;
 }
 

@@ -6,6 +6,7 @@
 import {
   asItIs,
   blanks,
+  EntryFault,
   factsOf,
   type LifeParts,
   type Recipe,
@@ -99,7 +100,8 @@ class Replay {
         }
       }
     } catch (error) {
-      if (!(error instanceof Diverged)) throw error;
+      if (error instanceof EntryFault) this.#tape.unreadable(error.message);
+      else if (!(error instanceof Diverged)) throw error;
     }
   }
 

@@ -6,7 +6,7 @@ import { readFile, statfs } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import type { Identity } from "#access";
-import { type DiskUsage, sandboxPath } from "#actors/agent";
+import { type AgentState, type DiskUsage, sandboxPath } from "#actors/agent";
 import {
   containerLogs,
   findLauncherPrograms,
@@ -18,7 +18,7 @@ import {
 } from "#adapters";
 import { CGROUP_ROOT_DEFAULT, type CgroupMode } from "#isolation";
 import { type AgentId, asId, type ClusterId } from "#protocol";
-import { type AgentRecipe, type LifeParts, startAgentLife } from "#recording";
+import { type AgentRecipe, startAgentLife } from "#recording";
 import { parseAttributes, Resources } from "#resources";
 import type { ActorPorts, Clock, Disk, Launcher, Logger, RunningActor } from "#runtime";
 import { buildVersion, nativeDir } from "./build.ts";
@@ -102,17 +102,17 @@ export async function startAgent(options: AgentProcessOptions): Promise<AgentPro
       soon: (run) => clock.soon(run),
     }),
   };
-  let life: LifeParts | undefined;
-  let agent: RunningActor<unknown> | undefined;
-  const kept = keepRunning<unknown>({
+  let life: readonly RunningActor<unknown>[] = [];
+  let agent: RunningActor<AgentState> | undefined;
+  const kept = keepRunning<AgentState>({
     name: "agent",
     clock,
     logger,
     start() {
       agent = startRecorded(recorder, recipe, { ports, userOf: systemUser }, (surroundings) => {
         const { agent: main, isolator } = startAgentLife(recipe, surroundings);
-        life = { main, all: [main, isolator] };
-        return life;
+        life = [main, isolator];
+        return { main, all: life };
       });
       return agent;
     },
@@ -130,7 +130,7 @@ export async function startAgent(options: AgentProcessOptions): Promise<AgentPro
     facts,
     registered: untilRegistered(() => agent?.lifecycle() === "running", clock),
     *counts() {
-      for (const { counters } of life?.all ?? []) yield* counters;
+      for (const { counters } of life) yield* counters;
       yield* recorder?.counts() ?? [];
     },
     async stop() {

@@ -94,7 +94,7 @@ export async function startMaster(options: MasterProcessOptions): Promise<Master
   const ports = { bus: buses.master, clock, random: systemRandom(), logger, log, disk };
   const recipe = recipeOf(options);
   const recorder = await recorderOf(options, clock);
-  const kept = keepRunning<unknown>({
+  const kept = keepRunning({
     name: "master",
     clock,
     logger,

@@ -90,11 +90,11 @@ export class Recorder {
   }
 
   /** Starts the next life, recorded. */
-  start(
+  start<State>(
     recipe: Recipe,
     surroundings: Surroundings,
-    begin: (surroundings: Surroundings) => LifeParts,
-  ): RunningActor<unknown> {
+    begin: (surroundings: Surroundings) => LifeParts<State>,
+  ): RunningActor<State> {
     const { clock, name } = this.#options;
     this.#missed += this.#current?.tape.missed ?? 0;
     this.#lives += 1;
@@ -140,12 +140,12 @@ export class Recorder {
 }
 
 /** Starts a life, recorded where there is a recorder. */
-export function startRecorded(
+export function startRecorded<State>(
   recorder: Recorder | undefined,
   recipe: Recipe,
   surroundings: Surroundings,
-  begin: (surroundings: Surroundings) => LifeParts,
-): RunningActor<unknown> {
+  begin: (surroundings: Surroundings) => LifeParts<State>,
+): RunningActor<State> {
   if (recorder !== undefined) return recorder.start(recipe, surroundings, begin);
   return begin(surroundings).main;
 }

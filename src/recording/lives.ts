@@ -22,7 +22,7 @@ import {
   pickDriver,
   pidsIsolator,
 } from "#isolation";
-import { type ClusterId, type Peer, subjectsOf } from "#protocol";
+import { type ClusterId, type ContainerId, type Peer, subjectsOf } from "#protocol";
 import type { ActorPorts, ContainerUser, HostOptions, LogRotation, RunningActor } from "#runtime";
 import type { Redactor } from "./redact.ts";
 import { type Codec, type Tape, TAG } from "./tape.ts";
@@ -63,11 +63,13 @@ export interface Surroundings {
   readonly batchMax?: () => number;
   /** Users of the machine by name. */
   readonly userOf?: (name: string) => ContainerUser | undefined;
+  /** Environment by which a custom executor reaches its agent; absent: there are none here. */
+  readonly executorAccess?: (containerId: ContainerId) => Readonly<Record<string, string>>;
 }
 
 /** An actor with whoever lives and dies with it. */
-export interface LifeParts {
-  readonly main: RunningActor<unknown>;
+export interface LifeParts<State = unknown> {
+  readonly main: RunningActor<State>;
   readonly all: readonly RunningActor<unknown>[];
 }
 
@@ -111,11 +113,12 @@ export function isolatorConfigOf({ config, node }: AgentRecipe): IsolatorConfig 
   };
 }
 
-function agentConfigOf(recipe: AgentRecipe, { userOf }: Surroundings): AgentConfig {
+function agentConfigOf(recipe: AgentRecipe, surroundings: Surroundings): AgentConfig {
+  const { userOf = null, executorAccess = null } = surroundings;
   return agentConfig({
     ...recipe.config,
-    userOf: recipe.changesUser && userOf !== undefined ? userOf : null,
-    executorAccess: null,
+    userOf: recipe.changesUser ? userOf : null,
+    executorAccess,
   });
 }
 
@@ -153,6 +156,7 @@ export interface SurroundingsPresent {
   readonly poisonous: readonly Peer[];
   readonly batchMax: boolean;
   readonly userOf: boolean;
+  readonly executorAccess: boolean;
 }
 
 export function surroundingsPresent(given: Surroundings): SurroundingsPresent {
@@ -161,29 +165,36 @@ export function surroundingsPresent(given: Surroundings): SurroundingsPresent {
     poisonous: [...(given.poisonous ?? [])],
     batchMax: given.batchMax !== undefined,
     userOf: given.userOf !== undefined,
+    executorAccess: given.executorAccess !== undefined,
   };
 }
 
-const ANYTHING: Codec<unknown> = {
-  write: (to, value) => to.value(value),
-  read: (from) => from.value(),
+/** What a replay has of its own besides the tape: nothing but somewhere to log. */
+export type BehindTape = Omit<Surroundings, "ports" | "poisonous"> & {
+  readonly logger: ActorPorts["logger"];
 };
 
 /**
  * The surroundings over a tape.
- * @param given what is behind it; in a replay nothing is, and nothing of it is called.
+ * @param behind what is behind it; in a replay nothing is, and nothing of it is called.
  */
 export function tapedSurroundings(
   tape: Tape,
   present: SurroundingsPresent,
-  given: Pick<Surroundings, "batchMax" | "userOf"> & { readonly logger: ActorPorts["logger"] },
+  behind: BehindTape,
   redactor: Redactor,
 ): Surroundings {
-  const { batchMax, userOf, logger } = given;
+  const { batchMax, userOf, executorAccess, logger } = behind;
+  const anything: Codec<unknown> = {
+    write: (to, value) => to.value(redactor.value(value)),
+    read: (from) => from.value(),
+  };
   const read = (what: string, args: readonly string[], take: () => unknown): unknown => {
     tape.ask(what, args, () => undefined);
-    return tape.reading(TAG.named, ANYTHING, take);
+    return tape.reading(TAG.named, anything, take);
   };
+  const access = (id: ContainerId): unknown =>
+    read("executorAccess", [id], () => ({ env: executorAccess?.(id) ?? {} }));
   return {
     ports: tapedPorts(tape, { present: present.ports, logger, redactor }),
     poisonous: new Set(present.poisonous),
@@ -194,6 +205,12 @@ export function tapedSurroundings(
       ? {
           userOf: (name: string) =>
             read("userOf", [name], () => userOf?.(name)) as ContainerUser | undefined,
+        }
+      : {}),
+    ...(present.executorAccess
+      ? {
+          executorAccess: (id: ContainerId) =>
+            (access(id) as { readonly env: Readonly<Record<string, string>> }).env,
         }
       : {}),
   };

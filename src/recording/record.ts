@@ -31,18 +31,18 @@ export interface RecordingHead {
   readonly present: SurroundingsPresent;
 }
 
-export interface RecordOptions {
+export interface RecordOptions<State> {
   readonly surroundings: Surroundings;
   readonly secrecy: Secrecy;
   readonly sink: RecordingSink;
   /** Makes the actor on what it is given, as without a recording. */
-  begin(surroundings: Surroundings): LifeParts;
+  begin(surroundings: Surroundings): LifeParts<State>;
   onEnd(end: RecordingEnd): void;
 }
 
-export interface RecordedLife {
+export interface RecordedLife<State> {
   /** The actor, for whoever supervises it. */
-  readonly actor: RunningActor<unknown>;
+  readonly actor: RunningActor<State>;
   readonly tape: RecordTape;
 }
 
@@ -53,10 +53,10 @@ export function headOf(
   return { version: RECORDING_VERSION, ...facts, present: surroundingsPresent(surroundings) };
 }
 
-export function recordLife(options: RecordOptions): RecordedLife {
+export function recordLife<State>(options: RecordOptions<State>): RecordedLife<State> {
   const { surroundings, secrecy, sink, onEnd } = options;
-  const { ports, batchMax, userOf } = surroundings;
-  let parts: LifeParts | undefined;
+  const { ports, poisonous: _poisonous, ...behind } = surroundings;
+  let parts: LifeParts<State> | undefined;
   const tape = new RecordTape({
     ports,
     sink,
@@ -67,14 +67,10 @@ export function recordLife(options: RecordOptions): RecordedLife {
   const taped = tapedSurroundings(
     tape,
     surroundingsPresent(surroundings),
-    {
-      logger: ports.logger,
-      ...(batchMax === undefined ? {} : { batchMax }),
-      ...(userOf === undefined ? {} : { userOf }),
-    },
+    { ...behind, logger: ports.logger },
     new Redactor(pseudonyms(secrecy), secrecy.find),
   );
-  let recorded: RecordedActor | undefined;
+  let recorded: RecordedActor<State> | undefined;
   tape.outside(TAG.start, null, () => {
     parts = options.begin(taped);
     recorded = new RecordedActor(parts.main, tape);
@@ -84,13 +80,13 @@ export function recordLife(options: RecordOptions): RecordedLife {
 }
 
 /** The actor as its process has it: whatever is said to it is a turn. */
-class RecordedActor implements RunningActor<unknown> {
-  readonly #inner: RunningActor<unknown>;
+class RecordedActor<State> implements RunningActor<State> {
+  readonly #inner: RunningActor<State>;
   readonly #tape: RecordTape;
   readonly #listeners: ((end: ActorEnd) => void)[] = [];
   #end: ActorEnd | undefined;
 
-  constructor(inner: RunningActor<unknown>, tape: RecordTape) {
+  constructor(inner: RunningActor<State>, tape: RecordTape) {
     this.#inner = inner;
     this.#tape = tape;
     inner.onEnd((end) => {
@@ -104,11 +100,11 @@ class RecordedActor implements RunningActor<unknown> {
     return this.#inner.name;
   }
 
-  get state(): unknown {
+  get state(): State {
     return this.#inner.state;
   }
 
-  get counters(): RunningActor<unknown>["counters"] {
+  get counters(): RunningActor<State>["counters"] {
     return this.#inner.counters;
   }
 
