@@ -46,7 +46,7 @@ t.test("a hostile bus is recorded as well", async (t) => {
   }
 });
 
-t.test("recording changes nothing of what a run does", async (t) => {
+t.test("a recorded cluster does its work, and no turn is missed", async (t) => {
   const { cluster, lives } = recordedCluster({ ...SWARM, seed: "same", faultEveryMs: 0 });
   t.same(cluster.violations, []);
   t.ok(lives.every(({ tape }) => tape.missed === 0));
