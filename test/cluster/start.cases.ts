@@ -11,6 +11,8 @@ import { until } from "../support/until.ts";
 const NOBODY = { uid: 65_534, gid: 65_534 };
 /** A start that cannot succeed must not take longer. */
 const REFUSED_MS_MAX = 20_000;
+/** A start on a machine that has much else to do. */
+const STARTED_MS_MAX = 60_000;
 
 async function onBench(test: Test, env: NodeJS.ProcessEnv = {}): Promise<Bench> {
   const bench = await Bench.make(env);
@@ -95,14 +97,14 @@ void t.test("whoever is not root runs without limits", { skip: whyNotNobody() },
   test.match(barred.stderr, /\/root\/meseta-not-mine cannot be used: EACCES/);
   const flags = ["--agents", "1", "--bus", "memory"];
   const up = bench.start(["up", "--data", bench.data, ...flags], nobody);
-  await up.says(/Ctrl-C stops everything/);
+  await up.says(/Ctrl-C stops everything/, STARTED_MS_MAX);
   test.match(up.stdout, /limits +none: /);
   const ran = await bench.meseta(["run", "--", "sh", "-c", "id -u; exit 5"], nobody);
   test.same([ran.exit, ran.stdout], [5, `${NOBODY.uid}\n`]);
   const status = await bench.meseta(["status"], nobody);
   test.match(status.stdout, /^warning .*limits/m, "status says so");
   up.signal("SIGINT");
-  const over = await up.end(20_000);
+  const over = await up.end();
   test.equal(over.exit, 0, `it ends well: ${over.stderr}`);
   const left = processesNaming(bench.data);
   test.same(left, []);
