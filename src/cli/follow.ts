@@ -2,8 +2,9 @@
  * Follows a run to its end: what its tasks write, what keeps them waiting, how they end. The
  * exit code is the command's own.
  */
-import { ApiError, type RunObject } from "#api";
+import type { RunObject } from "#api";
 import { exitOfSignal } from "./exit.ts";
+import { TaskLogs } from "./logs.ts";
 import { note } from "./output.ts";
 import { Patience } from "./patience.ts";
 import type { Server } from "./server.ts";
@@ -15,13 +16,6 @@ import { TaskEnds } from "./task-ends.ts";
  * changes; an end that the events have missed is known by then.
  */
 const WATCH_MS = 2_500;
-/** After the last task has ended, its output may still be on its way for this long. */
-const LOGS_END_MS_MAX = 10_000;
-/** A log that is silent for so long after the end has lost its agent or its master on the way. */
-const LOGS_SILENT_MS_MAX = 1_500;
-/** How often and for how long a server that went away is asked again. */
-const RETRY_MS = 250;
-const RETRIES_MAX = 240;
 const SIGINT = 2;
 
 /** @returns the exit code: the first that is not 0 among its tasks'. */
@@ -109,29 +103,6 @@ function pause(ms: number, signal: AbortSignal): Promise<void> {
   });
 }
 
-/** What a server answers that is only just back: it knows nothing until the agents have told it. */
-const PASSING: ReadonlySet<string> = new Set([
-  "unreachable",
-  "no-leader",
-  "timeout",
-  "busy",
-  "not-found",
-]);
-
-/** A server that is started again takes up where it was; for how long it is waited for. */
-class Retries {
-  #count = 0;
-
-  /** Returns when it is time to ask again. @throws the error when that has no end or no point. */
-  async after(error: Error, signal: AbortSignal): Promise<void> {
-    const refused = error instanceof ApiError && !PASSING.has(error.code);
-    this.#count += 1;
-    if (signal.aborted || refused || this.#count > RETRIES_MAX) throw error;
-    if (this.#count === 1) note(`the connection is lost (${error.message}); trying again`);
-    await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
-  }
-}
-
 function tellEnds({ ended }: TaskEnds): number {
   let exit = 0;
   for (const end of ended) {
@@ -155,132 +126,4 @@ function sentenceOf(end: TaskEnds["ended"][number]): string {
     parts.push(`limit ${mib(limitation.limitBytes)}, peak ${mib(limitation.peakBytes)}`);
   }
   return clean(parts.join(", "));
-}
-
-/** The output of tasks, each stream read to its end, across restarts of what it comes through. */
-class TaskLogs {
-  readonly #server: Server;
-  readonly #prefixed: boolean;
-  readonly #started = new Set<string>();
-  readonly #ends: Promise<void>[] = [];
-  readonly #over = new AbortController();
-  /** Ends the streams that are open now; they are taken up again unless all is over. */
-  #turn = new AbortController();
-
-  constructor(server: Server, prefixed: boolean) {
-    this.#server = server;
-    this.#prefixed = prefixed;
-  }
-
-  start(taskId: string): void {
-    if (this.#started.has(taskId)) return;
-    this.#started.add(taskId);
-    for (const file of ["stdout", "stderr"] as const) {
-      const end = this.#copy(taskId, file).catch((error: Error) => {
-        if (!this.#over.signal.aborted) note(`the ${file} of ${taskId} is cut: ${error.message}`);
-      });
-      this.#ends.push(end);
-    }
-  }
-
-  async #copy(task: string, file: "stdout" | "stderr"): Promise<void> {
-    const write = writerTo(file, this.#prefixed ? `${task}: ` : "");
-    const retries = new Retries();
-    let offset = 0;
-    let whole = false;
-    while (!whole) {
-      const turn = this.#turn.signal;
-      const signal = AbortSignal.any([turn, this.#over.signal]);
-      const log = {
-        file,
-        write,
-        offset,
-        follow: true,
-        signal,
-        at: (end: number) => (offset = end),
-      };
-      try {
-        await copyLog(this.#server, task, log);
-        whole = true;
-      } catch (error) {
-        if (this.#over.signal.aborted) throw error;
-        if (!turn.aborted) await retries.after(error as Error, this.#over.signal);
-      }
-    }
-  }
-
-  /** Called when all tasks have ended. What is missing of a silent stream is asked for anew. */
-  async finished(): Promise<void> {
-    if (!(await this.#endWithin(LOGS_SILENT_MS_MAX))) {
-      const turn = this.#turn;
-      this.#turn = new AbortController();
-      turn.abort();
-      if (!(await this.#endWithin(LOGS_END_MS_MAX))) note("not all output has come in time");
-    }
-    this.#over.abort();
-  }
-
-  /** Nothing more is wanted. */
-  stop(): void {
-    this.#over.abort();
-  }
-
-  async #endWithin(ms: number): Promise<boolean> {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<boolean>((resolve) => {
-      timer = setTimeout(() => resolve(false), ms);
-    });
-    const all = Promise.all(this.#ends).then(() => true);
-    return await Promise.race([all, late]).finally(() => clearTimeout(timer));
-  }
-}
-
-export interface LogOptions {
-  readonly file: "stdout" | "stderr";
-  readonly offset: number;
-  readonly follow: boolean;
-  readonly signal: AbortSignal;
-  write(bytes: Buffer): void;
-  /** Told where the next byte stands after each chunk. */
-  at?(offset: number): void;
-}
-
-/**
- * Copies a task's log to ours, from an offset to its end.
- * @throws Error when the stream ends before the log does.
- */
-export async function copyLog(
-  server: Server,
-  task: string,
-  { file, offset, follow, signal, write, at }: LogOptions,
-): Promise<void> {
-  const query = { file, offset, follow };
-  const events = server.stream("taskLogs", { path: { task }, query }, signal);
-  for await (const { id, event, data } of events) {
-    if (event === "chunk") {
-      write(Buffer.from(data, "base64"));
-      at?.(Number(id));
-    }
-    if (event === "fault") {
-      throw new Error((JSON.parse(data) as { message: string }).message);
-    }
-    if (event === "end") return;
-  }
-  throw new Error("the stream of the log was cut");
-}
-
-/** Where a task's file goes: to ours of the same name. */
-export function writerTo(file: "stdout" | "stderr", prefix = ""): (bytes: Buffer) => void {
-  const target = file === "stdout" ? process.stdout : process.stderr;
-  return prefix === "" ? (bytes) => void target.write(bytes) : liner(target, prefix);
-}
-
-/** Writes whole lines behind a prefix. */
-function liner(target: NodeJS.WriteStream, prefix: string): (bytes: Buffer) => void {
-  let rest = "";
-  return (bytes) => {
-    const lines = (rest + bytes.toString("utf8")).split("\n");
-    rest = lines.pop() ?? "";
-    for (const line of lines) target.write(`${prefix}${line}\n`);
-  };
 }

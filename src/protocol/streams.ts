@@ -3,7 +3,9 @@
  * Owns the bytes of both and the arithmetic of credits; reads no file. A chunk is
  * `[offset, end, flags, bytes]`, a credit is `[count]`: whoever reads grants as many chunks as it
  * can take, the sender never has more than `STREAM_CREDITS_MAX` unanswered (a receiver with too
- * much pending is cut off by the broker, and everything on its way is lost).
+ * much pending is cut off by the broker, and everything on its way is lost). A credit of 0 asks
+ * where the sender is; it answers with a chunk without bytes, so a loss on the way and the end of
+ * the sender are noticed though the log is silent.
  */
 import { decodeValue, encodePlain } from "./codec.ts";
 
@@ -48,7 +50,7 @@ export function decodeChunk(data: Uint8Array): StreamChunk | undefined {
   return typeof fault === "string" ? { offset, end, eof, fault, bytes } : undefined;
 }
 
-/** Grants `count` more chunks. */
+/** Grants `count` more chunks; 0 asks how far the sender is. */
 export function encodeCredit(count: number): Uint8Array {
   return encodePlain([count]);
 }
@@ -57,7 +59,7 @@ export function encodeCredit(count: number): Uint8Array {
 export function decodeCredit(data: Uint8Array): number | undefined {
   if (data.length > CHUNK_HEAD_BYTES_MAX) return undefined;
   const count = listOf(data, 1)?.[0];
-  return isCount(count) && count >= 1 && count <= STREAM_CREDITS_MAX ? count : undefined;
+  return isCount(count) && count <= STREAM_CREDITS_MAX ? count : undefined;
 }
 
 function listOf(data: Uint8Array, length: number): readonly unknown[] | undefined {

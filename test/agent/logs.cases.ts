@@ -112,3 +112,19 @@ t.test("a reader who says nothing for a minute is cut off; a closed stream is qu
   t.equal(node.running?.agent.state.logs.size, 0);
   t.equal(node.running?.agent.counters.get("stream-closed", "idle"), 1);
 });
+
+t.test(
+  "a silent stream says where it is when it is asked, and nothing of one it does not have",
+  async (t) => {
+    const { node, chunks, open, credit } = aReader();
+    node.runTask(task("a", "echo hello; hang"));
+    node.until(() => node.story("a").length === 1, "runs");
+    open("s1", { follow: true });
+    credit("s1", 8);
+    const before = chunks.length;
+    credit("s1", 0);
+    t.match(chunks.slice(before), [{ offset: 6, eof: false, bytes: new Uint8Array() }]);
+    credit("s2", 0);
+    t.equal(chunks.length, before + 1);
+  },
+);

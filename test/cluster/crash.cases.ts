@@ -117,15 +117,21 @@ async function isBack(cluster: Cluster, part: string, before: number): Promise<v
 async function watched(test: Test, cluster: Cluster, part: string): Promise<void> {
   const gate = `${cluster.bench.dir}/gate-watched-${part}`;
   const script = `echo before; while [ ! -e ${gate} ]; do sleep 0.1; done; echo after; exit 9`;
-  const run = cluster.bench.start(["run", "--", "sh", "-c", script]);
+  const run = cluster.bench.start(["run", "--name", `w-${part}`, "--", "sh", "-c", script]);
   await run.says(/before/);
+  const { items } = await cluster.call("listTasks", { query: { limit: 1_000 } });
+  const id = items.find((task) => task.id.startsWith(`w-${part}-`))?.id ?? "(none)";
+  const logs = cluster.bench.start(["logs", "-f", id]);
+  await logs.says(/before/);
   const before = await cluster.pidOf(part);
   await killPart(cluster, part);
   await isBack(cluster, part, before);
   await isWhole(cluster, 1);
   await cluster.bench.touch(gate);
-  const { exit, stdout } = await run.end(30_000);
+  const { exit, stdout } = await run.end();
   test.same([exit, stdout], [9, "before\nafter\n"]);
+  const read = await logs.end();
+  test.same([read.exit, read.stdout], [0, "before\nafter\n"], "and so do its logs");
 }
 
 void t.test("tasks outlive every part of the cluster", { skip: skipWithoutRoot }, async (t) => {

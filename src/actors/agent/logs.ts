@@ -80,9 +80,17 @@ export function credited(
 ): void {
   const log = state.logs.get(streamId);
   if (log === undefined) return count(out, "credit-dropped", "unknown-stream");
-  log.credits.grant(credits);
   log.lastCreditMs = env.nowMs;
+  if (credits === 0) return tellPlace(log, out);
+  log.credits.grant(credits);
   read(state, log, out);
+}
+
+/** Behind all that was sent, so whoever asked knows what was lost. */
+function tellPlace({ streamId, offset }: OpenLog, out: Effect[]): void {
+  const place = Math.max(0, offset);
+  const data = encodeChunk({ offset: place, end: place, eof: false, bytes: NOTHING });
+  out.push({ kind: "chunk", streamId, data });
 }
 
 /** Time to look at a followed file again, or to notice that nobody reads any more. */

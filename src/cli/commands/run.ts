@@ -5,8 +5,9 @@ import type { Command } from "commander";
 import { LineCounter, parseDocument } from "yaml";
 import { type RunRequest, RunRequestSchema } from "#api";
 import { CliError, EXIT } from "../exit.ts";
-import { copyLog, followRun, writerTo } from "../follow.ts";
+import { followRun } from "../follow.ts";
 import { invocationOf } from "../invocation.ts";
+import { copyLog, followLog, writerTo } from "../logs.ts";
 import { data, note, printObject } from "../output.ts";
 
 interface RunFlags {
@@ -159,13 +160,17 @@ function addTaskCommands(program: Command): void {
         const stop = new AbortController();
         process.once("SIGINT", () => stop.abort());
         const file = flags.stderr === true ? "stderr" : "stdout";
-        await copyLog(server(), task, {
+        const log = {
           file,
           write: writerTo(file),
           offset: tail === undefined ? 0 : -tail,
-          follow: flags.follow ?? false,
           signal: stop.signal,
-        }).catch((error: Error) => {
+        } as const;
+        const copied =
+          flags.follow === true
+            ? followLog(server(), task, { ...log, isKnown: false })
+            : copyLog(server(), task, { ...log, follow: false });
+        await copied.catch((error: Error) => {
           if (!stop.signal.aborted) throw error;
         });
       },
