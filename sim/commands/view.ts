@@ -7,8 +7,10 @@ import { readFailure, rerun } from "../failure.ts";
 import { duration, parsed } from "../options.ts";
 import { readTraceFile, type TraceDocument } from "../trace-file.ts";
 import { tracedOf } from "../traced.ts";
+import { pageData } from "../view/data.ts";
 import { differenceOf } from "../view/difference.ts";
 import { GRID_LEGEND, grid } from "../view/grid.ts";
+import { pageOf } from "../view/html.ts";
 import { MERMAID_ARROWS_MAX, mermaid } from "../view/mermaid.ts";
 import { EVERYTHING, Records, type Selection, select, storyOf } from "../view/select.ts";
 import { shiviz } from "../view/shiviz.ts";
@@ -121,6 +123,11 @@ function view(file: string, values: Values): ExitCode {
   if (ways.length > 1) throw new UsageError(`--${ways.join(" and --")}: one at a time`);
   const document = documentOf(file);
   if (values.against !== undefined) return compare(document, values.against);
+  if (values.html !== undefined) {
+    writeFileSync(values.html, pageOf(pageData(document, selectionOf(values, document))));
+    say(`${values.html}: ${document.records.length} records`);
+    return EXIT.pass;
+  }
   const text = textOf(values, document);
   if (values.output === undefined) process.stdout.write(text);
   else writeFileSync(values.output, text);

@@ -9,6 +9,7 @@ import "./log.cases.ts";
 import "./trace.cases.ts";
 import "./trace-file.cases.ts";
 import "./view.cases.ts";
+import "./page.cases.ts";
 import "./contract-bus.cases.ts";
 import "./contract-storage.cases.ts";
 import "./launcher.cases.ts";
