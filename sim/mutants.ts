@@ -4,11 +4,9 @@
  * checker or fault. Touches nothing but its copy.
  */
 import { spawnSync } from "node:child_process";
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { BrokenCopy, chosen } from "./mutants/copy.ts";
 import { type Mutant, MUTANTS } from "./mutants/index.ts";
 
 /** Seeds until which a mutant must be noticed. */
@@ -19,45 +17,11 @@ const RUN = "--agents 3 --frameworks 2 --items 60 --until 150s --faults-every 5s
 const TIMEOUT_MS = 300_000;
 const SEED_LINE = /^seed \S+: (\S+) at (\d+) ms: (.*)$/;
 
-const ROOT = fileURLToPath(new URL("../..", import.meta.url));
-
 interface Outcome {
   readonly mutant: Mutant;
   /** How many seeds it took; undefined: not noticed. */
   readonly seeds: number | undefined;
   readonly why: string;
-}
-
-/** The product as a copy that may be broken. */
-function copy(): string {
-  const folder = mkdtempSync(join(tmpdir(), "meseta-mutants-"));
-  cpSync(join(ROOT, "package.json"), join(folder, "package.json"));
-  for (const part of ["src", "sim"]) {
-    cpSync(join(ROOT, "dist", part), join(folder, "dist", part), { recursive: true });
-  }
-  symlinkSync(join(ROOT, "node_modules"), join(folder, "node_modules"));
-  return folder;
-}
-
-/** Takes the guard out; answers with what puts it back. */
-function mutate(folder: string, { name, edits }: Mutant): () => void {
-  const before = new Map<string, string>();
-  for (const { file, find, replace } of edits) {
-    const path = join(folder, "dist", file);
-    const text = readFileSync(path, "utf8");
-    if (!before.has(path)) before.set(path, text);
-    const times = text.split(find).length - 1;
-    if (times !== 1) {
-      throw new Error(`${name}: ${file} holds the guard ${times} times, not once: ${find}`);
-    }
-    writeFileSync(
-      path,
-      text.replace(find, () => replace),
-    );
-  }
-  return () => {
-    for (const [path, text] of before) writeFileSync(path, text);
-  };
 }
 
 function run(folder: string, mutant: Mutant, seeds: number): Outcome {
@@ -84,21 +48,21 @@ function main(): number {
   const { values } = parseArgs({
     options: { only: { type: "string" }, seeds: { type: "string", default: String(SEEDS_MAX) } },
   });
-  const wanted = values.only?.split(",");
-  const mutants = MUTANTS.filter(({ name }) => wanted?.includes(name) ?? true);
-  const unknown = wanted?.find((name) => !MUTANTS.some((mutant) => mutant.name === name));
-  if (unknown !== undefined) {
-    const names = MUTANTS.map(({ name }) => name).join(", ");
-    process.stderr.write(`--only: there is no mutant ${unknown}; there are ${names}\n`);
+  let mutants: readonly Mutant[];
+  try {
+    mutants = chosen(MUTANTS, values.only);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    process.stderr.write(`${error.message}\n`);
     return 4;
   }
-  const folder = copy();
+  const copy = new BrokenCopy(["src", "sim"]);
   let missed = 0;
   try {
     process.stdout.write("guard taken out          seeds  expected  noticed as\n");
     for (const mutant of mutants) {
-      const putBack = mutate(folder, mutant);
-      const { seeds, why } = run(folder, mutant, Number(values.seeds));
+      const putBack = copy.mutate(mutant);
+      const { seeds, why } = run(copy.folder, mutant, Number(values.seeds));
       putBack();
       if (seeds === undefined) missed += 1;
       const columns = [mutant.name.padEnd(24), String(seeds ?? "-").padStart(5)];
@@ -109,7 +73,7 @@ function main(): number {
       process.stdout.write(`${columns.join(" ")} ${why}\n`);
     }
   } finally {
-    rmSync(folder, { recursive: true, force: true });
+    copy.remove();
   }
   return missed === 0 ? 0 : 1;
 }

@@ -1,4 +1,5 @@
 /** The allocator floor: order, runs, filters, explanations, laws. Holds no test itself. */
+import t from "tap";
 import "./accounts.cases.ts";
 import "./agents.cases.ts";
 import "./allocate.cases.ts";
@@ -8,8 +9,12 @@ import "./filters.cases.ts";
 import "./hierarchy.cases.ts";
 import "./hoarding.cases.ts";
 import "./lending.cases.ts";
+import "./mutants.cases.ts";
 import "./placement.cases.ts";
 import "./plan.cases.ts";
 import "./properties.cases.ts";
 import "./quota.cases.ts";
 import "./quota-tree.cases.ts";
+
+/** Long histories beside the slow model. */
+t.setTimeout(300_000);

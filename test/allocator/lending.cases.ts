@@ -96,6 +96,23 @@ t.test("only as much as is owed is called back, and not what was refused", async
   t.same(h.allocator.reclaims(h.nowMs), [], "and it is not called back for who refused it");
 });
 
+t.test("of two loans the younger comes back where one is enough", async (t) => {
+  const h = new Harness();
+  h.quota("q", "cpus:4;mem:2048");
+  h.allocator.setLending("q", true);
+  h.framework("B", "b", BORROWS);
+  h.agent("A1", R);
+  h.nowMs = 500;
+  h.agent("A2", R);
+  h.quota("q", "cpus:2;mem:1024");
+  h.framework("Q", "q");
+  const reclaims = h.allocator.reclaims(h.nowMs);
+  t.same(
+    reclaims.map(({ agentId: id }) => id),
+    ["A2"],
+  );
+});
+
 t.test("the guarantee of who does not lend is never lent", async (t) => {
   const h = new Harness();
   h.quota("q", "cpus:2;mem:1024");

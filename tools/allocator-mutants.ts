@@ -1,0 +1,61 @@
+/**
+ * Measures the tests of the allocator: breaks one rule at a time in a copy of the compiled product
+ * and runs them. A rule that nobody misses means a missing test. Touches nothing but its copy:
+ * `npm run allocator:mutants -- [--only NAME,NAME]`.
+ */
+import { spawnSync } from "node:child_process";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { BrokenCopy, chosen } from "../sim/mutants/copy.ts";
+import { RULES, type RuleMutant } from "./allocator-mutants/rules.ts";
+
+/** How long the tests may take with one rule broken. */
+const TIMEOUT_MS = 300_000;
+const FAILED = /^not ok \d+ - (.*?)(?: # time=.*)?$/gm;
+
+/** Titles of tests that fail; none: nobody noticed. */
+function failures(folder: string): readonly string[] {
+  const { stdout, stderr, status, error } = spawnSync(
+    process.execPath,
+    [join(folder, "dist/test/allocator/index.test.js")],
+    { encoding: "utf8", timeout: TIMEOUT_MS, env: { ...process.env, TAP_BAIL: "1" } },
+  );
+  if (error !== undefined) return [error.message];
+  const titles = [...stdout.matchAll(FAILED)].map(([, title = ""]) => title);
+  if (titles.length > 0 || status === 0) return titles;
+  return [stderr.trim().split("\n").at(-1) ?? `ends with ${status}`];
+}
+
+function measure(mutants: readonly RuleMutant[]): number {
+  const copy = new BrokenCopy(["src", "test", "sim", "tools"]);
+  try {
+    const [before] = failures(copy.folder);
+    if (before !== undefined) throw new Error(`with every rule in place this fails: ${before}`);
+    let missed = 0;
+    for (const mutant of mutants) {
+      const putBack = copy.mutate(mutant);
+      const [title] = failures(copy.folder);
+      putBack();
+      if (title === undefined) missed += 1;
+      const noticed = title === undefined ? `MISSED: ${mutant.statement}` : title;
+      process.stdout.write(`${mutant.name.padEnd(34)} ${noticed}\n`);
+    }
+    process.stdout.write(`${mutants.length} rules broken, ${missed} not noticed\n`);
+    return missed === 0 ? 0 : 1;
+  } finally {
+    copy.remove();
+  }
+}
+
+function main(): number {
+  const { values } = parseArgs({ options: { only: { type: "string" } } });
+  try {
+    return measure(chosen(RULES, values.only));
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    process.stderr.write(`${error.message}\n`);
+    return 4;
+  }
+}
+
+process.exitCode = main();
