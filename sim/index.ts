@@ -17,3 +17,4 @@ export * from "./recording/file.ts";
 export * from "./recording/replay.ts";
 export * from "./recording/show.ts";
 export * from "./trace.ts";
+export { BrokenCopy, chosen, type Edit, type Edited } from "./mutants/copy.ts";

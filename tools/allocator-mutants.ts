@@ -6,8 +6,9 @@
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { BrokenCopy, chosen } from "../sim/mutants/copy.ts";
-import { RULES, type RuleMutant } from "./allocator-mutants/rules.ts";
+import { BrokenCopy, chosen } from "#sim";
+import type { RuleMutant } from "./allocator-mutants/mutant.ts";
+import { RULES } from "./allocator-mutants/rules.ts";
 
 /** How long the tests may take with one rule broken. */
 const TIMEOUT_MS = 300_000;

@@ -1,7 +1,5 @@
 /** Mutants of the rules that Mesos does not have: shapes, loans, hoarders, placement, plans. */
-import type { RuleMutant } from "./rules.ts";
-
-const at = (file: string) => `src/allocator/${file}.js`;
+import { compiled as at, type RuleMutant } from "./mutant.ts";
 
 export const BEYOND: readonly RuleMutant[] = [
   {

@@ -1,11 +1,6 @@
 /** The allocator's rules as mutants, one broken at a time: quota, order, eligibility, filters. */
-import type { Edited } from "../../sim/mutants/copy.ts";
 import { BEYOND } from "./beyond.ts";
-
-/** What the code does without the rule. */
-export type RuleMutant = Edited & { readonly statement: string };
-
-const at = (file: string) => `src/allocator/${file}.js`;
+import { compiled as at, type RuleMutant } from "./mutant.ts";
 
 const QUOTA: readonly RuleMutant[] = [
   {

@@ -1,0 +1,12 @@
+/** One broken rule of the allocator. */
+import type { Edited } from "#sim";
+
+export type RuleMutant = Edited & {
+  /** What the code does without the rule. */
+  readonly statement: string;
+};
+
+/** A compiled file of the allocator, below `dist/`. */
+export function compiled(file: string): string {
+  return `src/allocator/${file}.js`;
+}
