@@ -109,16 +109,17 @@ function judgeFor(
   const { agents, filters } = around;
   const { abilities } = on.asker.framework;
   const role = on.asker.role.name;
+  const { demand } = on.query;
+  if (demand === undefined && !on.held.isEmpty) return { reason: undefined };
   const excluded = excludedBy(around, slot, on.asker);
   if (excluded !== undefined) return { reason: excluded };
-  const { demand } = on.query;
   if (demand !== undefined) {
     const free = stripped(abilities, agents.free(slot).add(on.held));
     const open = free.allocatableTo(role);
     const short = lack(around, slot, { demand, free, open });
     if (short.reason !== undefined) return short;
     if (on.held.containsQuantities(demand.amounts())) return { reason: undefined };
-  } else if (!on.held.isEmpty) return { reason: undefined };
+  }
   if (agents.free(slot).isEmpty) return { reason: "share" };
   const offered = offerable(around, slot, on.asker, Resources.EMPTY);
   if (typeof offered !== "string") return cutByQuota(around, slot, demand, offered.add(on.held));

@@ -143,6 +143,35 @@ export const SETTINGS = {
     meaning: "everything is offered anew at least this often; changes are offered at once",
     for: ["up", "master"],
   },
+  placement: {
+    kind: "choice",
+    default: "random",
+    choices: ["random", "pack", "spread"],
+    meaning: "which agents are offered first: any, the fullest, or the emptiest",
+    for: ["up", "master"],
+  },
+  "role-sorter": {
+    kind: "choice",
+    default: "drf",
+    choices: ["drf", "random"],
+    meaning: "how roles take turns: by their share and weight, or drawn by weight",
+    for: ["up", "master"],
+  },
+  "framework-sorter": {
+    kind: "choice",
+    default: "drf",
+    choices: ["drf", "random"],
+    meaning: "how the frameworks of a role take turns: by their share, or drawn",
+    for: ["up", "master"],
+  },
+  "reclaim-notice": {
+    kind: "duration",
+    default: "30s",
+    min: 0,
+    meaning:
+      "how long a task on lent resources lives on when the role that lent them asks for them",
+    for: ["up", "master"],
+  },
   "agent-ping-timeout": {
     kind: "duration",
     default: "15s",

@@ -8,6 +8,8 @@ import { join } from "node:path";
 import { isIP } from "node:net";
 import { userInfo } from "node:os";
 import type { Identity } from "#access";
+import type { MasterConfig } from "#actors/master";
+import type { Placement, Sorter } from "#allocator";
 import { openFilesDisk, systemClock, systemRandom, takeLock } from "#adapters";
 import { type GatewayContext, gatewayRoutes } from "#gateway";
 import { startHttp, tokensOf } from "#http";
@@ -55,6 +57,10 @@ export interface MasterProcessOptions {
   readonly alone: boolean;
   readonly offerTimeoutMs: number;
   readonly allocationIntervalMs: number;
+  readonly placement?: Placement;
+  readonly roleSorter?: Sorter;
+  readonly frameworkSorter?: Sorter;
+  readonly reclaimNoticeMs?: number;
   readonly agentPingMs: number;
   readonly agentReturnMs: number;
   /** Absent: nothing is recorded. */
@@ -187,7 +193,19 @@ function recipeOf(options: MasterProcessOptions): MasterRecipe {
       returnWindowMs: options.agentReturnMs,
       offerTimeoutMs: options.offerTimeoutMs,
       allocationIntervalMs: options.allocationIntervalMs,
+      ...offering(options),
     },
+  };
+}
+
+/** How the allocator goes about; what is not said has the master's defaults. */
+function offering(options: MasterProcessOptions): Partial<MasterConfig> {
+  const { placement, roleSorter, frameworkSorter, reclaimNoticeMs } = options;
+  return {
+    ...(placement === undefined ? {} : { placement }),
+    ...(roleSorter === undefined ? {} : { roleSorter }),
+    ...(frameworkSorter === undefined ? {} : { frameworkSorter }),
+    ...(reclaimNoticeMs === undefined ? {} : { reclaimNoticeMs }),
   };
 }
 

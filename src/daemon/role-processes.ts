@@ -5,6 +5,7 @@
 import { mkdir, readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { pinoLogger, systemClock, writeFileDurably } from "#adapters";
+import type { Placement, Sorter } from "#allocator";
 import type { Config } from "#config";
 import { asId, type LogLevel } from "#protocol";
 import type { Logger } from "#runtime";
@@ -105,8 +106,13 @@ export async function portsToTry(dir: string, wanted: number): Promise<number[]>
   return Number.isInteger(last) && last > 0 && last < 65_536 ? [last, 0] : [0];
 }
 
+/** What a master is told of how it offers and how long it waits. */
 export function masterTimes(config: Config) {
   return {
+    placement: config.need("placement") as Placement,
+    roleSorter: config.need("role-sorter") as Sorter,
+    frameworkSorter: config.need("framework-sorter") as Sorter,
+    reclaimNoticeMs: config.durationMs("reclaim-notice"),
     offerTimeoutMs: config.durationMs("offer-timeout"),
     allocationIntervalMs: config.durationMs("allocation-interval"),
     agentPingMs: config.durationMs("agent-ping-timeout"),

@@ -3,6 +3,7 @@ import "./accept-rules.cases.ts";
 import "./agents.cases.ts";
 import "./frameworks.cases.ts";
 import "./launch.cases.ts";
+import "./lending.cases.ts";
 import "./leadership.cases.ts";
 import "./operator.cases.ts";
 import "./quota.cases.ts";

@@ -22,7 +22,7 @@ export type TaskManner = "command" | "group" | "custom" | "refused";
 
 /** Why a task is to die. What the exit says afterwards is read in this light. */
 export interface Kill {
-  readonly why: "asked" | "group" | "shutdown" | "completion";
+  readonly why: "asked" | "group" | "shutdown" | "completion" | "preempted";
   /** Wall clock at which it must be gone: when it was asked, plus the grace. */
   readonly untilMs: number;
 }

@@ -69,7 +69,8 @@ export function verdict(
     const message = `Maximum completion time reached; ${text}`;
     return say("TASK_FAILED", message, "REASON_MAX_COMPLETION_TIME_REACHED");
   }
-  if (kill !== null) return say("TASK_KILLED", `${KILL_TEXTS[kill.why]}; ${text}`);
+  const preempted = kill?.why === "preempted" ? "REASON_CONTAINER_PREEMPTED" : undefined;
+  if (kill !== null) return say("TASK_KILLED", `${KILL_TEXTS[kill.why]}; ${text}`, preempted);
   if (exit.outcome === "lost") return say("TASK_FAILED", text, "REASON_EXECUTOR_TERMINATED");
   return say(clean ? "TASK_FINISHED" : "TASK_FAILED", text);
 }
@@ -79,6 +80,7 @@ const KILL_TEXTS: Readonly<Record<Kill["why"], string>> = {
   group: "Killed because another task of its group failed or was killed",
   shutdown: "Killed because its framework or executor was shut down",
   completion: "Maximum completion time reached",
+  preempted: "Killed because the role that lent its resources asked for them",
 };
 
 /** Wants the task's container gone; a later kill can only shorten the grace. */

@@ -128,9 +128,14 @@ function flawOf(
   return typeof user === "string" ? invalid(user) : undefined;
 }
 
+/** What is lent is the agent's own, only that the leader may call it back. */
+function plain(resources: Iterable<Resource>): Resources {
+  return Resources.fromWire([...resources].map(({ revocable, ...rest }) => rest));
+}
+
 function unfit(state: AgentState, wanted: readonly Resource[]): Flaw | undefined {
-  const wish = Resources.fromWire(wanted).unallocate();
-  const free = state.total.subtract(state.used);
+  const wish = plain(wanted).unallocate();
+  const free = state.total.subtract(plain(state.used));
   if (free.contains(wish)) return undefined;
   const message = `resources: ${wish} is asked for, ${free} is free on this agent`;
   return { state: "TASK_DROPPED", reason: "REASON_RESOURCES_UNKNOWN", message };

@@ -12,7 +12,7 @@ import {
 } from "#protocol";
 import type { DoneInput, Due, Effect, Env, Input, LocalMessage, Mail } from "#runtime";
 import { ISOLATOR_ACTOR, type IsolatorReport } from "#isolation";
-import { snapshot, type Task, type TaskKey, taskKey } from "./checkpoint.ts";
+import { type Kill, snapshot, type Task, type TaskKey, taskKey } from "./checkpoint.ts";
 import { killContainer } from "./command-executor.ts";
 import { containerExited, containerLaunched, containerRefused } from "./containers.ts";
 import {
@@ -87,10 +87,11 @@ function fromLeader(state: AgentState, mail: Mail, env: Env, out: Effect[]): voi
     case "RunTaskGroup":
       return runTaskGroup(state, mail.body, env, out);
     case "KillTask": {
-      const { frameworkId, taskId, killPolicy } = mail.body;
+      const { frameworkId, taskId, killPolicy, preemptedFor } = mail.body;
+      const why = preemptedFor === undefined ? "asked" : "preempted";
       const task = state.model.tasks.get(taskKey(frameworkId, taskId));
       if (task === undefined) return answerWithState(state, frameworkId, taskId, env, out);
-      return killTask(state, task, killPolicy, env, out);
+      return killTask(state, task, { policy: killPolicy, why }, env, out);
     }
     case "ShutdownFramework":
       return shutdownFramework(state, mail.body, env, out);
@@ -119,7 +120,7 @@ function fromLeader(state: AgentState, mail: Mail, env: Env, out: Effect[]): voi
 function killTask(
   state: AgentState,
   task: Task,
-  policy: KillPolicy | undefined,
+  { policy, why }: { readonly policy: KillPolicy | undefined; readonly why: Kill["why"] },
   env: Env,
   out: Effect[],
 ): void {
@@ -129,7 +130,7 @@ function killTask(
   const { killGraceMs } = state.config;
   const graceMs = policy?.gracePeriodMs ?? killPolicy?.gracePeriodMs ?? killGraceMs;
   if (task.manner === "custom") return killOnExecutor(state, task, graceMs, env, out);
-  if (task.manner !== "refused") killContainer(state, task, { why: "asked", graceMs }, env, out);
+  if (task.manner !== "refused") killContainer(state, task, { why, graceMs }, env, out);
 }
 
 function shutdownFramework(

@@ -60,6 +60,7 @@ export function accept(turn: Turn, framework: FrameworkRecord, body: Accept): An
   const taken = judgeOffers(turn, framework, body, offers);
   const one = new Set(offers);
   for (const offer of one) endOffer(turn, offer, "accepted");
+  if (one.size > 0) answered(turn, framework);
   if ("reason" in taken) {
     for (const offer of one) recoverOffered(turn, offer, offer.resources, undefined);
     return voidCall(turn, framework, body, taken);
@@ -70,6 +71,12 @@ export function accept(turn: Turn, framework: FrameworkRecord, body: Accept): An
     recoverOffered(turn, first, taken.remaining, refuseMsOf(turn, body.filters));
   }
   return { accepted: true };
+}
+
+/** Whoever answers is no hoarder, or none any more. */
+function answered({ state }: Turn, { frameworkId }: FrameworkRecord): void {
+  state.allocator.offerAnswered(frameworkId);
+  state.allocationWanted = true;
 }
 
 /** In the order of mesos.md §3.4; the first failure is the message. */

@@ -1,4 +1,5 @@
 /** What a master is told when it starts: every setting with its default and its meaning. */
+import type { Placement, Sorter } from "#allocator";
 import type { ClusterId, MasterId, Subjects } from "#protocol";
 import { ELECTION_TIMES, type ElectionTimes, type Witness } from "#replication";
 
@@ -47,6 +48,13 @@ export interface MasterConfig {
   /** Offers expire after this; 0: never. Mesos has no default, here 60,000. */
   readonly offerTimeoutMs?: number;
   readonly allocationIntervalMs?: number;
+  /** In which order a run goes over the agents. Default `random`, as in Mesos. */
+  readonly placement?: Placement;
+  /** How roles, and the frameworks of a role, come into order. Default `drf`. */
+  readonly roleSorter?: Sorter;
+  readonly frameworkSorter?: Sorter;
+  /** How long tasks on lent resources live on when the lender asks for them. Default 30,000. */
+  readonly reclaimNoticeMs?: number;
   /** Each entry is a set of quantities; an offer contains one. Default `cpus:0.01;mem:32`. */
   readonly minAllocatable?: readonly string[];
   /** Filter of leftovers and declines that say nothing. Default 5,000; at most 365 days. */
@@ -80,6 +88,10 @@ export function settingsOf(config: MasterConfig): MasterSettings {
     agentRemovalsShare: 0.1,
     offerTimeoutMs: 60_000,
     allocationIntervalMs: 1000,
+    placement: "random",
+    roleSorter: "drf",
+    frameworkSorter: "drf",
+    reclaimNoticeMs: 30_000,
     minAllocatable: ["cpus:0.01;mem:32"],
     refuseMsDefault: 5000,
     countersIntervalMs: 5000,

@@ -29,6 +29,9 @@ export function masterBehaviour(
   const allocator = createAllocator({
     minAllocatable: settings.minAllocatable.map((text) => Quantities.parse(text)),
     allocationIntervalMs: settings.allocationIntervalMs,
+    placement: settings.placement,
+    roleSorter: settings.roleSorter,
+    frameworkSorter: settings.frameworkSorter,
     random: () => random.below(RANDOM_STEPS) / RANDOM_STEPS,
   });
   return {

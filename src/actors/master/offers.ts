@@ -41,13 +41,14 @@ export function allocate(turn: Turn, only?: Iterable<AgentId>): void {
   for (const [framework, offers] of made) sayOffers(turn, framework, offers);
 }
 
-/** An event run: over the agents where something changed. */
-export function allocateChanged(turn: Turn): void {
+/** An event run: over the agents where something changed. Whether anything did. */
+export function allocateChanged(turn: Turn): boolean {
   const { state, env } = turn;
-  if (!state.allocationWanted || state.muted) return;
+  if (!state.allocationWanted || state.muted) return false;
   state.allocationWanted = false;
   const dirty = state.allocator.dirtyAgents(env.nowMs);
   if (dirty.length > 0) allocate(turn, dirty);
+  return true;
 }
 
 function giveBack(
@@ -172,7 +173,9 @@ export function expireOffers(turn: Turn): void {
   if (offerTimeoutMs === 0) return;
   for (const offer of state.offers.values()) {
     if (env.nowMs - offer.madeAtMs < offerTimeoutMs) return;
+    refuse(turn, "offer-expired", "offers-unanswered");
     rescind(turn, offer, "expired", "expired");
+    state.allocator.offerTimedOut(offer.frameworkId);
   }
 }
 
@@ -184,15 +187,18 @@ export function refuseMsOf({ state }: Turn, filters: BodyOf<"DECLINE">["filters"
 /** Unknown ids are ignored and counted: the offer may just have ended. */
 export function decline(turn: Turn, framework: FrameworkRecord, { body }: MailOf<"DECLINE">): void {
   const refuseMs = refuseMsOf(turn, body.filters);
+  let answered = false;
   for (const offerId of body.offerIds) {
     const offer = turn.state.offers.get(offerId);
     if (offer?.frameworkId !== framework.frameworkId) {
       refuse(turn, "offer-not-outstanding", "declines");
       continue;
     }
+    answered = true;
     endOffer(turn, offer, "declined");
     recoverOffered(turn, offer, offer.resources, refuseMs);
   }
+  if (answered) turn.state.allocator.offerAnswered(framework.frameworkId);
 }
 
 /** Suppress and revive: no roles means all of the framework's. */

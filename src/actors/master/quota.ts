@@ -3,12 +3,14 @@
  * then applied, given to the allocator and answered (P-1.7). Offers that stand in the way of what
  * was set are taken back; tasks never are.
  */
+import type { Quota } from "#allocator";
 import type { BodyOf } from "#protocol";
 import type { RegisteredQuota } from "#replication";
 import { invalidRole, isRevocable, isStrictSubrole, Quantities, Resources } from "#resources";
 import { invariant, type MailOf } from "#runtime";
 import { rescind } from "./offers.ts";
 import { limitsOf, quantitiesOf, quotaFault, type QuotaWorld, WEIGHTS_MAX } from "./quota-rules.ts";
+import type { OfferRecord } from "./records.ts";
 import { roleViews } from "./role-views.ts";
 import {
   type MasterState,
@@ -21,6 +23,8 @@ import {
 
 type Answer = Omit<BodyOf<"OPERATOR_ANSWER">, "epoch">;
 
+/** Sums of a forecast that are told; further ones are counted. */
+const FORECAST_SUMS_MAX = 20;
 /** Largest weight. */
 const WEIGHT_MAX = 1e9;
 
@@ -33,7 +37,7 @@ export function updateQuota(
   const { state } = turn;
   const fault = quotaFault(body, worldOf(state));
   if (fault !== undefined) return { accepted: false, ...fault };
-  if (body.dryRun) return { accepted: true, message: "it could be set; nothing was changed" };
+  if (body.dryRun) return { accepted: true, message: forecast(turn, body).slice(0, 4096) };
   const { role, guarantee, limit, lends } = body;
   return order(turn, { kind: "QuotaSet", role, guarantee, limit, lends }, { reply, id });
 }
@@ -137,6 +141,7 @@ export function roleSettled(
       makeRoom(turn, operation);
       break;
     case "QuotaRemoved":
+      state.allocator.setLending(role, false);
       state.allocator.setQuota(role, undefined);
       break;
   }
@@ -153,35 +158,75 @@ export function roleSettled(
 }
 
 export function giveQuota({ allocator }: Pick<MasterState, "allocator">, quota: RegisteredQuota) {
-  const { role, guarantee, limit } = quota;
-  allocator.setQuota(role, { guarantee: quantitiesOf(guarantee), limit: limitsOf(limit) });
+  allocator.setQuota(quota.role, quotaOf(quota));
+  allocator.setLending(quota.role, quota.lends);
+}
+
+function quotaOf({ guarantee, limit }: Pick<RegisteredQuota, "guarantee" | "limit">): Quota {
+  return { guarantee: quantitiesOf(guarantee), limit: limitsOf(limit) };
 }
 
 /** Takes offers back: the role's own above its limit, others' where its guarantee lacks them. */
-function makeRoom(turn: Turn, { role, guarantee, limit }: RegisteredQuota): void {
-  const { state } = turn;
-  const { allocator } = state;
-  const youngest = [...state.offers.values()].reverse();
-  const limits = limitsOf(limit);
+function makeRoom(turn: Turn, quota: RegisteredQuota): void {
+  const { above, needed } = inTheWay(turn.state, quota);
+  const { role } = quota;
+  for (const offer of above) rescind(turn, offer, "rescinded", `${role} is above its limit`);
+  for (const offer of needed) rescind(turn, offer, "rescinded", `${role} is guaranteed it`);
+}
+
+/** Offers that stand in the way of a quota, the youngest first. */
+function inTheWay(
+  { allocator, offers, agents }: MasterState,
+  { role, guarantee, limit }: Pick<RegisteredQuota, "role" | "guarantee" | "limit">,
+): { readonly above: OfferRecord[]; readonly needed: OfferRecord[] } {
+  const youngest = [...offers.values()].reverse();
   const isBelow = (each: string): boolean => each === role || isStrictSubrole(each, role);
+  const limits = limitsOf(limit);
+  let consumed = allocator.consumedBy(role);
+  let free = Quantities.EMPTY;
+  const above: OfferRecord[] = [];
   for (const offer of youngest) {
-    if (limits.contains(allocator.consumedBy(role))) break;
-    if (isBelow(offer.role)) rescind(turn, offer, "rescinded", `${role} is above its limit`);
+    if (limits.contains(consumed)) break;
+    if (!isBelow(offer.role)) continue;
+    above.push(offer);
+    free = free.add(unreserved(offer.resources));
+    consumed = consumed.subtract(unreserved(offer.resources));
   }
-  let lacking = quantitiesOf(guarantee).subtract(allocator.consumedBy(role));
-  if (lacking.isEmpty) return;
-  for (const { agentId, condition } of state.agents.values()) {
-    if (condition !== "registered") continue;
-    lacking = lacking.subtract(unreserved(allocator.free(agentId)));
+  const needed: OfferRecord[] = [];
+  let lacking = quantitiesOf(guarantee).subtract(consumed).subtract(free);
+  for (const { agentId, condition } of lacking.isEmpty ? [] : agents.values()) {
+    if (condition === "registered") lacking = lacking.subtract(unreserved(allocator.free(agentId)));
   }
   for (const offer of youngest) {
-    if (lacking.isEmpty) return;
+    if (lacking.isEmpty) break;
     const offered = unreserved(offer.resources);
-    const helps = lacking.names().some((name) => offered.get(name) > 0);
-    if (isBelow(offer.role) || !helps || !state.offers.has(offer.offerId)) continue;
-    rescind(turn, offer, "rescinded", `${role} is guaranteed it`);
+    if (isBelow(offer.role) || !lacking.names().some((name) => offered.get(name) > 0)) continue;
+    needed.push(offer);
     lacking = lacking.subtract(offered);
   }
+  return { above, needed };
+}
+
+/** What the next batch would offer, and what would be taken back, if the quota were set. */
+function forecast({ state, env }: Turn, body: MailOf<"OPERATOR_UPDATE_QUOTA">["body"]): string {
+  const { role } = body;
+  const planned = state.allocator.plan({ kind: "quota", role, quota: quotaOf(body) }, env.nowMs);
+  const sums = new Map<string, { amounts: Quantities; agents: number }>();
+  for (const { frameworkId, role: to, resources } of planned) {
+    const name = state.frameworks.get(frameworkId)?.info.name ?? frameworkId;
+    const key = `${name} in ${to}`;
+    const { amounts, agents } = sums.get(key) ?? { amounts: Quantities.EMPTY, agents: 0 };
+    sums.set(key, { amounts: amounts.add(resources.quantities()), agents: agents + 1 });
+  }
+  const { above, needed } = inTheWay(state, body);
+  const parts = [...sums].slice(0, FORECAST_SUMS_MAX).map(([who, { amounts, agents }]) => {
+    return `${who} ${amounts} of ${agents} agent${agents === 1 ? "" : "s"}`;
+  });
+  if (sums.size > FORECAST_SUMS_MAX) parts.push(`${sums.size - FORECAST_SUMS_MAX} more`);
+  const offers = parts.length === 0 ? "nothing more than now" : parts.join(", ");
+  const back = above.length + needed.length;
+  const rescinds = back === 0 ? "" : `; ${back} offers would be taken back first`;
+  return `it could be set, and of what is free the next batch would offer: ${offers}${rescinds}`;
 }
 
 function unreserved(resources: Resources): Quantities {

@@ -87,7 +87,13 @@ export interface TaskRecord {
   /** Head of the agent's queue that nobody has acknowledged yet. */
   unacknowledged: TaskStatus | undefined;
   /** A kill that is wanted; said again whenever the agent registers. */
-  kill: { readonly killPolicy: KillPolicy | undefined } | undefined;
+  kill:
+    | {
+        readonly killPolicy: KillPolicy | undefined;
+        /** The role that asks for what it lent to the task. */
+        readonly preemptedFor: string | undefined;
+      }
+    | undefined;
   statuses: TaskStatus[];
   containerId: ContainerId | undefined;
   readonly launchedAtMs: number;

@@ -36,7 +36,7 @@ import type { Effect, Env, Token } from "#runtime";
 import type { MasterSettings } from "./config.ts";
 import { Owners } from "./owners.ts";
 import type { Publisher } from "./publish.ts";
-import type { AgentRecord, FrameworkRecord, OfferEnd, OfferRecord } from "./records.ts";
+import type { AgentRecord, FrameworkRecord, OfferEnd, OfferRecord, TaskRecord } from "./records.ts";
 
 /** Answers kept per framework so that a repeated call gets its first answer (P-5.2). */
 export const ANSWERS_PER_FRAMEWORK_MAX = 4096;
@@ -154,6 +154,8 @@ export class MasterState {
   promised: Promised[] = [];
   /** Operations on roles under way, in the order in which they were proposed. */
   readonly roleCalls: RoleCall[] = [];
+  /** Tasks that are to give back what was lent to them, and when they are killed. */
+  readonly notices = new Map<TaskRecord, { readonly lender: string; readonly untilMs: number }>();
   /** Agents of the registry that this leader has neither heard of nor given up (P-6.2). */
   readonly missing = new Set<AgentId>();
   offersMade = 0;

@@ -20,6 +20,7 @@ import {
 } from "./leadership.ts";
 import { allocate, allocateChanged, expireOffers } from "./offers.ts";
 import { isOperatorCall, operatorCalled } from "./operator.ts";
+import { reclaimLent } from "./reclaim.ts";
 import { roleViews } from "./role-views.ts";
 import { type MasterState, refuse, say, type Turn } from "./state.ts";
 import { beacon, flushAgain, listen, listening, recover, SWEEP_MS } from "./takeover.ts";
@@ -148,7 +149,11 @@ export function batchEnded(state: MasterState, env: Env, out: Effect[]): void {
   mindMute(turn);
   if (env.lifecycle === "leading") {
     pull(turn);
-    allocateChanged(turn);
+    if (allocateChanged(turn)) {
+      reclaimLent(turn);
+      // What came back from offers goes to who asked for it.
+      allocateChanged(turn);
+    }
     payOwed(turn);
     publish(turn);
   }
@@ -190,6 +195,7 @@ function sweep(turn: Turn, lateMs: number): void {
 function batch(turn: Turn): void {
   const { state, out } = turn;
   allocate(turn);
+  reclaimLent(turn);
   state.publisher.roles(roleViews(state));
   out.push({ kind: "timer", name: "allocation", inMs: state.settings.allocationIntervalMs });
 }

@@ -179,15 +179,25 @@ export function forgetUnreachable(turn: Turn, framework: FrameworkRecord): void 
 }
 
 /** Wants the task killed; said now where its agent can hear, and again when it registers. */
-export function killTask(turn: Turn, task: TaskRecord, killPolicy: KillPolicy | undefined): void {
-  task.kill = { killPolicy };
+export function killTask(
+  turn: Turn,
+  task: TaskRecord,
+  killPolicy: KillPolicy | undefined,
+  preemptedFor?: string,
+): void {
+  task.kill = { killPolicy, preemptedFor };
   const agent = turn.state.agents.get(task.agentId);
   if (agent?.condition === "registered" && !isTerminal(task.state)) sayKill(turn, agent, task);
 }
 
 export function sayKill(turn: Turn, agent: AgentRecord, task: TaskRecord): void {
   const { frameworkId, taskId, kill } = task;
-  const killPolicy = kill?.killPolicy;
-  const body = { frameworkId, taskId, ...(killPolicy === undefined ? {} : { killPolicy }) };
+  const { killPolicy, preemptedFor } = kill ?? {};
+  const body = {
+    frameworkId,
+    taskId,
+    ...(killPolicy === undefined ? {} : { killPolicy }),
+    ...(preemptedFor === undefined ? {} : { preemptedFor }),
+  };
   say(turn, agent.peer, { kind: "KillTask", body });
 }

@@ -11,6 +11,7 @@ import {
   KillPolicySchema,
   oneOf,
   PrincipalSchema,
+  RoleSchema,
   StreamIdSchema,
   TaskGroupInfoSchema,
   TaskIdSchema,
@@ -79,6 +80,8 @@ export const KillTaskSchema = Type.Object({
   frameworkId: FrameworkIdSchema,
   taskId: TaskIdSchema,
   killPolicy: Type.Optional(KillPolicySchema),
+  /** The role that asks for what it lent: the task ends as preempted. */
+  preemptedFor: Type.Optional(RoleSchema),
 });
 export type KillTask = Static<typeof KillTaskSchema>;
 
