@@ -1,7 +1,7 @@
 /** Stories of tasks on one agent, as a framework would see them: launch, exit, memory, kill. */
 import t from "tap";
-import type { TaskInfo } from "#protocol";
-import { AGENT, task, TestNode } from "./a-node.ts";
+import { asId, type TaskInfo } from "#protocol";
+import { AGENT, FRAMEWORK, task, TestNode } from "./a-node.ts";
 
 function aNode(options: ConstructorParameters<typeof TestNode>[0] = {}): TestNode {
   const node = new TestNode(options);
@@ -75,6 +75,23 @@ t.test("asked to die means killed, whatever its exit code", async (t) => {
   node.until(() => node.story("a").length === 2, "is killed");
   t.same(node.story("a"), ["TASK_RUNNING", "TASK_KILLED 0"]);
 });
+
+t.test(
+  "lent resources fit as the agent's own, and a task killed for them was preempted",
+  async (t) => {
+    const node = aNode();
+    const { resources } = task("a", "hang");
+    const lent = resources.map((each) => ({ ...each, revocable: {} }));
+    node.runTask(task("a", "hang", { resources: lent }));
+    node.until(() => node.story("a").length === 1, "runs");
+    node.order({
+      kind: "KillTask",
+      body: { frameworkId: FRAMEWORK, taskId: asId<TaskInfo["taskId"]>("a"), preemptedFor: "q" },
+    });
+    node.until(() => node.story("a").length === 2, "is killed");
+    t.match(node.story("a").at(-1), /TASK_KILLED .*REASON_CONTAINER_PREEMPTED/);
+  },
+);
 
 t.test("a second kill can shorten the grace and not lengthen it", async (t) => {
   const node = aNode();
