@@ -14,10 +14,10 @@ import {
 import { away, untilAnswer } from "../support/answers.ts";
 import { until } from "../support/until.ts";
 import { Ledger, type LedgerTask } from "./ledger.ts";
+import { isBack, isWhole, killPart } from "./parts.ts";
 
 const TASKS = 20;
 const BROKER_AWAY_MS = 3_000;
-const RECOVERED_MS_MAX = 20_000;
 
 /** Tasks that run until their gate opens, each with an exit code of its own. */
 function gated(name: string, gate: string): LedgerTask[] {
@@ -85,32 +85,6 @@ async function survives(
   for (const [key, uuids] of ledger.uuids()) {
     test.equal(uuids.size, 1, `${key} has one uuid`);
   }
-}
-
-/** The agents are registered and the framework is connected, as the leader of now sees it. */
-async function isWhole(cluster: Cluster, agents: number): Promise<void> {
-  const beganMs = performance.now();
-  await untilAnswer(
-    () => cluster.call("status").catch((error: Error) => error),
-    (status) => !(status instanceof Error) && status.agents["registered"] === agents,
-    "all agents are registered",
-    RECOVERED_MS_MAX,
-  );
-  t.comment(`whole again ${Math.round(performance.now() - beganMs)} ms later`);
-}
-
-async function killPart(cluster: Cluster, part: string): Promise<void> {
-  const pid = await cluster.pidOf(part);
-  process.kill(pid, "SIGKILL");
-  await until(() => !isAlive(pid), `${part} is dead`);
-}
-
-async function isBack(cluster: Cluster, part: string, before: number): Promise<void> {
-  await untilAnswer(
-    () => cluster.pidOf(part),
-    (pid) => pid !== before && isAlive(pid),
-    `${part} is started again`,
-  );
 }
 
 /** Kills a part while a run is followed, then lets the run say more and end. */
