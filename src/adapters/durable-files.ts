@@ -3,7 +3,7 @@
  * that are written at start; an actor's files go through the disk port.
  */
 import { randomBytes } from "node:crypto";
-import { type FileHandle, open, rename, rm } from "node:fs/promises";
+import { type FileHandle, mkdir, open, rename, rm, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 
 /** Replaces a file; when this has returned, it stays. */
@@ -25,6 +25,32 @@ export async function writeFileDurably(
     throw error;
   }
   await syncFolder(dirname(path));
+}
+
+/**
+ * Makes a folder and those above it that are missing, for their owner alone. Node's own `recursive`
+ * tries for ever where a file system takes no folders, as below /proc.
+ * @throws Error of the system.
+ */
+export async function makeFolder(path: string): Promise<void> {
+  const fault = await makeOne(path);
+  if (fault === undefined) return;
+  if (fault.code !== "ENOENT" || dirname(path) === path) throw fault;
+  await makeFolder(dirname(path));
+  const again = await makeOne(path);
+  if (again !== undefined) throw again;
+}
+
+/** The error that kept the folder from being there. */
+async function makeOne(path: string): Promise<NodeJS.ErrnoException | undefined> {
+  try {
+    await mkdir(path, { mode: 0o700 });
+    return undefined;
+  } catch (error) {
+    const fault = error as NodeJS.ErrnoException;
+    const isThere = fault.code === "EEXIST" && (await stat(path)).isDirectory();
+    return isThere ? undefined : fault;
+  }
 }
 
 /** Makes names in a folder durable: what was made, renamed or removed in it. */

@@ -23,6 +23,7 @@ import {
   type DiskOutcome,
   type DiskRead,
 } from "#runtime";
+import { makeFolder } from "./durable-files.ts";
 import { type ExclusiveLock, takeLock } from "./exclusive-lock.ts";
 
 /** Operations of one round; what waits beyond is for the next. */
@@ -64,7 +65,7 @@ interface Appendable {
 
 /** @throws LockHeld when another process has the directory. */
 export async function openFilesDisk(options: FilesDiskOptions): Promise<Disk> {
-  await mkdir(options.root, { recursive: true, mode: 0o700 });
+  await makeFolder(options.root);
   const lock = await takeLock(options.root, ".lock");
   try {
     // What an interrupted replace left there was never part of anything.

@@ -6,7 +6,7 @@
 import { mkdir, readFile, rm } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
-import { type ExclusiveLock, LockHeld, takeLock, writeFileDurably } from "#adapters";
+import { type ExclusiveLock, LockHeld, makeFolder, takeLock, writeFileDurably } from "#adapters";
 import { type ProcessMark, processMark } from "./process-mark.ts";
 
 /** Changes when an older build could not read what a newer one wrote. */
@@ -83,7 +83,7 @@ export async function openDataDir(root: string, agents: number): Promise<DataDir
 
 async function lockDir(root: string): Promise<ExclusiveLock> {
   try {
-    await mkdir(root, { recursive: true, mode: 0o700 });
+    await makeFolder(root);
     return await takeLock(root, LOCK_NAME);
   } catch (error) {
     if (error instanceof LockHeld) {

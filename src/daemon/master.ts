@@ -3,14 +3,13 @@
  * HTTP API with its views, and the framework behind `meseta run`. The one place where a master's
  * adapters are picked.
  */
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { isIP } from "node:net";
 import { userInfo } from "node:os";
 import type { Identity } from "#access";
 import type { MasterConfig } from "#actors/master";
 import type { Placement, Sorter } from "#allocator";
-import { openFilesDisk, systemClock, systemRandom, takeLock } from "#adapters";
+import { makeFolder, openFilesDisk, systemClock, systemRandom, takeLock } from "#adapters";
 import { type GatewayContext, gatewayRoutes } from "#gateway";
 import { startHttp, tokensOf } from "#http";
 import { type ClusterId, subjectsOf } from "#protocol";
@@ -84,7 +83,7 @@ export interface MasterProcess {
 /** @throws Error in one sentence: bad address, port taken, log not usable, directory in use. */
 export async function startMaster(options: MasterProcessOptions): Promise<MasterProcess> {
   refuseOpenDoor(options);
-  await mkdir(options.dir, { recursive: true, mode: 0o700 });
+  await makeFolder(options.dir);
   const lock = await takeLock(options.dir, "master.lock");
   const clock = systemClock();
   const tokens = await openTokens(options.dir);

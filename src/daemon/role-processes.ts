@@ -2,9 +2,9 @@
  * What `meseta master` and `meseta agent` run: one role of the cluster in a process of its own,
  * from settings and a credential file to the signal that ends it.
  */
-import { mkdir, readFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import { pinoLogger, systemClock, writeFileDurably } from "#adapters";
+import { makeFolder, pinoLogger, systemClock, writeFileDurably } from "#adapters";
 import type { Placement, Sorter } from "#allocator";
 import type { Config } from "#config";
 import { asId, type LogLevel } from "#protocol";
@@ -148,7 +148,7 @@ export async function runAgent(config: Config, { tell }: RoleTold): Promise<numb
   const named = config.text("work-dir");
   const data = dataDirOf(config.text("data"), file.cluster, process.env);
   const workDir = named === undefined ? join(data, identity.principal) : resolve(named);
-  await mkdir(workDir, { recursive: true, mode: 0o700 });
+  await makeFolder(workDir);
   const gaveUp = givingUp();
   const agent = await startAgent({
     cluster: file.cluster,

@@ -40,6 +40,14 @@ void t.test("a port that is in use is named", async (test) => {
   await refuses(test, bench, ["--port", port], new RegExp(`127\\.0\\.0\\.1:${port}.*--port`));
 });
 
+void t.test("a directory that cannot be made is named, and nothing waits for it", async (test) => {
+  const bench = await onBench(test);
+  const up = bench.start(["up", "--data", "/proc/meseta-nowhere"]);
+  const { exit, stderr } = await up.end(REFUSED_MS_MAX);
+  test.equal(exit, 1);
+  test.match(stderr, /\/proc\/meseta-nowhere cannot be used: ENOENT.*--data/);
+});
+
 void t.test("a broker that cannot be reached is named", async (test) => {
   const bench = await onBench(test);
   const flags = ["--nats", "nats://127.0.0.1:1"];
