@@ -74,7 +74,8 @@ async function jetStreamHarness(): Promise<LogHarness> {
     const log = await openJetStreamLog({
       ...broker.optionsFor(MASTER),
       stream: { name: `${name}-${streams}`, subject, replicas: 1 },
-      appendTimeoutMs: 3_000,
+      // Five hundred syncs on a disk that others use too.
+      appendTimeoutMs: 12_000,
     });
     opened.push(log);
     return log;
