@@ -131,7 +131,7 @@ export function offerable(
 }
 
 /** The first stage: what the role is owed, and what may go with it. */
-function owedOf(
+export function owedOf(
   around: Surroundings,
   slot: Slot,
   subscription: Subscription,

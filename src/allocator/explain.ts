@@ -12,8 +12,9 @@ import type {
   Shortage,
   SubscriptionExplanation,
 } from "./contract.ts";
-import { allocatable, excludedBy, offerable, type Surroundings } from "./cycle.ts";
+import { allocatable, excludedBy, offerable, owedOf, type Surroundings } from "./cycle.ts";
 import { lackReason, stripped } from "./eligibility.ts";
+import { borrowable } from "./loans.ts";
 import type { Framework, Subscription } from "./roles.ts";
 
 type Judgement = Omit<AgentExplanation, "agentId">;
@@ -121,13 +122,37 @@ function judgeFor(
     if (on.held.containsQuantities(demand.amounts())) return { reason: undefined };
   }
   if (agents.free(slot).isEmpty) return { reason: "share" };
-  const offered = offerable(around, slot, on.asker, Resources.EMPTY);
+  const offered = offeredOf(around, slot, on.asker, demand);
   if (typeof offered !== "string") return cutByQuota(around, slot, demand, offered.add(on.held));
   const open = stripped(abilities, allocatable(agents, slot, role));
   const filter = filters.match(on.asker, agents.idOf(slot), open);
   if (offered !== "filtered" || filter === undefined) return { reason: offered };
   return { reason: offered, untilMs: filter.expiryMs };
 }
+
+/**
+ * What some stage of a run would offer, else why fairness would not. For a demand the first stage
+ * is asked first, since that is the larger piece; whether anything fits fairness tells sooner.
+ */
+function offeredOf(
+  around: Surroundings,
+  slot: Slot,
+  asker: Subscription,
+  demand: Resources | undefined,
+): Resources | PlacementReason {
+  const owes = around.roles.tree.hasGuarantees;
+  const stages = !owes ? [offerable] : demand === undefined ? FAIR_FIRST : OWED_FIRST;
+  let why: PlacementReason | undefined;
+  for (const stage of stages) {
+    const offered = stage(around, slot, asker, Resources.EMPTY);
+    if (typeof offered !== "string") return offered;
+    if (stage === offerable) why = offered;
+  }
+  return borrowable(around, slot, asker)?.resources ?? why ?? "quota";
+}
+
+const FAIR_FIRST = [offerable, owedOf];
+const OWED_FIRST = [owedOf, offerable];
 
 /** Enough is free, but quota lets only a part of it pass. */
 function cutByQuota(

@@ -32,13 +32,12 @@ export type Lend = (
 /** After both other stages: what guarantees of lending roles keep free goes out as revocable. */
 export function lendOut(around: Surroundings, slots: Slot[], lend: Lend): OfferCandidate[] {
   const offers: OfferCandidate[] = [];
-  const { lending, roles } = around;
-  if (!lending.isOn || !roles.tree.hasGuarantees) return offers;
+  const { roles } = around;
+  if (!mayLend(around)) return offers;
   for (const slot of arranged(slots, around.agents, around.arrangement)) {
     const roleWalk = roles.order.walk();
     for (let at = roleWalk.next(); at !== undefined; at = roleWalk.next()) {
-      // Who is owed something is no borrower.
-      if (roles.tree.entitlement(at.owner.node) !== undefined) continue;
+      if (isOwed(around, at.owner)) continue;
       const walk = at.owner.frameworks.walk();
       for (let client = walk.next(); client !== undefined; client = walk.next()) {
         const piece = borrowable(around, slot, client.owner);
@@ -49,14 +48,24 @@ export function lendOut(around: Surroundings, slots: Slot[], lend: Lend): OfferC
   return offers;
 }
 
+function mayLend({ lending, roles }: Surroundings): boolean {
+  return lending.isOn && roles.tree.hasGuarantees;
+}
+
+/** Who is owed something is no borrower. */
+function isOwed({ roles }: Surroundings, { node }: Role): boolean {
+  return roles.tree.entitlement(node) !== undefined;
+}
+
 /** What fairness would give, and with it on loan what the headroom of lenders held back of that. */
-function borrowable(
+export function borrowable(
   around: Surroundings,
   slot: Slot,
   subscription: Subscription,
 ): { resources: Resources; lent: Resources } | undefined {
   const { tree } = around.roles;
-  if (!subscription.framework.abilities.revocable) return undefined;
+  if (!subscription.framework.abilities.revocable || !mayLend(around)) return undefined;
+  if (isOwed(around, subscription.role)) return undefined;
   const all = openTo(around, slot, subscription, Resources.EMPTY);
   if (typeof all === "string") return undefined;
   const open = all.unreserved().nonShared();

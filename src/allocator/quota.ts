@@ -90,7 +90,8 @@ export function owed(
   const { names } = tree;
   const { node, entitlement } = to;
   const room = tree.hasLimits ? tree.room(node) : undefined;
-  const due = entitlement.map((milli, i) => Math.min(milli, room?.[i] ?? milli));
+  const ceiling = tree.hasLimits ? tree.ceiling(node) : undefined;
+  const due = entitlement.map((milli, i) => Math.min(milli, ceiling?.[i] ?? milli));
   const counted = open.filter(isCounted);
   const given = counted.shrink(names.quantitiesOf(due));
   if (given.isEmpty) return undefined;

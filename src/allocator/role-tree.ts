@@ -185,6 +185,26 @@ export class RoleTree {
     return left;
   }
 
+  /**
+   * What the limits leave for roles that are owed something: what others are owed is not kept from
+   * them, or two guarantees that one limit does not cover would each wait for the other.
+   */
+  ceiling(node: RoleNode): Vector | undefined {
+    if (!isLimited(node)) return undefined;
+    const left = new Array<number>(this.names.size).fill(
+      this.limitedHeld ? 0 : Number.POSITIVE_INFINITY,
+    );
+    for (let each: RoleNode = node; each.parent !== undefined; each = each.parent) {
+      for (const [i, limit] of each.limit?.entries() ?? []) {
+        left[i] = Math.max(
+          0,
+          Math.min(left[i] ?? 0, limit - at(each.reserved, i) - at(each.used, i)),
+        );
+      }
+    }
+    return left;
+  }
+
   #bounds(limit: Limits): Vector {
     for (const [name] of limit) this.names.intern(name);
     return Array.from({ length: this.names.size }, (_, i) => limit.get(this.names.nameOf(i)));

@@ -1,8 +1,11 @@
 /** Why nothing is offered: the first reason for each agent, with figures. */
 import type { PlacementReason } from "#protocol";
 import { Resources } from "#resources";
+import fc from "fast-check";
 import t from "tap";
 import { agentId, agentSpec, frameworkId, frameworkSpec, Harness } from "./harness.ts";
+import { step } from "./histories.ts";
+import { Pair } from "./pair.ts";
 
 t.test("a demand that fits nowhere is told the largest free amount and where", async (t) => {
   const h = new Harness();
@@ -180,4 +183,27 @@ t.test("whoever has an offer of an agent is not kept from it", async (t) => {
   t.same([...h.allocator.explain(query).counts], [["share", 1]]);
   const offered = new Map([[offer.agentId, offer.resources]]);
   t.equal(h.allocator.explain({ ...query, offered }).fits, 1);
+});
+
+t.test("what is explained is what a run over the agent then does, in every history", async () => {
+  const told = (name: string, role: string): string => `${name} ${role}`;
+  fc.assert(
+    fc.property(fc.nat(), fc.array(step, { minLength: 10, maxLength: 60 }), (seed, steps) => {
+      const pair = new Pair(seed);
+      for (const each of steps) pair.do(each);
+      const { allocator, nowMs } = pair.h;
+      allocator.dirtyAgents(nowMs);
+      // The second time each agent was just run over: what fits still is offered still.
+      for (const { id } of [...pair.model.agents, ...pair.model.agents]) {
+        const explained = allocator.explainAgent(agentId(id));
+        const fits = explained.filter(({ reason }) => reason === undefined);
+        const offers = allocator.allocate(nowMs, [agentId(id)]);
+        const names = fits.map(({ frameworkId: name, role }) => told(name, role));
+        const [first] = offers.map(({ frameworkId: name, role }) => told(name, role));
+        const agrees = first === undefined ? names.length === 0 : names.includes(first);
+        if (!agrees) throw new Error(`${id}: ${names} should be offered, ${first} is`);
+      }
+    }),
+    { numRuns: 300 },
+  );
 });

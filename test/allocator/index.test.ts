@@ -5,6 +5,7 @@ import "./agents.cases.ts";
 import "./allocate.cases.ts";
 import "./drf.cases.ts";
 import "./explain.cases.ts";
+import "./fairness.cases.ts";
 import "./filters.cases.ts";
 import "./hierarchy.cases.ts";
 import "./hoarding.cases.ts";

@@ -101,6 +101,17 @@ export class ModelQuota {
     });
   }
 
+  /** What limits alone leave, for who is owed something. */
+  ceiling(role: string): Amounts {
+    return this.#each((name) => {
+      const rooms = pathsTo(role).map((path) => {
+        const limit = this.quotas.get(path)?.limit.get(name) ?? Number.POSITIVE_INFINITY;
+        return limit - this.#consumed(path, name);
+      });
+      return Math.max(0, Math.min(...rooms));
+    });
+  }
+
   #once(what: string, answer: () => number): number {
     const known = this.#known.get(what) ?? answer();
     this.#known.set(what, known);

@@ -327,8 +327,9 @@ export class Model {
   #owedPart(open: Resources, role: string): Resources {
     const counted = open.filter(isCounted);
     const room = this.quota.room(role);
+    const ceiling = this.quota.ceiling(role);
     const owed = [...this.quota.owed(role)].map(([name, milli]): [string, number] => {
-      return [name, Math.min(milli, room.get(name) ?? 0)];
+      return [name, Math.min(milli, ceiling.get(name) ?? 0)];
     });
     const given = counted.shrink(Quantities.of(owed));
     if (given.isEmpty) return given;

@@ -99,6 +99,16 @@ t.test("a guarantee below is not eaten by what else stands below the same role",
   t.equal(h.framework("F3", "a/b").length, 2);
 });
 
+t.test("guarantees that a limit above does not cover are met as far as it goes", async (t) => {
+  const h = new Harness();
+  h.limit("a", r(1, 512));
+  for (const role of ["a/b", "a/c"]) h.allocator.setQuota(role, h.quotaFrom(r(1, 512), ""));
+  h.framework("F", "a/c");
+  t.equal(show(h.agent("A1", r(1, 512))), "A1→F", "what a/b is owed is not kept from who is too");
+  h.framework("G", "a/b");
+  t.equal(show(h.agent("A2", r(1, 512))), "", "and the limit holds");
+});
+
 t.test("a guarantee that goes leaves no need, though a limit above held it back", async (t) => {
   const h = new Harness();
   h.limit("a", "cpus:0;mem:40");

@@ -42,7 +42,7 @@ const QUOTA: readonly RuleMutant[] = [
     edits: [
       {
         file: at("quota"),
-        find: "Math.min(milli, room?.[i] ?? milli)",
+        find: "Math.min(milli, ceiling?.[i] ?? milli)",
         replace: "milli",
       },
     ],
