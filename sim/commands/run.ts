@@ -11,6 +11,7 @@ import { CLUSTER_FLAGS, clusterOptions, parsed } from "../options.ts";
 import { summaryOf } from "../summary.ts";
 import { writeTraceFile } from "../trace-file.ts";
 import { tracedOf } from "../traced.ts";
+import { gridOf } from "../view/grid.ts";
 import { codeOf, EXIT, type ExitCode, noMore, type SimCommand, say } from "./command.ts";
 
 const FLAGS = {
@@ -18,6 +19,7 @@ const FLAGS = {
   seed: { type: "string", default: "1" },
   trace: { type: "string" },
   failures: { type: "string", default: "." },
+  grid: { type: "boolean", default: false },
   "check-determinism": { type: "boolean", default: false },
 } as const;
 
@@ -58,7 +60,15 @@ function keepFailure({ options, swarm }: SimCluster, id: string, folder: string)
   say(`failure   ${file}: ${failure.faults.length} faults, digest ${failure.digest}`);
 }
 
-function runOnce(options: ClusterOptions, traceFile: string | undefined, failures: string) {
+interface Wanted {
+  /** Where the trace goes. */
+  readonly trace: string | undefined;
+  /** Folder of failure files; none: nowhere. */
+  readonly failures: string;
+  readonly grid: boolean;
+}
+
+function runOnce(options: ClusterOptions, { trace, failures, grid }: Wanted): ExitCode {
   const cluster = new SimCluster(options);
   const beganMs = performance.now();
   const before = process.cpuUsage();
@@ -66,7 +76,8 @@ function runOnce(options: ClusterOptions, traceFile: string | undefined, failure
   const { user, system } = process.cpuUsage(before);
   const realMs = performance.now() - beganMs;
   say(summaryOf(cluster, { realMs, cpuMs: (user + system) / 1000 }));
-  writeTrace(cluster, traceFile);
+  if (grid) process.stdout.write(gridOf(tracedOf(cluster)));
+  writeTrace(cluster, trace);
   const [first] = cluster.violations;
   if (first !== undefined && failures !== "none") keepFailure(cluster, first.id, failures);
   return codeOf(cluster.violations);
@@ -77,15 +88,16 @@ export const RUN: SimCommand = {
   usage: [
     "[run] [--seed TEXT] [flags of the cluster]   one run: a summary, violations, the digest",
     "  --trace FILE             the trace of the run, for `view`",
+    "  --grid                   a line for each change, a character for each node",
     "  --failures DIR           where failure-SEED.json of a failed run goes; none: nowhere",
     "  --check-determinism      runs twice and stops at the first draw that differs",
   ],
   run(args): ExitCode {
     const { values, positionals } = parsed(args, FLAGS);
     noMore(positionals[0]);
-    const { seed, trace, failures } = values;
-    const options = { ...clusterOptions(values), seed, keepTrace: trace !== undefined };
+    const { seed, trace, failures, grid } = values;
+    const options = { ...clusterOptions(values), seed, keepTrace: grid || trace !== undefined };
     if (values["check-determinism"]) return checkDeterminism(options);
-    return runOnce(options, trace, failures);
+    return runOnce(options, { trace, failures, grid });
   },
 };

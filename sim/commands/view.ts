@@ -9,7 +9,7 @@ import { readTraceFile, type TraceDocument } from "../trace-file.ts";
 import { tracedOf } from "../traced.ts";
 import { pageData } from "../view/data.ts";
 import { differenceOf } from "../view/difference.ts";
-import { GRID_LEGEND, grid } from "../view/grid.ts";
+import { gridOf } from "../view/grid.ts";
 import { pageOf } from "../view/html.ts";
 import { MERMAID_ARROWS_MAX, mermaid } from "../view/mermaid.ts";
 import { EVERYTHING, Records, type Selection, select, storyOf } from "../view/select.ts";
@@ -89,7 +89,7 @@ function isChosen({ node, task, kind, from, to }: Values): boolean {
 function textOf(values: Values, document: TraceDocument): string {
   const records = new Records(document);
   const chosen = select(document, selectionOf(values, document));
-  if (values.grid) return `${GRID_LEGEND}\n${grid(document, records, chosen)}`;
+  if (values.grid) return gridOf(document, chosen);
   if (values.shiviz) return `${shiviz(records, chosen)}\n`;
   if (values.mermaid) {
     const story = isChosen(values) ? chosen : storyOf(document, STORY_RECORDS_MAX);

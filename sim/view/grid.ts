@@ -5,10 +5,10 @@
  */
 import type { TraceFact, TraceNode, TraceRecord, TraceState } from "#runtime";
 import type { TraceDocument } from "../trace-file.ts";
-import type { Records } from "./select.ts";
+import { Records } from "./select.ts";
 import { shortened } from "./words.ts";
 
-export const GRID_LEGEND = [
+const LEGEND = [
   "L leads  C campaigns  R recovers  m stands by  A runs  a looks for its leader  F subscribed",
   "f not  B broker is up  . is down  z stands still",
   "! ends  ^ starts  # fault  + heal  * violation",
@@ -102,6 +102,11 @@ class Cells {
       number("offers", 4),
     ].join(" ");
   }
+}
+
+/** The whole of it, with what the signs mean. */
+export function gridOf(document: TraceDocument, chosen: Iterable<TraceRecord> = document.records) {
+  return `${LEGEND}\n${grid(document, new Records(document), chosen)}`;
 }
 
 /** Lines of what is news, in order. */

@@ -11,6 +11,8 @@ const ARROWS_MAX = 5_000;
 /** Records in view up to which they are named. */
 const NAMED_MAX = 400;
 const OVERVIEW_BINS = 600;
+/** How far a message is drawn to have travelled when nobody recorded its sending. */
+const UNKNOWN_PIXELS = 10;
 
 /** Colours by their names in the style sheet. */
 export type Palette = (name: string) => string;
@@ -143,8 +145,9 @@ function line(pen: Pen, x1: number, y1: number, x2: number, y2: number): void {
 function arrow(pen: Pen, scene: Scene, index: number): void {
   const { model, axis } = scene;
   const cause = model.causeOf(index);
-  const [x1, y1] = [axis.x(cause), middle(scene, model.lane(cause))];
   const [x2, y2] = [axis.x(index), middle(scene, model.lane(index))];
+  const x1 = cause >= 0 ? axis.x(cause) : x2 - UNKNOWN_PIXELS;
+  const y1 = middle(scene, model.sourceLane(index));
   if (x2 < 0 || x1 > axis.width || y1 === y2) return;
   line(pen, x1, y1, x2, y2);
   if (model.kind(index) === "lost") return;

@@ -137,9 +137,17 @@ export class Model {
     return this.#effects.get(index) ?? [];
   }
 
+  /** Whether it came from elsewhere: a frame that arrived, or one that is lost. */
   isMessage(index: number): boolean {
     const kind = this.kind(index);
-    return (kind === "mail" || kind === "lost") && this.causeOf(index) >= 0;
+    if (kind !== "mail" && kind !== "lost") return false;
+    return this.causeOf(index) >= 0 || (this.data.from[index] ?? -1) >= 0;
+  }
+
+  /** The lane from which a message came; a recording of its receiver knows only that. */
+  sourceLane(index: number): number {
+    const cause = this.causeOf(index);
+    return cause >= 0 ? this.lane(cause) : this.#fromLane(index);
   }
 
   messages(index: number): readonly string[] {
