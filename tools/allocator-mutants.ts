@@ -12,30 +12,30 @@ import { RULES } from "./allocator-mutants/rules.ts";
 
 /** How long the tests may take with one rule broken. */
 const TIMEOUT_MS = 300_000;
-const FAILED = /^not ok \d+ - (.*?)(?: # time=.*)?$/gm;
+const SUBTEST = /^# Subtest: (.*)$/gm;
 
-/** Titles of tests that fail; none: nobody noticed. */
-function failures(folder: string): readonly string[] {
+/** The test that fails first, where they stop; undefined: nobody noticed. */
+function firstFailure(folder: string): string | undefined {
   const { stdout, stderr, status, error } = spawnSync(
     process.execPath,
     [join(folder, "dist/test/allocator/index.test.js")],
     { encoding: "utf8", timeout: TIMEOUT_MS, env: { ...process.env, TAP_BAIL: "1" } },
   );
-  if (error !== undefined) return [error.message];
-  const titles = [...stdout.matchAll(FAILED)].map(([, title = ""]) => title);
-  if (titles.length > 0 || status === 0) return titles;
-  return [stderr.trim().split("\n").at(-1) ?? `ends with ${status}`];
+  if (error !== undefined) return error.message;
+  if (status === 0) return undefined;
+  const last = [...stdout.matchAll(SUBTEST)].at(-1)?.[1];
+  return last ?? stderr.trim().split("\n").at(-1) ?? `ends with ${status}`;
 }
 
 function measure(mutants: readonly RuleMutant[]): number {
   const copy = new BrokenCopy(["src", "test", "sim", "tools"]);
   try {
-    const [before] = failures(copy.folder);
+    const before = firstFailure(copy.folder);
     if (before !== undefined) throw new Error(`with every rule in place this fails: ${before}`);
     let missed = 0;
     for (const mutant of mutants) {
       const putBack = copy.mutate(mutant);
-      const [title] = failures(copy.folder);
+      const title = firstFailure(copy.folder);
       putBack();
       if (title === undefined) missed += 1;
       const noticed = title === undefined ? `MISSED: ${mutant.statement}` : title;

@@ -4,6 +4,7 @@ import "./accounts.cases.ts";
 import "./agents.cases.ts";
 import "./allocate.cases.ts";
 import "./drf.cases.ts";
+import "./events.cases.ts";
 import "./explain.cases.ts";
 import "./fairness.cases.ts";
 import "./filters.cases.ts";
