@@ -181,6 +181,7 @@ export class BatchWork implements Work, Scheduler {
   /** The framework is no more: its tasks are lost to it, its work goes on under another id. */
   #left(): void {
     this.#leaving = false;
+    this.#gone = this.#driver;
     this.frameworkId = undefined;
     for (const one of this.#tries.values()) one.over = true;
     this.#accepts.clear();
@@ -189,7 +190,7 @@ export class BatchWork implements Work, Scheduler {
   /** An instance that is not the one whose events count has been displaced, or will be. */
   on(event: SchedulerEvent, driver: Driver, instance = ""): void {
     if (event.kind === "subscribed") this.#instance = instance;
-    if (instance !== this.#instance) return;
+    if (instance !== this.#instance || driver === this.#gone) return;
     this.#driver = driver;
     switch (event.kind) {
       case "subscribed":
@@ -213,12 +214,14 @@ export class BatchWork implements Work, Scheduler {
 
   readonly #accepts = new Map<number, readonly TaskId[]>();
   #leaving = false;
+  /** The driver of a framework that is no more: what it still says does not count. */
+  #gone: Driver | undefined;
   /** Which process speaks for the framework. */
   #instance = "";
 
   #use(offer: Offer, driver: Driver): void {
     // A framework that has ended meanwhile, or is about to, launches nothing more.
-    if (driver !== this.#driver || this.#leaving) return;
+    if (driver !== this.#driver || driver === this.#gone || this.#leaving) return;
     let cpuMilli = amountIn(offer, "cpus");
     let memMilli = amountIn(offer, "mem");
     const tasks: TaskInfo[] = [];
