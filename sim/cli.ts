@@ -10,6 +10,7 @@ import { SHRINK } from "./commands/shrink.ts";
 import { SWARM } from "./commands/swarm.ts";
 import { VIEW } from "./commands/view.ts";
 import { FailureFileError } from "./failure.ts";
+import { ScenarioError } from "./scenario.ts";
 import { DrawLog } from "./kernel/draws.ts";
 import { CLUSTER_USAGE } from "./options.ts";
 import { RecordingFileError } from "./recording/file.ts";
@@ -40,7 +41,7 @@ async function perform(args: readonly string[]): Promise<number> {
 
 /** What the caller can mend: a flag, or a file that is not what it should be. */
 function isUsage(error: unknown): error is Error {
-  const kinds = [FailureFileError, RecordingFileError, TraceFileError, UsageError];
+  const kinds = [FailureFileError, RecordingFileError, ScenarioError, TraceFileError, UsageError];
   return kinds.some((kind) => error instanceof kind);
 }
 

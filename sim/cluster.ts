@@ -13,6 +13,7 @@ import {
   type PlannedFault,
   Swarm,
 } from "./faults/index.ts";
+import { open } from "#replication";
 import { frameOf } from "./frames.ts";
 import type { SimNode } from "./kernel/node.ts";
 import type { DrawListener } from "./kernel/prng.ts";
@@ -23,6 +24,7 @@ import { BusNetwork } from "./ports/bus.ts";
 import { LogCluster } from "./ports/log-cluster.ts";
 import { Paths } from "./ports/paths.ts";
 import { agentMember, drawnSetting, frameworkMember, masterMember, successorOf } from "./roles.ts";
+import { Sometimes } from "./sometimes.ts";
 import { Trace } from "./trace.ts";
 import { TraceEyes } from "./trace-eyes.ts";
 import { BatchWork } from "./workloads/batch.ts";
@@ -83,6 +85,8 @@ export class SimCluster implements FaultTarget, CheckedWorld {
   readonly #members: ClusterMember[] = [];
   readonly #checkers: readonly Checker[];
   readonly #seen = new Set<string>();
+  /** Rare branches that this run has reached. */
+  readonly sometimes: Sometimes;
 
   constructor(options: ClusterOptions) {
     this.options = options;
@@ -105,6 +109,7 @@ export class SimCluster implements FaultTarget, CheckedWorld {
     this.#checkers = CHECKERS.map((make) =>
       make(this, (id, message) => this.#violate(id, message)),
     );
+    this.sometimes = new Sometimes(() => world.nowMs);
     this.swarm = new Swarm(world, this, observe);
     const { begin } = options;
     const around = { world, network: this.network, log: this.log, subjects, observe };
@@ -127,8 +132,19 @@ export class SimCluster implements FaultTarget, CheckedWorld {
       this.world.runUntil(atMs);
       for (const checker of this.#checkers) checker.recount?.();
     }
+    this.#countRare();
     if (this.world.stopped || endMs < untilMs) return;
     for (const checker of this.#checkers) checker.settled?.();
+  }
+
+  /** What is seen on disks and in the log only. */
+  #countRare(): void {
+    for (const { disk, node } of this.#members) {
+      if (node.up) this.sometimes.reached("torn-tail-replayed", disk.tornAppends);
+    }
+    this.sometimes.reached("log-elected-anew", this.log.elections);
+    const lost = [...this.log.acknowledged.values()].filter(marksUnreachable);
+    this.sometimes.reached("agent-marked-unreachable", lost.length);
   }
 
   /** What a kept trace says besides: messages in words, and what actors become. */
@@ -181,6 +197,7 @@ export class SimCluster implements FaultTarget, CheckedWorld {
 
   #observe(observation: Observation): void {
     if (observation.what === "said") this.#watchLeader(observation);
+    this.sometimes.on(observation);
     for (const checker of this.#checkers) checker.on(observation);
   }
 
@@ -270,6 +287,12 @@ export class SimCluster implements FaultTarget, CheckedWorld {
   *wrong(): IterableIterator<string> {
     for (const work of this.works.values()) yield* work.wrong;
   }
+}
+
+function marksUnreachable(bytes: Uint8Array): boolean {
+  const opened = open(bytes);
+  if (opened.kind !== "record") return false;
+  return opened.record.operations.some(({ kind }) => kind === "AgentMarkedUnreachable");
 }
 
 /** Faults are drawn until the heal, and in the middle the leader dies whatever else happens. */

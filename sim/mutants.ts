@@ -1,81 +1,137 @@
 /**
  * Measures the simulator: takes one guard at a time out of a copy of the compiled product and
  * counts the seeds until its statement is violated. A guard that nobody misses means a missing
- * checker or fault. Touches nothing but its copy.
+ * checker or fault. `--plant` leaves one out, keeps the failure and shrinks it. Touches nothing
+ * but its copy, and the table when it is asked to.
  */
 import { spawnSync } from "node:child_process";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { BrokenCopy, chosen } from "./mutants/copy.ts";
-import { type Mutant, MUTANTS } from "./mutants/index.ts";
+import { type Attempted, type Mutant, MUTANTS } from "./mutants/index.ts";
 
 /** Seeds until which a mutant must be noticed. */
-const SEEDS_MAX = 60;
-/** A small, busy cluster: a run of it takes about a second. */
-const RUN = "--agents 3 --frameworks 2 --items 60 --until 150s --faults-every 5s".split(" ");
+const SEEDS_MAX = 500;
 /** How long all seeds of one mutant may take. */
-const TIMEOUT_MS = 300_000;
-const SEED_LINE = /^seed \S+: (\S+) at (\d+) ms: (.*)$/;
+const TIMEOUT_MS = 900_000;
+/** What was measured last, for people and for the documentation. */
+const TABLE = fileURLToPath(new URL("../../sim/mutants.json", import.meta.url));
 
-interface Outcome {
-  readonly mutant: Mutant;
-  /** How many seeds it took; undefined: not noticed. */
-  readonly seeds: number | undefined;
-  readonly why: string;
+interface Row {
+  readonly name: string;
+  readonly statement: string;
+  readonly expected: readonly string[];
+  /** How many seeds it took; null: not noticed. */
+  readonly seeds: number | null;
+  readonly noticedAs: string;
 }
 
-function run(folder: string, mutant: Mutant, seeds: number): Outcome {
-  const args = ["swarm", ...RUN, "--seed", mutant.name, "--seeds", String(seeds)];
-  args.push("--profile", mutant.profile, "--stop-at", mutant.noticedBy.join(","));
-  if (mutant.faults !== undefined) args.push("--only", mutant.faults.join(","));
-  const { stdout, stderr, error } = spawnSync(
-    process.execPath,
-    [join(folder, "dist/sim/cli.js"), ...args],
-    { encoding: "utf8", timeout: TIMEOUT_MS },
-  );
-  if (error !== undefined) return { mutant, seeds: undefined, why: error.message };
-  const lines = stdout.split("\n").filter((line) => line.startsWith("seed "));
-  const [, id = "", , message = ""] = SEED_LINE.exec(lines.at(-1) ?? "") ?? [];
-  if (mutant.noticedBy.includes(id)) {
-    return { mutant, seeds: lines.length, why: `${id} ${message}` };
+function programOf({ folder }: BrokenCopy, file: string): string {
+  return join(folder, "dist", "sim", file);
+}
+
+function attempted(
+  copy: BrokenCopy,
+  { name }: Mutant,
+  seeds: number,
+  file?: string,
+): { outcomes: Attempted[]; trouble: string } {
+  const args = [programOf(copy, "mutants/attempt.js"), name, String(seeds)];
+  if (file !== undefined) args.push(file);
+  const ran = spawnSync(process.execPath, args, { encoding: "utf8", timeout: TIMEOUT_MS });
+  const lines = ran.stdout.split("\n").filter((line) => line.startsWith("{"));
+  const outcomes = lines.map((line): Attempted => JSON.parse(line));
+  return { outcomes, trouble: ran.error?.message ?? ran.stderr.trim().split("\n")[0] ?? "" };
+}
+
+function rowOf(copy: BrokenCopy, mutant: Mutant, most: number): Row {
+  const { name, statement, noticedBy: expected } = mutant;
+  const { outcomes, trouble } = attempted(copy, mutant, most);
+  const noticed = outcomes.at(-1)?.noticed;
+  if (noticed !== undefined) {
+    const noticedAs = `${noticed.id} ${noticed.message}`;
+    return { name, statement, expected, seeds: outcomes.length, noticedAs };
   }
-  const others = new Set(lines.map((line) => SEED_LINE.exec(line)?.[1] ?? "nothing"));
-  const seen = `${lines.length} seeds show ${[...others].join(", ")}`;
-  return { mutant, seeds: undefined, why: `${seen} ${stderr}`.trim() };
+  const others = new Set(outcomes.flatMap(({ ids }) => ids));
+  const seen = `${outcomes.length} seeds show ${[...others].join(", ") || "nothing"}`;
+  return { name, statement, expected, seeds: null, noticedAs: `${seen} ${trouble}`.trim() };
+}
+
+function say(text: string): void {
+  process.stdout.write(`${text}\n`);
+}
+
+function measure(mutants: readonly Mutant[], most: number): Row[] {
+  const copy = new BrokenCopy(["src", "sim"]);
+  const rows: Row[] = [];
+  try {
+    say("guard taken out                  seeds  expected  noticed as");
+    for (const mutant of mutants) {
+      const putBack = copy.mutate(mutant);
+      const row = rowOf(copy, mutant, most);
+      putBack();
+      rows.push(row);
+      const seeds = String(row.seeds ?? "-").padStart(6);
+      const expected = row.expected.join(" ").padEnd(9);
+      const missed = row.seeds === null ? "MISSED: " : "";
+      say(`${row.name.padEnd(32)}${seeds}  ${expected} ${missed}${row.noticedAs}`);
+    }
+  } finally {
+    copy.remove();
+  }
+  return rows;
+}
+
+/** Leaves the guard out, finds a failure, shrinks it, repeats what is left. */
+function plant(mutant: Mutant, folder: string, most: number): number {
+  const copy = new BrokenCopy(["src", "sim"]);
+  try {
+    copy.mutate(mutant);
+    const failure = join(folder, `failure-${mutant.name}.json`);
+    const small = join(folder, `small-${mutant.name}.json`);
+    const { outcomes, trouble } = attempted(copy, mutant, most, failure);
+    if (outcomes.at(-1)?.noticed === undefined) {
+      say(`${mutant.name}: not noticed in ${outcomes.length} seeds ${trouble}`);
+      return 1;
+    }
+    const began = performance.now();
+    const cli = (...args: string[]): number | null =>
+      spawnSync(process.execPath, [programOf(copy, "cli.js"), ...args], { stdio: "inherit" })
+        .status;
+    cli("shrink", failure, "-o", small);
+    say(`shrunk in ${((performance.now() - began) / 1000).toFixed(1)} s`);
+    return cli("replay", small) === null ? 1 : 0;
+  } finally {
+    copy.remove();
+  }
 }
 
 function main(): number {
   const { values } = parseArgs({
-    options: { only: { type: "string" }, seeds: { type: "string", default: String(SEEDS_MAX) } },
+    options: {
+      only: { type: "string" },
+      seeds: { type: "string", default: String(SEEDS_MAX) },
+      plant: { type: "string" },
+      dir: { type: "string", default: "." },
+      write: { type: "boolean", default: false },
+    },
   });
   let mutants: readonly Mutant[];
   try {
-    mutants = chosen(MUTANTS, values.only);
+    mutants = chosen(MUTANTS, values.plant ?? values.only);
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
     process.stderr.write(`${error.message}\n`);
     return 4;
   }
-  const copy = new BrokenCopy(["src", "sim"]);
-  let missed = 0;
-  try {
-    process.stdout.write("guard taken out          seeds  expected  noticed as\n");
-    for (const mutant of mutants) {
-      const putBack = copy.mutate(mutant);
-      const { seeds, why } = run(copy.folder, mutant, Number(values.seeds));
-      putBack();
-      if (seeds === undefined) missed += 1;
-      const columns = [mutant.name.padEnd(24), String(seeds ?? "-").padStart(5)];
-      columns.push(
-        ` ${mutant.noticedBy.join(" ").padEnd(8)}`,
-        seeds === undefined ? "MISSED:" : "",
-      );
-      process.stdout.write(`${columns.join(" ")} ${why}\n`);
-    }
-  } finally {
-    copy.remove();
-  }
-  return missed === 0 ? 0 : 1;
+  const [first] = mutants;
+  const most = Number(values.seeds);
+  if (values.plant !== undefined && first !== undefined) return plant(first, values.dir, most);
+  const rows = measure(mutants, most);
+  if (values.write) writeFileSync(TABLE, `${JSON.stringify(rows, undefined, 2)}\n`);
+  return rows.every(({ seeds }) => seeds !== null) ? 0 : 1;
 }
 
 process.exitCode = main();

@@ -71,6 +71,10 @@ export type Observation =
 export type Observe = (observation: Observation) => void;
 
 /** Turns what crosses the bus into observations. */
+/** Speaker of what agents say to executors, before the principal: they speak in no epoch there. */
+export const TO_EXECUTOR = "agent-to-executor.";
+const EXECUTOR_SUBJECT = /\.executor\.([^.]+)\.[^.]+\.in$/;
+
 export class BusEyes implements BusObserver {
   readonly #subjects: Subjects;
   readonly #observe: Observe;
@@ -94,7 +98,7 @@ export class BusEyes implements BusObserver {
   }
 
   #decode(packet: Packet): SeenFrame | undefined {
-    const speaker = this.#subjects.speaker(packet.subject);
+    const speaker = this.#subjects.speaker(packet.subject) ?? toExecutor(packet.subject);
     const reader = this.#reader;
     if (speaker === undefined || reader.open(packet.data) !== undefined) return undefined;
     const { epoch, session, number, count } = reader;
@@ -128,4 +132,9 @@ export class BusEyes implements BusObserver {
     const id = this.#reader.id(index);
     return { kind, body, id, re: this.#reader.re(index) } as AnyMessage;
   }
+}
+
+function toExecutor(subject: string): Peer | undefined {
+  const principal = EXECUTOR_SUBJECT.exec(subject)?.[1];
+  return principal === undefined ? undefined : (`${TO_EXECUTOR}${principal}` as Peer);
 }

@@ -1,6 +1,7 @@
 /**
  * R2: an offer is taken once, and never after it was taken back. C1: within an epoch a call gets
- * one answer, however often it is said (P-5.2). Read from what frameworks call and masters answer.
+ * one answer, however often it is said (P-5.2). K1: of a framework one instance is served, the one
+ * that subscribed last (P-4.4). Read from what frameworks call and masters answer.
  */
 import type { BodyOf, OfferId } from "#protocol";
 import type { Observation, SeenFrame } from "../observation.ts";
@@ -12,7 +13,18 @@ interface SeenCall {
   answer: BodyOf<"ANSWER"> | undefined;
 }
 
-export function callChecker(_world: CheckedWorld, violate: Violate): Checker {
+/** Frames of one batch leave one after another, each to its own instance. */
+const TOLERANCE_MS = 250;
+
+export function callChecker(world: CheckedWorld, violate: Violate): Checker {
+  /** The instance of each framework's principal that subscribed last, and since when. */
+  const instances = new Map<string, { readonly subject: string; readonly sinceMs: number }>();
+  const served = (subject: string): void => {
+    const instance = instances.get(subject.slice(0, subject.lastIndexOf(".")));
+    if (instance === undefined || instance.subject === subject) return;
+    if (world.nowMs - instance.sinceMs <= TOLERANCE_MS) return;
+    violate("K1", `${subject} is served after ${instance.subject} has subscribed`);
+  };
   /** Who speaks in a session: a life of the framework's driver; in each its numbers begin anew. */
   const lives = new Map<string, string>();
   /** Drivers that a process has had: one that subscribes without a token is new. */
@@ -65,6 +77,13 @@ export function callChecker(_world: CheckedWorld, violate: Violate): Checker {
       if (frame.speaker !== "master") return;
       for (const message of frame.messages) {
         if (message.kind === "RESCIND") rescinded.add(message.body.offerId);
+        if (message.kind === "SUBSCRIBED") {
+          const { subject } = frame;
+          const of = subject.slice(0, subject.lastIndexOf("."));
+          instances.set(of, { subject, sinceMs: world.nowMs });
+        }
+        const isServed = message.kind === "ANSWER" && message.body.accepted;
+        if (isServed || message.kind === "OFFERS") served(frame.subject);
         if (message.kind !== "ANSWER") continue;
         answered(`${lives.get(frame.session)} ${frame.epoch} ${message.re}`, message.body);
       }

@@ -1,8 +1,8 @@
 /**
- * S1: durable first, then said (P-1.5). What an agent says of an update stands on its disk,
- * synced, in the instant in which the update leaves.
+ * S1: durable first, then said (P-1.5). What an agent says of an update, to the master or to the
+ * executor that made it, stands on its disk, synced, in the instant in which the word leaves.
  */
-import type { Observation } from "../observation.ts";
+import { type Observation, TO_EXECUTOR } from "../observation.ts";
 import type { CheckedWorld, Checker, Violate } from "./checker.ts";
 
 /** The update is near the journal's end, so the search begins there. */
@@ -13,12 +13,28 @@ function holds({ buffer, byteOffset, length }: Uint8Array, text: string): boolea
 export function durableChecker(world: CheckedWorld, violate: Violate): Checker {
   /** Updates that were found on disk when they were said first. */
   const known = new Set<string>();
+  /**
+   * Updates that were acknowledged to their executor while the journal did not have them. One that
+   * was dropped may be; one that is told to the master afterwards was not dropped.
+   */
+  const early = new Set<string>();
+  const acknowledged = (principal: string, uuid: string): void => {
+    if (known.has(uuid)) return;
+    const journal = world.journal(principal);
+    if (journal === undefined || !holds(journal, uuid)) early.add(uuid);
+  };
   return {
     id: "S1",
     statement: "an update stands on its agent's disk before it is said",
     on(observation: Observation): void {
       if (observation.what !== "said") return;
       const { speaker, messages } = observation.frame;
+      if (speaker.startsWith(TO_EXECUTOR)) {
+        const principal = speaker.slice(TO_EXECUTOR.length);
+        for (const { kind, body } of messages) {
+          if (kind === "EXECUTOR_ACKNOWLEDGED") acknowledged(principal, body.uuid);
+        }
+      }
       if (!speaker.startsWith("agent.")) return;
       for (const message of messages) {
         if (message.kind !== "StatusUpdate") continue;
@@ -26,6 +42,12 @@ export function durableChecker(world: CheckedWorld, violate: Violate): Checker {
         if (uuid === undefined || known.has(uuid)) continue;
         known.add(uuid);
         const principal = speaker.slice("agent.".length);
+        if (early.has(uuid)) {
+          violate(
+            "S1",
+            `${principal} acknowledged ${state} of ${taskId} before its journal had it`,
+          );
+        }
         const journal = world.journal(principal);
         if (journal !== undefined && holds(journal, uuid)) continue;
         violate("S1", `${principal} says that ${taskId} is ${state} before its journal has it`);

@@ -16,6 +16,8 @@ import { sessionChecker } from "./sessions.ts";
 import { taskChecker } from "./tasks.ts";
 import { updateChecker } from "./updates.ts";
 
+export { PENDING } from "./pending.ts";
+
 export const CHECKERS: readonly MakeChecker[] = [
   allocationChecker,
   absenceChecker,

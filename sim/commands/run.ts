@@ -7,16 +7,26 @@ import { join } from "node:path";
 import { type ClusterOptions, SimCluster } from "../cluster.ts";
 import { failureOf, rerun, writeFailure } from "../failure.ts";
 import { DrawLog } from "../kernel/draws.ts";
-import { CLUSTER_FLAGS, clusterOptions, parsed } from "../options.ts";
+import { CLUSTER_FLAGS, clusterOptions, flagsAgain, parsed } from "../options.ts";
+import { optionsOf, readScenario, type Scenario, unmet } from "../scenario.ts";
 import { summaryOf } from "../summary.ts";
 import { writeTraceFile } from "../trace-file.ts";
 import { tracedOf } from "../traced.ts";
 import { gridOf } from "../view/grid.ts";
-import { codeOf, EXIT, type ExitCode, noMore, type SimCommand, say } from "./command.ts";
+import {
+  codeOf,
+  EXIT,
+  type ExitCode,
+  noMore,
+  type SimCommand,
+  say,
+  UsageError,
+} from "./command.ts";
 
 const FLAGS = {
   ...CLUSTER_FLAGS,
   seed: { type: "string", default: "1" },
+  scenario: { type: "string" },
   trace: { type: "string" },
   failures: { type: "string", default: "." },
   grid: { type: "boolean", default: false },
@@ -49,8 +59,9 @@ export function writeTrace(cluster: SimCluster, file: string | undefined): void 
 }
 
 /** Repeats the run by its list of faults, up to the violation, and keeps that as a file. */
-function keepFailure({ options, swarm }: SimCluster, id: string, folder: string): void {
-  const failure = failureOf(rerun(options, swarm.applied, [id]));
+function keepFailure(cluster: SimCluster, id: string, folder: string, name?: string): void {
+  const { options, swarm } = cluster;
+  const failure = failureOf(rerun(options, swarm.applied, [id]), id, name);
   if (failure === undefined) {
     return say(`the list of faults alone does not repeat ${id}; the seed does`);
   }
@@ -66,9 +77,10 @@ interface Wanted {
   /** Folder of failure files; none: nowhere. */
   readonly failures: string;
   readonly grid: boolean;
+  readonly scenario: Scenario | undefined;
 }
 
-function runOnce(options: ClusterOptions, { trace, failures, grid }: Wanted): ExitCode {
+function runOnce(options: ClusterOptions, { trace, failures, grid, scenario }: Wanted): ExitCode {
   const cluster = new SimCluster(options);
   const beganMs = performance.now();
   const before = process.cpuUsage();
@@ -79,14 +91,20 @@ function runOnce(options: ClusterOptions, { trace, failures, grid }: Wanted): Ex
   if (grid) process.stdout.write(gridOf(tracedOf(cluster)));
   writeTrace(cluster, trace);
   const [first] = cluster.violations;
-  if (first !== undefined && failures !== "none") keepFailure(cluster, first.id, failures);
-  return codeOf(cluster.violations);
+  if (first !== undefined && failures !== "none") {
+    keepFailure(cluster, first.id, failures, scenario?.name);
+  }
+  const missed = scenario === undefined ? [] : unmet(scenario, cluster);
+  for (const why of missed) say(why);
+  const code = codeOf(cluster.violations);
+  return code === EXIT.pass && missed.length > 0 ? EXIT.liveness : code;
 }
 
 export const RUN: SimCommand = {
   name: "run",
   usage: [
     "[run] [--seed TEXT] [flags of the cluster]   one run: a summary, violations, the digest",
+    "  --scenario FILE          what takes part and what is done to it, instead of flags",
     "  --trace FILE             the trace of the run, for `view`",
     "  --grid                   a line for each change, a character for each node",
     "  --failures DIR           where failure-SEED.json of a failed run goes; none: nowhere",
@@ -96,8 +114,17 @@ export const RUN: SimCommand = {
     const { values, positionals } = parsed(args, FLAGS);
     noMore(positionals[0]);
     const { seed, trace, failures, grid } = values;
-    const options = { ...clusterOptions(values), seed, keepTrace: grid || trace !== undefined };
+    const scenario = values.scenario === undefined ? undefined : readScenario(values.scenario);
+    const again = flagsAgain(values);
+    if (scenario !== undefined && again !== "") {
+      throw new UsageError(
+        `--scenario: it says who takes part and what is done; leave out${again}`,
+      );
+    }
+    const described =
+      scenario === undefined ? { ...clusterOptions(values), seed } : optionsOf(scenario, seed);
+    const options = { ...described, keepTrace: trace !== undefined || grid };
     if (values["check-determinism"]) return checkDeterminism(options);
-    return runOnce(options, { trace, failures, grid });
+    return runOnce(options, { trace, failures, grid, scenario });
   },
 };

@@ -10,6 +10,7 @@ import {
   groupsOf,
   mainOf,
   seedLine,
+  sometimesOf,
   speedOf,
   totalLines,
 } from "../seeds/report.ts";
@@ -26,6 +27,7 @@ const FLAGS = {
   budget: { type: "string" },
   "fail-fast": { type: "boolean", default: false },
   report: { type: "string" },
+  counts: { type: "string" },
 } as const;
 
 /** The gravest of two codes: a broken statement before one that was only not reached. */
@@ -78,6 +80,10 @@ async function swarm(args: readonly string[]): Promise<ExitCode> {
   if (values.report !== undefined) {
     writeFileSync(values.report, pageOf({ outcomes, groups, failures, speed: speedOf(outcomes) }));
   }
+  if (values.counts !== undefined) {
+    const counts = { seeds: outcomes.length, sometimes: sometimesOf(outcomes) };
+    writeFileSync(values.counts, `${JSON.stringify(counts, undefined, 2)}\n`);
+  }
   return outcomes.map(codeOfSeed).reduce(graver, EXIT.pass);
 }
 
@@ -89,6 +95,7 @@ export const SWARM: SimCommand = {
     "  --budget 10m             begins no seed after this time; those that run are waited for",
     "  --fail-fast              ends with the first seed that fails",
     "  --report FILE            the same as a page of HTML",
+    "  --counts FILE            how often each rare branch was reached; `list` reads it",
   ],
   run: swarm,
 };

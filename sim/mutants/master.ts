@@ -55,4 +55,69 @@ export const MASTER_MUTANTS: readonly Mutant[] = [
     noticedBy: ["LV"],
     profile: "nats",
   },
+  {
+    name: "offers-never-expire",
+    statement: "an offer that nobody answers stands for ever",
+    edits: [
+      {
+        file: "src/actors/master/offers.js",
+        find: "    if (offerTimeoutMs === 0)\n        return;",
+        replace: "    if (offerTimeoutMs >= 0)\n        return;",
+      },
+    ],
+    noticedBy: ["O1"],
+    profile: "nats",
+    faults: ["hoard-offers", "crash-agent"],
+  },
+  {
+    name: "displaced-instance-served",
+    statement: "an instance of a framework that was displaced is not told, and is served",
+    edits: [
+      {
+        file: "src/actors/master/frameworks.js",
+        find: "    state.frameworksByPeer.delete(peer);\n    if (state.displaced.size",
+        replace: "    if (state.displaced.size",
+      },
+      {
+        file: "src/actors/master/frameworks.js",
+        find: "    state.displaced.add(peer);\n    sayDisplaced(turn, peer);\n",
+        replace: "    state.displaced.add(peer);\n",
+      },
+      {
+        file: "src/actors/master/calls.js",
+        find: "if (framework?.connected !== true || framework.peer !== from) {",
+        replace: "if (framework?.connected !== true) {",
+      },
+    ],
+    noticedBy: ["K1", "R1"],
+    profile: "nats",
+    faults: ["framework-failover", "crash-agent"],
+  },
+  {
+    name: "kill-not-said-again",
+    statement: "a kill is not said again to an agent that comes back",
+    edits: [
+      {
+        file: "src/actors/master/enrol.js",
+        find: "    if (task.kill !== undefined)\n        sayKill(turn, agent, task);",
+        replace: "",
+      },
+    ],
+    noticedBy: ["LV"],
+    profile: "nats",
+    faults: ["disconnect-client", "isolate", "crash-agent", "restart-far-away"],
+  },
+  {
+    name: "task-forgotten-early",
+    statement: "the record of a task ends with any acknowledgement, not with that of its end",
+    edits: [
+      {
+        file: "src/actors/master/updates.js",
+        find: "    if (isTerminal(unacknowledged.state))\n        forgetTask(turn, task);",
+        replace: "    forgetTask(turn, task);",
+      },
+    ],
+    noticedBy: ["LV", "R1", "T1"],
+    profile: "nats",
+  },
 ];

@@ -1,4 +1,5 @@
 /** What a mutant is: the production code without one of its guards, and who must notice. */
+import type { Violation } from "../checkers/index.ts";
 import type { Edited } from "./copy.ts";
 
 export interface Mutant extends Edited {
@@ -9,4 +10,13 @@ export interface Mutant extends Edited {
   readonly profile: "nats" | "hostile";
   /** Faults that provoke it; absent: whatever each seed draws. */
   readonly faults?: readonly string[];
+}
+
+/** How one seed of a mutant ended. */
+export interface Attempted {
+  readonly seed: string;
+  /** Statements that were violated, expected or not. */
+  readonly ids: readonly string[];
+  /** The first violation of an expected one. */
+  readonly noticed: Violation | undefined;
 }

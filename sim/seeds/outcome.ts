@@ -15,6 +15,8 @@ export interface SeedOutcome {
   readonly launched: number;
   readonly faults: number;
   readonly leaders: number;
+  /** How often each rare branch was reached, by its name. */
+  readonly sometimes: Readonly<Record<string, number>>;
   readonly violations: readonly Violation[];
   /** Why the simulator itself failed; then nothing else counts. */
   readonly crash?: string;
@@ -37,6 +39,7 @@ export function runSeed(options: ClusterOptions): SeedOutcome {
     launched: works.reduce((sum, work) => sum + work.launched, 0),
     faults: cluster.swarm.applied.length,
     leaders: cluster.leaders.length,
+    sometimes: Object.fromEntries(cluster.sometimes.counts),
     violations: cluster.violations,
   };
 }
@@ -44,5 +47,14 @@ export function runSeed(options: ClusterOptions): SeedOutcome {
 /** The record of a seed that brought the simulator down. */
 export function crashed(seed: string, why: string): SeedOutcome {
   const nothing = { events: 0, virtualMs: 0, cpuMs: 0, tasks: 0, launched: 0 };
-  return { seed, digest: "", ...nothing, faults: 0, leaders: 0, violations: [], crash: why };
+  return {
+    seed,
+    digest: "",
+    ...nothing,
+    faults: 0,
+    leaders: 0,
+    sometimes: {},
+    violations: [],
+    crash: why,
+  };
 }

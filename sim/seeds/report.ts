@@ -101,7 +101,26 @@ export function totalLines(outcomes: readonly SeedOutcome[]): string[] {
     );
   }
   lines.push(`digest ${hash.digest("hex")}`);
+  lines.push(...rareLines(sometimesOf(outcomes)));
   return lines;
+}
+
+/** Rare branches over all seeds, by name. */
+export function sometimesOf(outcomes: readonly SeedOutcome[]): Record<string, number> {
+  const sum: Record<string, number> = {};
+  for (const { sometimes } of outcomes) {
+    for (const [name, times] of Object.entries(sometimes)) sum[name] = (sum[name] ?? 0) + times;
+  }
+  return sum;
+}
+
+/** CV: what no seed has reached, the faults do not try. */
+function rareLines(sum: Readonly<Record<string, number>>): string[] {
+  const names = Object.keys(sum);
+  if (names.length === 0) return [];
+  const missed = names.filter((name) => sum[name] === 0);
+  const reached = `${names.length - missed.length} of ${names.length} rare branches were reached`;
+  return [missed.length === 0 ? reached : `${reached}; never: ${missed.join(", ")}`];
 }
 
 /** Speed against the processor time that the seeds took, so for one core. */

@@ -15,6 +15,7 @@ import "./contract-storage.cases.ts";
 import "./launcher.cases.ts";
 import "./cluster.cases.ts";
 import "./failure.cases.ts";
+import "./scenario.cases.ts";
 import "./swarm.cases.ts";
 
 t.setTimeout(400_000);

@@ -1,0 +1,174 @@
+/**
+ * Rare branches that must be reached now and then, or the faults do not try what they are there
+ * for (CV). Counted from the same observations as the checkers read, over a run; a swarm adds
+ * them up. Judges nothing.
+ */
+import { type AnyMessage, isTerminal } from "#protocol";
+import { open } from "#replication";
+import type { Observation, SeenFrame } from "./observation.ts";
+
+export const SOMETIMES = {
+  "failover-mid-launch": "another master leads before an agent has said a word of a launched task",
+  "ack-lost": "an agent says an update again that a master has acknowledged already",
+  "torn-tail-replayed": "an agent starts from a journal of which a crash has torn the last record",
+  "offer-rescinded-in-flight": "an offer is taken that was taken back before the call was said",
+  "offer-expired-accepted": "a call is refused because its offer has expired",
+  "offer-taken-twice": "a call is refused because its offer is not outstanding any more",
+  "call-answered-again": "a call that is said again gets its first answer",
+  "lead-proven-again": "a leader falls silent and speaks again in the same epoch",
+  "deposed-while-up": "a master that has led reads of its successor",
+  "session-gap": "a session is closed because a frame is missing",
+  "update-told-twice": "a scheduler is told the same update a second time",
+  "agent-marked-unreachable": "the log says that an agent is unreachable",
+  "framework-displaced": "an instance of a framework is told that another one has its place",
+  "framework-torn-down": "an agent is told to shut a framework down",
+  "kill-raced-end": "a kill is said of a task whose end is on its way",
+  "tasks-outlive-agent": "an agent that was started again registers with live tasks",
+  "tasks-lost-to-reboot": "an agent says of a task that its machine was restarted",
+  "executor-came-back": "an executor subscribes again and names its tasks",
+  "launch-refused-by-agent": "an agent refuses a task that the master has launched",
+  "log-elected-anew": "the replicated log elects another leader",
+} as const;
+
+export type SometimesName = keyof typeof SOMETIMES;
+
+/** A leader whose beacons pause for longer than this has been mute. */
+const BEACON_GAP_MS = 2_000;
+
+export class Sometimes {
+  readonly counts = new Map<SometimesName, number>();
+  /** Tasks that were launched and of which no agent has said a word, with their epoch. */
+  readonly #launched = new Map<string, number>();
+  readonly #acknowledged = new Set<string>();
+  readonly #rescinded = new Set<string>();
+  readonly #answered = new Set<string>();
+  readonly #told = new Set<string>();
+  readonly #ended = new Set<string>();
+  /** Epoch in which a node spoke as a master, by its name and life. */
+  readonly #led = new Map<string, number>();
+  readonly #now: () => number;
+  #beacon = { epoch: 0, node: "", atMs: 0 };
+
+  constructor(now: () => number) {
+    this.#now = now;
+    for (const name of Object.keys(SOMETIMES)) this.counts.set(name as SometimesName, 0);
+  }
+
+  reached(name: SometimesName, times = 1): void {
+    this.counts.set(name, (this.counts.get(name) ?? 0) + times);
+  }
+
+  on(observation: Observation): void {
+    switch (observation.what) {
+      case "said": {
+        const { node, frame } = observation;
+        if (frame.speaker === "master") this.#led.set(`${node.name}#${node.life}`, frame.epoch);
+        return this.#said(node.name, frame);
+      }
+      case "told": {
+        const { uuid } = observation;
+        if (uuid === undefined) return;
+        if (this.#told.has(uuid)) this.reached("update-told-twice");
+        this.#told.add(uuid);
+        return;
+      }
+      case "read": {
+        const epoch = this.#led.get(`${observation.node.name}#${observation.node.life}`);
+        if (epoch === undefined) return;
+        for (const { record } of observation.entries) this.#readBy(epoch, record);
+        return;
+      }
+      default:
+        return;
+    }
+  }
+
+  #readBy(epoch: number, record: Uint8Array): void {
+    const opened = open(record);
+    if (opened.kind !== "record" || opened.record.epoch <= epoch) return;
+    const elects = opened.record.operations.some(({ kind }) => kind === "LeaderElected");
+    if (elects) this.reached("deposed-while-up");
+  }
+
+  #said(node: string, frame: SeenFrame): void {
+    const { speaker, messages } = frame;
+    if (speaker === "master") {
+      for (const message of messages) this.#byMaster(node, frame, message);
+    } else if (speaker.startsWith("agent.")) {
+      for (const message of messages) this.#byAgent(message);
+    } else for (const message of messages) this.#byOther(message);
+  }
+
+  #byMaster(node: string, { epoch, session }: SeenFrame, message: AnyMessage): void {
+    switch (message.kind) {
+      case "Beacon":
+        return this.#beaconOf(node, epoch);
+      case "RunTask":
+        return void this.#launched.set(message.body.task.taskId, epoch);
+      case "StatusUpdateAcknowledgement":
+        return void this.#acknowledged.add(message.body.uuid);
+      case "RESCIND":
+        return void this.#rescinded.add(message.body.offerId);
+      case "Closed":
+        if (message.body.reason === "gap") this.reached("session-gap");
+        return;
+      case "ERROR":
+        if (message.body.reason === "displaced") this.reached("framework-displaced");
+        return;
+      case "ShutdownFramework":
+        return this.reached("framework-torn-down");
+      case "KillTask":
+        if (this.#ended.has(message.body.taskId)) this.reached("kill-raced-end");
+        return;
+      case "ANSWER": {
+        const { reason } = message.body;
+        if (reason === "offer-expired") this.reached("offer-expired-accepted");
+        if (reason === "offer-not-outstanding") this.reached("offer-taken-twice");
+        const key = `${session} ${message.re}`;
+        if (this.#answered.has(key)) this.reached("call-answered-again");
+        return void this.#answered.add(key);
+      }
+      default:
+        return;
+    }
+  }
+
+  #beaconOf(node: string, epoch: number): void {
+    const nowMs = this.#now();
+    const { epoch: before, atMs } = this.#beacon;
+    if (epoch === before && nowMs - atMs > BEACON_GAP_MS) this.reached("lead-proven-again");
+    if (epoch > before) {
+      for (const [taskId, launchedIn] of this.#launched) {
+        if (launchedIn < epoch) this.reached("failover-mid-launch");
+        this.#launched.delete(taskId);
+      }
+    }
+    if (epoch < before) return;
+    this.#beacon = { epoch, node, atMs: nowMs };
+  }
+
+  #byAgent(message: AnyMessage): void {
+    if (message.kind === "RegisterAgent") {
+      const { incarnation, tasks } = message.body;
+      if (incarnation > 1 && tasks.some(({ state }) => !isTerminal(state))) {
+        this.reached("tasks-outlive-agent");
+      }
+    }
+    if (message.kind !== "StatusUpdate") return;
+    const { taskId, uuid, state, message: why } = message.body.status;
+    this.#launched.delete(taskId);
+    if (uuid !== undefined && this.#acknowledged.has(uuid)) this.reached("ack-lost");
+    if (isTerminal(state)) this.#ended.add(taskId);
+    if (state === "TASK_DROPPED") this.reached("launch-refused-by-agent");
+    if (why?.startsWith("The machine was restarted") === true) this.reached("tasks-lost-to-reboot");
+  }
+
+  #byOther(message: AnyMessage): void {
+    if (message.kind === "ACCEPT") {
+      const late = message.body.offerIds.some((offerId) => this.#rescinded.has(offerId));
+      if (late) this.reached("offer-rescinded-in-flight");
+    }
+    if (message.kind !== "EXECUTOR_SUBSCRIBE") return;
+    if (message.body.unacknowledgedTasks.length > 0) this.reached("executor-came-back");
+  }
+}
