@@ -19,10 +19,9 @@ const ROUND_MS = [60_000, 10_000, 5_000, 1_000, 500, 100, 10, 1] as const;
 
 type Candidate = Pick<Failure, "scenario" | "faults">;
 
-/** Faults and operations of the work: what a person has to read. */
-export function sizeOf({ faults, scenario }: Candidate): number {
-  const items = scenario.onlyItems?.length ?? scenario.items * scenario.frameworks;
-  return faults.length + items;
+/** Operations of the work that are left. */
+export function itemsOf({ onlyItems, items, frameworks }: Failure["scenario"]): number {
+  return onlyItems?.length ?? items * frameworks;
 }
 
 /** @param budget most runs. @param progress told of each smaller failure. */

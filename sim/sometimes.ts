@@ -32,6 +32,8 @@ export const SOMETIMES = {
 
 export type SometimesName = keyof typeof SOMETIMES;
 
+/** What an agent says of a task whose machine was restarted. */
+const REBOOTED = /machine was restarted|left no status/;
 /** A leader whose beacons pause for longer than this has been mute. */
 const BEACON_GAP_MS = 2_000;
 
@@ -160,7 +162,7 @@ export class Sometimes {
     if (uuid !== undefined && this.#acknowledged.has(uuid)) this.reached("ack-lost");
     if (isTerminal(state)) this.#ended.add(taskId);
     if (state === "TASK_DROPPED") this.reached("launch-refused-by-agent");
-    if (why?.startsWith("The machine was restarted") === true) this.reached("tasks-lost-to-reboot");
+    if (why !== undefined && REBOOTED.test(why)) this.reached("tasks-lost-to-reboot");
   }
 
   #byOther(message: AnyMessage): void {
