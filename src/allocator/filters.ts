@@ -1,19 +1,17 @@
 /**
  * What frameworks do not want again for a while: refusals per agent and subscription. An offer is
- * filtered when one refusal contains all of it, so more of anything passes. Filters end by time, in
- * a heap, but never before one batch has run since they were made (mesos.md §11.5).
+ * filtered when one refusal contains all of it, so more of anything passes. Filters end by time, on
+ * a timing wheel, but never before one batch has run since they were made (mesos.md §11.5).
  */
 import type { AgentId } from "#protocol";
 import type { Resources } from "#resources";
+import { TimingWheel } from "./timing-wheel.ts";
 
 /** The longest refusal: 365 days, as in Mesos. */
 export const REFUSE_MS_MAX = 365 * 24 * 3600 * 1000;
 
 /** Refusals kept per agent and subscription; beyond it the one that ends first is dropped. */
 export const FILTERS_PER_CLIENT_MAX = 16;
-
-/** Ended filters stay in the heap until they are due or outnumber the live ones by this many. */
-const DEAD_LENGTH_MAX = 1024;
 
 export type Filter<Client> = {
   readonly agentId: AgentId;
@@ -24,20 +22,66 @@ export type Filter<Client> = {
   readonly batch: number;
   /** A refusal for no time: only keeps event runs from answering a decline by the same offer. */
   readonly backoff: boolean;
-  alive: boolean;
   /** The bag that was found to be contained last: most checks are of the same bag again. */
   contained: Resources | undefined;
 };
 
+/** What was refused of one agent. */
+type Refused<Client> = {
+  readonly clients: Map<Client, Filter<Client>[]>;
+  /** By role; forgotten when a filter on the agent ends. */
+  readonly marks: Map<object, Marks>;
+};
+
+/**
+ * The clients of a role that are known to have refused all that is free of an agent, so that a run
+ * passes them over without a look at their filters. Clients are known by number in their order.
+ */
+export class Marks {
+  /** All that was free when the marks were made, and how many clients had come to the role. */
+  bag: Resources | undefined;
+  arrivals = -1;
+  /** Every active client is marked: how many there were. */
+  all: number | undefined;
+  #bits: Uint32Array | undefined;
+
+  /** What is noted under anything else than this does not hold. */
+  begin(bag: Resources, arrivals: number): void {
+    if (this.bag === bag && this.arrivals === arrivals) return;
+    this.bag = bag;
+    this.arrivals = arrivals;
+    this.all = undefined;
+    this.#bits = undefined;
+  }
+
+  has(slot: number): boolean {
+    const word = this.#bits?.[slot >>> 5];
+    return word !== undefined && (word & (1 << (slot & 31))) !== 0;
+  }
+
+  add(slot: number): void {
+    const index = slot >>> 5;
+    let bits = this.#bits ?? new Uint32Array(index + 1);
+    if (index >= bits.length) {
+      const longer = new Uint32Array(Math.max(index + 1, 2 * bits.length));
+      longer.set(bits);
+      bits = longer;
+    }
+    bits[index] = (bits[index] ?? 0) | (1 << (slot & 31));
+    this.#bits = bits;
+  }
+}
+
 export class Filters<Client> {
   readonly #intervalMs: number;
-  readonly #byAgent = new Map<AgentId, Map<Client, Filter<Client>[]>>();
-  #heap: Filter<Client>[] = [];
+  readonly #byAgent = new Map<AgentId, Refused<Client>>();
+  readonly #agentsOf = new Map<Client, Set<AgentId>>();
+  readonly #wheel = new TimingWheel<Filter<Client>>();
   /** Due, but no batch has run since they were made. */
-  #waiting: Filter<Client>[] = [];
-  #backoffs: Filter<Client>[] = [];
+  readonly #waiting = new Set<Filter<Client>>();
+  readonly #backoffs = new Set<Filter<Client>>();
   #batches = 0;
-  #alive = 0;
+  #size = 0;
 
   constructor(allocationIntervalMs: number) {
     this.#intervalMs = allocationIntervalMs;
@@ -45,7 +89,7 @@ export class Filters<Client> {
 
   /** Filters in force, backoffs included. */
   get size(): number {
-    return this.#alive;
+    return this.#size;
   }
 
   add(
@@ -63,23 +107,17 @@ export class Filters<Client> {
       expiryMs: backoff ? Number.POSITIVE_INFINITY : nowMs + lastsMs,
       batch: this.#batches,
       backoff,
-      alive: true,
       contained: undefined,
     };
-    const list = this.#listOf(agentId, client);
-    for (const other of list) {
+    for (const other of [...(this.#byAgent.get(agentId)?.clients.get(client) ?? [])]) {
       const covered = other.backoff === backoff && other.expiryMs <= filter.expiryMs;
       if (covered && resources.contains(other.resources)) this.#end(other);
     }
-    const kept = list.filter(({ alive }) => alive);
+    const kept = this.#byAgent.get(agentId)?.clients.get(client) ?? [];
     if (kept.length >= FILTERS_PER_CLIENT_MAX) {
-      const first = kept.reduce((a, b) => (b.expiryMs < a.expiryMs ? b : a));
-      this.#end(first);
+      this.#end(kept.reduce((a, b) => (b.expiryMs < a.expiryMs ? b : a)));
     }
-    this.#listOf(agentId, client).push(filter);
-    this.#alive += 1;
-    if (backoff) this.#backoffs.push(filter);
-    else this.#push(filter);
+    this.#enter(filter, nowMs);
   }
 
   /** Takes over the refusals of another list, in its order, for those whom `clientOf` knows. */
@@ -87,25 +125,20 @@ export class Filters<Client> {
     this.#batches = other.#batches;
     for (const filter of other.all()) {
       const client = clientOf(filter.client);
-      if (client === undefined) continue;
-      const copy = { ...filter, client };
-      this.#listOf(filter.agentId, client).push(copy);
-      this.#alive += 1;
-      if (filter.backoff) this.#backoffs.push(copy);
-      else this.#push(copy);
+      if (client !== undefined) this.#enter({ ...filter, client }, other.#wheel.nowMs);
     }
   }
 
   /** Those in force, in no order that means anything. */
   *all(): Iterable<Filter<Client>> {
-    for (const clients of this.#byAgent.values()) {
+    for (const { clients } of this.#byAgent.values()) {
       for (const filters of clients.values()) yield* filters;
     }
   }
 
   /** The refusal that contains all of `resources`, if there is one. */
   match(client: Client, agentId: AgentId, resources: Resources): Filter<Client> | undefined {
-    const list = this.#byAgent.get(agentId)?.get(client);
+    const list = this.#byAgent.get(agentId)?.clients.get(client);
     if (list === undefined) return undefined;
     for (const filter of list) {
       if (filter.contained === resources) return filter;
@@ -117,18 +150,25 @@ export class Filters<Client> {
     return undefined;
   }
 
+  /** Where a run may note who refused all that is free; undefined: nobody refused anything. */
+  marks(agentId: AgentId, role: object): Marks | undefined {
+    const refused = this.#byAgent.get(agentId);
+    if (refused === undefined) return undefined;
+    const known = refused.marks.get(role);
+    if (known !== undefined) return known;
+    const marks = new Marks();
+    refused.marks.set(role, marks);
+    return marks;
+  }
+
   /** Ends those that are due; gives the agents they were on. */
   expire(nowMs: number): AgentId[] {
     const agents: AgentId[] = [];
-    for (;;) {
-      const first = this.#heap[0];
-      if (first === undefined || (first.alive && first.expiryMs > nowMs)) break;
-      this.#pop();
-      if (!first.alive) continue;
-      if (first.batch === this.#batches) this.#waiting.push(first);
+    for (const filter of this.#wheel.advance(nowMs)) {
+      if (filter.batch === this.#batches) this.#waiting.add(filter);
       else {
-        this.#end(first);
-        agents.push(first.agentId);
+        this.#end(filter);
+        agents.push(filter.agentId);
       }
     }
     return agents;
@@ -136,108 +176,74 @@ export class Filters<Client> {
 
   /** Backoffs end where a batch begins. */
   batchBegins(): void {
-    const ended = this.#backoffs;
-    this.#backoffs = [];
-    for (const filter of ended) this.#end(filter);
+    for (const filter of [...this.#backoffs]) this.#end(filter);
   }
 
   /** Filters that were due before end where a batch is over; gives their agents. */
   batchEnds(): AgentId[] {
     this.#batches += 1;
-    const ended = this.#waiting.filter(({ alive }) => alive);
-    this.#waiting = [];
+    const ended = [...this.#waiting];
     for (const filter of ended) this.#end(filter);
     return ended.map(({ agentId }) => agentId);
   }
 
   /** When a timer should call next: what waits for a batch needs none. */
   nextExpiryMs(): number | undefined {
-    for (let first = this.#heap[0]; first !== undefined && !first.alive; first = this.#heap[0]) {
-      this.#pop();
-    }
-    return this.#heap[0]?.expiryMs;
+    return this.#wheel.nextMs();
   }
 
   /** Gives the agents where something ended. */
   dropClient(client: Client): AgentId[] {
-    const agents: AgentId[] = [];
-    for (const [agentId, clients] of this.#byAgent) {
-      const list = clients.get(client);
-      if (list === undefined) continue;
-      agents.push(agentId);
-      for (const filter of [...list]) this.#end(filter);
+    const agents = [...(this.#agentsOf.get(client) ?? [])];
+    for (const agentId of agents) {
+      for (const filter of [...(this.#byAgent.get(agentId)?.clients.get(client) ?? [])]) {
+        this.#end(filter);
+      }
     }
     return agents;
   }
 
   dropAgent(agentId: AgentId): void {
-    for (const list of [...(this.#byAgent.get(agentId)?.values() ?? [])]) {
+    for (const list of [...(this.#byAgent.get(agentId)?.clients.values() ?? [])]) {
       for (const filter of [...list]) this.#end(filter);
     }
   }
 
-  #listOf(agentId: AgentId, client: Client): Filter<Client>[] {
-    const clients = this.#byAgent.get(agentId) ?? new Map<Client, Filter<Client>[]>();
-    this.#byAgent.set(agentId, clients);
-    const list = clients.get(client) ?? [];
-    clients.set(client, list);
-    return list;
+  #enter(filter: Filter<Client>, nowMs: number): void {
+    const { agentId, client } = filter;
+    let refused = this.#byAgent.get(agentId);
+    if (refused === undefined) {
+      refused = { clients: new Map(), marks: new Map() };
+      this.#byAgent.set(agentId, refused);
+    }
+    const list = refused.clients.get(client);
+    if (list === undefined) refused.clients.set(client, [filter]);
+    else list.push(filter);
+    const agents = this.#agentsOf.get(client);
+    if (agents === undefined) this.#agentsOf.set(client, new Set([agentId]));
+    else agents.add(agentId);
+    this.#size += 1;
+    if (filter.backoff) this.#backoffs.add(filter);
+    else this.#wheel.add(filter, nowMs);
   }
 
   #end(filter: Filter<Client>): void {
-    if (!filter.alive) return;
-    filter.alive = false;
-    this.#alive -= 1;
-    const clients = this.#byAgent.get(filter.agentId);
-    const rest = clients?.get(filter.client)?.filter((each) => each !== filter) ?? [];
-    if (rest.length > 0) clients?.set(filter.client, rest);
-    else clients?.delete(filter.client);
-    if (clients?.size === 0) this.#byAgent.delete(filter.agentId);
-    if (this.#heap.length > 2 * this.#alive + DEAD_LENGTH_MAX) this.#compact();
-    if (this.#waiting.length > 2 * this.#alive + DEAD_LENGTH_MAX) {
-      this.#waiting = this.#waiting.filter(({ alive }) => alive);
-    }
-    if (this.#backoffs.length > 2 * this.#alive + DEAD_LENGTH_MAX) {
-      this.#backoffs = this.#backoffs.filter(({ alive }) => alive);
-    }
-  }
-
-  #compact(): void {
-    const alive = this.#heap.filter((filter) => filter.alive);
-    alive.sort((a, b) => a.expiryMs - b.expiryMs);
-    this.#heap = alive;
-  }
-
-  #push(filter: Filter<Client>): void {
-    const heap = this.#heap;
-    let at = heap.push(filter) - 1;
-    while (at > 0) {
-      const up = (at - 1) >> 1;
-      const parent = heap[up];
-      if (parent === undefined || parent.expiryMs <= filter.expiryMs) break;
-      heap[at] = parent;
-      at = up;
-    }
-    heap[at] = filter;
-  }
-
-  #pop(): void {
-    const heap = this.#heap;
-    const last = heap.pop();
-    if (last === undefined || heap.length === 0) return;
-    let at = 0;
-    for (;;) {
-      let down = 2 * at + 1;
-      let child = heap[down];
-      const sibling = heap[down + 1];
-      if (child !== undefined && sibling !== undefined && sibling.expiryMs < child.expiryMs) {
-        down += 1;
-        child = sibling;
-      }
-      if (child === undefined || child.expiryMs >= last.expiryMs) break;
-      heap[at] = child;
-      at = down;
-    }
-    heap[at] = last;
+    const { agentId, client } = filter;
+    const refused = this.#byAgent.get(agentId);
+    const list = refused?.clients.get(client);
+    const at = list?.indexOf(filter) ?? -1;
+    if (refused === undefined || list === undefined || at < 0) return;
+    list.splice(at, 1);
+    refused.marks.clear();
+    this.#size -= 1;
+    this.#backoffs.delete(filter);
+    this.#waiting.delete(filter);
+    this.#wheel.remove(filter);
+    if (list.length > 0) return;
+    refused.clients.delete(client);
+    if (refused.clients.size === 0) this.#byAgent.delete(agentId);
+    const agents = this.#agentsOf.get(client);
+    agents?.delete(agentId);
+    if (agents?.size === 0) this.#agentsOf.delete(client);
   }
 }
