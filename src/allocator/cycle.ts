@@ -4,7 +4,7 @@
  * and that quota lets pass. Guarantees come in a stage of their own before. Reads orders and agents, books through `Booking`, counts what it passes over.
  */
 import type { PlacementReason } from "#protocol";
-import { ancestorsOf, type Quantities, type ReadonlyVector, Resources } from "#resources";
+import { ancestorsOf, at, type Quantities, type ReadonlyVector, Resources } from "#resources";
 import type { Agents, Slot } from "./agents.ts";
 import type { OfferCandidate } from "./contract.ts";
 import {
@@ -18,7 +18,7 @@ import type { Filters } from "./filters.ts";
 import { hasOpenOffer } from "./hoarding.ts";
 import type { Lending } from "./lending.ts";
 import { type Arrangement, arranged } from "./placement.ts";
-import { bounded, boundsOf, owed } from "./quota.ts";
+import { bounded, boundsOf, leavesNothing, owed } from "./quota.ts";
 import { minimumOf, type Role, type Roles, type Subscription } from "./roles.ts";
 import { isUsable, proportioned } from "./shapes.ts";
 
@@ -34,7 +34,7 @@ export type Surroundings = {
   readonly headroom: () => ReadonlyVector;
   /** Books a piece as held by the subscription. */
   readonly book: (slot: Slot, subscription: Subscription, resources: Resources) => OfferCandidate;
-  readonly count: (reason: PlacementReason) => void;
+  readonly count: (reason: PlacementReason, times?: number) => void;
 };
 
 /**
@@ -42,12 +42,13 @@ export type Surroundings = {
  * what fairness says. Without guarantees that are not met there is no first stage.
  */
 export function runCycle(around: Surroundings, candidates: Slot[]): OfferCandidate[] {
-  const run: Run = { around, offers: [], sharedOut: new Map() };
+  const run: Run = { around, offers: [], sharedOut: new Map(), full: undefined };
   const { agents } = around;
   const { tree } = around.roles;
-  if (tree.hasGuarantees && tree.requiredHeadroom.some((milli) => milli > 0)) {
+  if (tree.owes) {
     for (const slot of arranged(candidates, agents, around.arrangement)) {
-      serveAgent(run, slot, owedOf);
+      // The draw is made for all, whoever is left.
+      if (tree.owes) serveAgent(run, slot, owedOf);
     }
   }
   for (const slot of arranged(candidates, agents, around.arrangement)) {
@@ -61,6 +62,10 @@ type Run = {
   readonly offers: OfferCandidate[];
   /** Shared resources stay free when they are offered, but are not offered twice in one run. */
   readonly sharedOut: Map<Slot, Resources>;
+  /** All roles were found full for an agent that has this, after so many offers. */
+  full:
+    | { readonly open: ReadonlyVector; readonly offers: number; readonly times: number }
+    | undefined;
 };
 
 /** What a subscription would be offered now of an agent, or the reason why nothing. */
@@ -72,31 +77,86 @@ type Judge = (
 ) => Resources | PlacementReason;
 
 function serveAgent(run: Run, slot: Slot, judge: Judge): void {
-  const { around, offers, sharedOut } = run;
+  const { around } = run;
   const { agents, roles } = around;
-  const roleWalk = roles.order.walk();
-  for (let at = roleWalk.next(); at !== undefined; at = roleWalk.next()) {
-    const role = at.owner;
+  if (agents.free(slot).isEmpty || allKnownFull(run, slot)) return;
+  const before = run.offers.length;
+  let full = 0;
+  let others = 0;
+  const walk = roles.order.walk();
+  for (let client = walk.next(); client !== undefined; client = walk.next()) {
+    const role = client.owner;
     if (agents.free(slot).isEmpty) return;
     if (judge === owedOf && roles.tree.entitlement(role.node) === undefined) continue;
-    if (!mayServe(agents, slot, role)) {
-      around.count("reservation");
+    if (isFull(around, slot, role)) {
+      full += role.frameworks.activeLength;
       continue;
     }
-    const walk = role.frameworks.walk();
-    for (let client = walk.next(); client !== undefined; client = walk.next()) {
-      const subscription = client.owner;
-      const shared = sharedOut.get(slot) ?? Resources.EMPTY;
-      const offered = judge(around, slot, subscription, shared);
-      if (typeof offered === "string") {
-        if (offered === "reservation") break;
-        around.count(offered);
-        continue;
-      }
+    others += 1;
+    if (!mayServe(agents, slot, role)) around.count("reservation");
+    else serveRole(run, slot, role, judge);
+  }
+  if (full === 0) return;
+  around.count("quota", full);
+  if (judge === owedOf || others > 0) return;
+  const { open } = agents.free(slot).measureFor(roles.tree.names);
+  run.full = { open, offers: before, times: full };
+}
+
+/** Whether an agent with as much or more was found too full before, and nothing changed since. */
+function allKnownFull({ around, full, offers }: Run, slot: Slot): boolean {
+  if (full === undefined || full.offers !== offers.length) return false;
+  const { open, scalars } = around.agents.free(slot).measureFor(around.roles.tree.names);
+  if (open !== scalars || open.some((milli, i) => milli > 0 && at(full.open, i) <= 0)) return false;
+  around.count("quota", full.times);
+  return true;
+}
+
+/** Those who are known to have refused all that is free there are passed over unseen. */
+function serveRole(run: Run, slot: Slot, role: Role, judge: Judge): void {
+  const { around, offers, sharedOut } = run;
+  const { agents, filters } = around;
+  const agentId = agents.idOf(slot);
+  const free = agents.free(slot);
+  const marks = filters.marks(agentId, role);
+  marks?.begin(free, role.frameworks.arrivals);
+  if (marks?.all !== undefined) return around.count("filtered", marks.all);
+  let marked = 0;
+  let unmarked = 0;
+  const walk = role.frameworks.walk(marks);
+  for (let client = walk.next(); client !== undefined; client = walk.next()) {
+    const shared = sharedOut.get(slot) ?? Resources.EMPTY;
+    const offered = judge(around, slot, client.owner, shared);
+    if (typeof offered !== "string") {
+      unmarked += 1;
       if (offered.traits.shared) sharedOut.set(slot, shared.add(offered.shared()));
-      offers.push(around.book(slot, subscription, offered));
+      offers.push(around.book(slot, client.owner, offered));
+    } else if (offered === "reservation") {
+      unmarked += 1;
+      break;
+    } else {
+      around.count(offered);
+      if (offered === "filtered" && filters.match(client.owner, agentId, free) !== undefined) {
+        marks?.add(client.slot);
+        marked += 1;
+      } else unmarked += 1;
     }
   }
+  if (walk.passed > 0) around.count("filtered", walk.passed);
+  if (marks !== undefined && unmarked === 0) marks.all = walk.passed + marked;
+}
+
+/**
+ * Whether quota leaves the role no scalar of the agent, so that no offer would meet a minimum: asked
+ * before its frameworks are, since in a cluster with quota most roles are full.
+ */
+function isFull({ agents, roles, minAllocatable }: Surroundings, slot: Slot, role: Role): boolean {
+  const { tree } = roles;
+  const room = tree.hasLimits ? tree.room(role.node) : undefined;
+  if (room === undefined || role.minimums > 0) return false;
+  const { open, scalars } = agents.free(slot).measureFor(tree.names);
+  if (open !== scalars || !leavesNothing(open, room)) return false;
+  return minAllocatable.length > 0 && minAllocatable.every((set) => !set.isEmpty);
 }
 
 /** Whether anything free there may go to the role: a quick look that needs no part computed. */

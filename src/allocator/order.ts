@@ -6,6 +6,7 @@
  * tree; the frameworks of each role stand in another that has one level.
  */
 import { dominantShare } from "#resources";
+import type { Marks } from "./marks.ts";
 import { ListWalk, weightedShuffle } from "./random-order.ts";
 import { type Charge, Holding, type Totals } from "./shares.ts";
 import { type Keys, SortedList } from "./sorted.ts";
@@ -75,6 +76,8 @@ type Place<Owner> = Client<Owner> | Branch<Owner>;
 /** Gives the active clients one by one; what is booked meanwhile does not change this walk. */
 export interface Walk<Owner> {
   next(): Client<Owner> | undefined;
+  /** How many were passed over because they were marked. */
+  readonly passed: number;
 }
 
 export type OrderOptions = {
@@ -226,13 +229,24 @@ export class FairOrder<Owner> {
   /**
    * The active clients one by one, for a run to read once per agent. What is booked during the
    * walk moves nodes in later walks only: a level is repaired when the walk enters it, and all that
-   * can be booked until then lies on levels that the walk has entered before.
+   * can be booked until then lies on levels that the walk has entered before. Marked clients are
+   * passed over; marks are for orders of one level.
    */
-  walk(): Walk<Owner> {
+  walk(marks?: Marks): Walk<Owner> {
     const { random } = this.#options;
-    if (random !== undefined) return new ListWalk(this.#drawn(random));
+    if (random !== undefined) return new ListWalk(this.#drawn(random), marks);
     this.#repair(this.#root);
-    return new TreeWalk(this.#root, (branch) => this.#repair(branch));
+    return new TreeWalk(this.#root, this.#repair, marks);
+  }
+
+  /** How many clients may be served. */
+  get activeLength(): number {
+    return this.#root.sorted.length;
+  }
+
+  /** Changes when a client's number may stand for another one. */
+  get arrivals(): number {
+    return this.#root.sorted.arrivals;
   }
 
   #drawn(random: () => number): Client<Owner>[] {
@@ -358,7 +372,7 @@ export class FairOrder<Owner> {
     node.parent?.repairs.push(node);
   }
 
-  #repair(branch: Branch<Owner>): void {
+  readonly #repair = (branch: Branch<Owner>): void => {
     const { repairs, sorted } = branch;
     const stale = branch.seenVersion !== this.#totals.version;
     if (repairs.length === 0 && !stale) return;
@@ -373,7 +387,7 @@ export class FairOrder<Owner> {
       }
     }
     repairs.length = 0;
-  }
+  };
 
   readonly #keysOf = (node: Place<Owner>): Keys => {
     const { vector, excluded } = this.#totals;
@@ -386,17 +400,30 @@ export class FairOrder<Owner> {
 class TreeWalk<Owner> implements Walk<Owner> {
   readonly #enter: (branch: Branch<Owner>) => void;
   #branch: Branch<Owner>;
+  readonly #marks: Marks | undefined;
   #at = 0;
+  passed = 0;
   #above: { branch: Branch<Owner>; at: number }[] | undefined;
 
-  constructor(root: Branch<Owner>, enter: (branch: Branch<Owner>) => void) {
+  constructor(
+    root: Branch<Owner>,
+    enter: (branch: Branch<Owner>) => void,
+    marks: Marks | undefined,
+  ) {
     this.#branch = root;
     this.#enter = enter;
+    this.#marks = marks;
   }
 
   next(): Client<Owner> | undefined {
     for (;;) {
-      const node = this.#branch.sorted.at(this.#at);
+      const { sorted } = this.#branch;
+      if (this.#marks !== undefined) {
+        const at = sorted.firstUnmarked(this.#at, this.#marks);
+        this.passed += at - this.#at;
+        this.#at = at;
+      }
+      const node = sorted.at(this.#at);
       if (node === undefined) {
         const up = this.#above?.pop();
         if (up === undefined) return undefined;

@@ -5,9 +5,11 @@
  */
 import {
   at,
+  containsVector,
   DEFAULT_ROLE,
   formatScalar,
   isRevocable,
+  type Kind,
   Limits,
   type ReadonlyVector,
   type Resource,
@@ -26,6 +28,10 @@ export function isCounted(resource: Resource): boolean {
     reservationRole(resource.reservations) === DEFAULT_ROLE &&
     !isRevocable(resource)
   );
+}
+
+function isCountedKind({ type, reserved, revocable }: Kind): boolean {
+  return type === "SCALAR" && !reserved && !revocable;
 }
 
 export function countedVector(names: ResourceNames, resources: Resources): ReadonlyVector {
@@ -47,9 +53,11 @@ export function checkQuota(role: string, { guarantee, limit }: Quota): void {
 function surplusOf(tree: RoleTree, headroom: ReadonlyVector): Vector | undefined {
   const required = tree.requiredHeadroom;
   if (!tree.hasGuarantees || required.every((milli) => milli <= 0)) return undefined;
-  return Array.from({ length: tree.names.size }, (_, i) =>
-    Math.max(0, at(headroom, i) - at(required, i)),
-  );
+  const surplus: Vector = [];
+  for (let i = 0; i < tree.names.size; i++) {
+    surplus.push(Math.max(0, at(headroom, i) - at(required, i)));
+  }
+  return surplus;
 }
 
 /** All that bounds an offer of the second stage; undefined: nothing does. */
@@ -57,7 +65,7 @@ export function boundsOf(
   tree: RoleTree,
   node: RoleNode,
   headroom: ReadonlyVector,
-): Vector | undefined {
+): ReadonlyVector | undefined {
   const surplus = surplusOf(tree, headroom);
   const room = tree.hasLimits ? tree.room(node) : undefined;
   if (surplus === undefined || room === undefined) return surplus ?? room;
@@ -72,8 +80,7 @@ export function bounded(
 ): Resources {
   if (bounds === undefined) return open;
   if (fits(countedVector(names, open), bounds)) return open;
-  const counted = open.filter(isCounted);
-  const rest = open.filter((resource) => !isCounted(resource));
+  const [counted, rest] = open.partition(isCountedKind);
   return rest.add(counted.shrink(limitsOf(names, bounds)));
 }
 
@@ -85,26 +92,39 @@ export function bounded(
 export function owed(
   tree: RoleTree,
   open: Resources,
-  to: { readonly node: RoleNode; readonly entitlement: Vector; readonly headroom: ReadonlyVector },
+  to: {
+    readonly node: RoleNode;
+    readonly entitlement: ReadonlyVector;
+    readonly headroom: ReadonlyVector;
+  },
 ): Resources | undefined {
   const { names } = tree;
   const { node, entitlement } = to;
   const room = tree.hasLimits ? tree.room(node) : undefined;
   const ceiling = tree.hasLimits ? tree.ceiling(node) : undefined;
   const due = entitlement.map((milli, i) => Math.min(milli, ceiling?.[i] ?? milli));
-  const counted = open.filter(isCounted);
+  const amounts = countedVector(names, open);
+  if (amounts.every((milli, i) => milli <= 0 || at(due, i) <= 0)) return undefined;
+  // The usual case: all of it is owed.
+  if (!open.traits.reserved && containsVector(due, amounts)) return open;
+  const [counted, uncounted] = open.partition(isCountedKind);
   const given = counted.shrink(names.quantitiesOf(due));
   if (given.isEmpty) return undefined;
   const left = [...(room ?? [])];
   if (room !== undefined) subtractFrom(left, names.vectorOf(given.quantities()));
   let more = bounded(names, counted.subtract(given), room === undefined ? undefined : left);
   more = bounded(names, more, surplusOf(tree, to.headroom));
-  const rest = open.filter((resource) => {
-    const reserved = reservationRole(resource.reservations);
-    return !isCounted(resource) && (reserved === DEFAULT_ROLE || reserved === node.path);
-  });
+  const [rest] = uncounted.partition(({ role }) => role === DEFAULT_ROLE || role === node.path);
   const offered = rest.add(given).add(more);
   return offered.equals(open) ? open : offered;
+}
+
+/** Whether bounds leave nothing of any of the amounts. */
+export function leavesNothing(amounts: ReadonlyVector, bounds: ReadonlyVector): boolean {
+  for (let i = 0; i < amounts.length; i++) {
+    if (at(amounts, i) > 0 && (bounds[i] ?? Number.POSITIVE_INFINITY) > 0) return false;
+  }
+  return true;
 }
 
 /** Amounts and bounds by name: whether all is within. */

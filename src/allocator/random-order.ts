@@ -1,6 +1,7 @@
 /**
  * Orders drawn by weight (the `random` sorter of Mesos, mesos.md §11.2). Knows nothing of shares.
  */
+import type { Marks } from "./marks.ts";
 
 /**
  * A weighted shuffle: each item gets the key u^(1/w), the greatest comes first. Kept as log(u)/w,
@@ -17,15 +18,22 @@ export function weightedShuffle<T>(
 }
 
 /** One item after the other. */
-export class ListWalk<T> {
+export class ListWalk<T extends { readonly slot: number }> {
   readonly #list: readonly T[];
+  readonly #marks: Marks | undefined;
   #at = 0;
+  passed = 0;
 
-  constructor(list: readonly T[]) {
+  constructor(list: readonly T[], marks: Marks | undefined) {
     this.#list = list;
+    this.#marks = marks;
   }
 
   next(): T | undefined {
-    return this.#list[this.#at++];
+    for (;;) {
+      const item = this.#list[this.#at++];
+      if (item === undefined || this.#marks?.has(item.slot) !== true) return item;
+      this.passed += 1;
+    }
   }
 }

@@ -37,6 +37,16 @@ export type RoleNode = {
   readonly childNeeds: Vector;
   /** Frameworks stand in it. */
   pinned: boolean;
+  /** One for the topmost role and all below it: changes with anything that quota counts there. */
+  readonly account: { version: number };
+  known: Known | undefined;
+};
+
+/** What follows from the account as it was at that version. */
+type Known = {
+  readonly version: number;
+  readonly entitlement: ReadonlyVector | undefined;
+  readonly room: ReadonlyVector | undefined;
 };
 
 const NOTHING: ReadonlyVector = [];
@@ -75,6 +85,11 @@ export class RoleTree {
 
   get hasLimits(): boolean {
     return this.#limits > 0;
+  }
+
+  /** Whether a guarantee is not met. */
+  get owes(): boolean {
+    return this.#guarantees > 0 && this.requiredHeadroom.some((milli) => milli > 0);
   }
 
   /** What must stay free on all agents together for the guarantees that are not met. */
@@ -119,6 +134,7 @@ export class RoleTree {
     node.limit = quota === undefined || quota.limit.isEmpty ? undefined : this.#bounds(quota.limit);
     this.#guarantees += node.guarantee.length > 0 ? 1 : 0;
     this.#limits += node.limit === undefined ? 0 : 1;
+    node.account.version += 1;
     this.#refresh(node);
     this.prune(node);
   }
@@ -138,14 +154,14 @@ export class RoleTree {
     for (let each: RoleNode = node; each.parent !== undefined; each = each.parent) {
       addInto(each.used, amount);
     }
-    if (this.#guarantees > 0) this.#refresh(node);
+    this.#changed(node);
   }
 
   release(node: RoleNode, amount: ReadonlyVector): void {
     for (let each: RoleNode = node; each.parent !== undefined; each = each.parent) {
       subtractFrom(each.used, amount);
     }
-    if (this.#guarantees > 0) this.#refresh(node);
+    this.#changed(node);
   }
 
   /** Reservations, held or not, and unreserved use: what quota is compared with. */
@@ -160,29 +176,28 @@ export class RoleTree {
    * guarantee lacks, or that of a role above it, less what others below that one are owed.
    * Undefined where that is nothing.
    */
-  entitlement(node: RoleNode): Vector | undefined {
-    if (!isOwed(node)) return undefined;
-    const owed = owedTo(node);
-    let any = false;
-    for (let i = 0; i < owed.length; i++) {
-      owed[i] = Math.max(0, at(owed, i) - at(node.childNeeds, i));
-      any ||= at(owed, i) > 0;
-    }
-    return any ? owed : undefined;
+  entitlement(node: RoleNode): ReadonlyVector | undefined {
+    return this.#known(node).entitlement;
   }
 
   /**
    * What the limits of this role and those above it leave for its own frameworks, less what roles
    * below the limited ones are owed; infinite where nothing limits. Undefined: no limit at all.
    */
-  room(node: RoleNode): Vector | undefined {
-    if (!isLimited(node)) return undefined;
-    if (this.limitedHeld) return new Array<number>(this.names.size).fill(0);
-    const left = roomOf(node, this.names.size);
-    for (let i = 0; i < left.length; i++) {
-      left[i] = Math.max(0, at(left, i) - at(node.childNeeds, i));
+  room(node: RoleNode): ReadonlyVector | undefined {
+    const { room } = this.#known(node);
+    return room === undefined || !this.limitedHeld
+      ? room
+      : new Array<number>(this.names.size).fill(0);
+  }
+
+  #known(node: RoleNode): Known {
+    const { version } = node.account;
+    if (node.known?.version !== version) {
+      const room = isLimited(node) ? ownRoomOf(node, this.names.size) : undefined;
+      node.known = { version, entitlement: entitlementOf(node), room };
     }
-    return left;
+    return node.known as Known;
   }
 
   /**
@@ -212,6 +227,11 @@ export class RoleTree {
 
   #book(node: RoleNode, change: (each: RoleNode) => void): void {
     for (let each: RoleNode = node; each.parent !== undefined; each = each.parent) change(each);
+    this.#changed(node);
+  }
+
+  #changed(node: RoleNode): void {
+    node.account.version += 1;
     if (this.#guarantees > 0) this.#refresh(node);
   }
 
@@ -241,6 +261,8 @@ function newNode(path: string, parent: RoleNode | undefined): RoleNode {
     need: NOTHING,
     childNeeds: [],
     pinned: false,
+    account: parent?.parent === undefined ? { version: 0 } : parent.account,
+    known: undefined,
   };
 }
 
@@ -272,6 +294,25 @@ function isOwed(node: RoleNode): boolean {
     if (each.parent !== undefined && each.need.some((milli) => milli > 0)) return true;
   }
   return false;
+}
+
+function entitlementOf(node: RoleNode): Vector | undefined {
+  if (!isOwed(node)) return undefined;
+  const owed = owedTo(node);
+  let any = false;
+  for (let i = 0; i < owed.length; i++) {
+    owed[i] = Math.max(0, at(owed, i) - at(node.childNeeds, i));
+    any ||= at(owed, i) > 0;
+  }
+  return any ? owed : undefined;
+}
+
+function ownRoomOf(node: RoleNode, length: number): Vector {
+  const left = roomOf(node, length);
+  for (let i = 0; i < left.length; i++) {
+    left[i] = Math.max(0, at(left, i) - at(node.childNeeds, i));
+  }
+  return left;
 }
 
 function isLimited(node: RoleNode): boolean {

@@ -31,6 +31,8 @@ export class Subscription {
   readonly client: Client<Subscription>;
   subscribed: boolean;
   suppressed = false;
+  /** The framework's own minimum of an offer in this role. */
+  minimum: readonly Quantities[] | undefined;
 
   constructor(framework: Framework, role: Role, subscribed: boolean) {
     this.framework = framework;
@@ -45,6 +47,8 @@ export class Role {
   readonly client: Client<Role>;
   readonly node: RoleNode;
   readonly frameworks: FairOrder<Subscription>;
+  /** How many of its frameworks have a minimum of their own. */
+  minimums = 0;
 
   constructor(node: RoleNode, order: FairOrder<Role>, frameworks: FairOrder<Subscription>) {
     const name = node.path;
@@ -89,12 +93,10 @@ export class Roles {
   }
 
   subscribe(framework: Framework, name: string): Subscription {
-    const known = framework.subscriptions.get(name);
-    if (known !== undefined) {
-      known.subscribed = true;
-      return known;
-    }
-    return this.#enter(framework, name, true);
+    const subscription = framework.subscriptions.get(name) ?? this.#enter(framework, name, true);
+    subscription.subscribed = true;
+    setMinimum(subscription, framework.spec.minAllocatable?.get(name));
+    return subscription;
   }
 
   /** Books a piece: the role always, the framework where it is known. */
@@ -169,6 +171,7 @@ export class Roles {
 
   leave(subscription: Subscription): void {
     const { framework, role, client } = subscription;
+    setMinimum(subscription, undefined);
     role.frameworks.remove(client);
     framework.subscriptions.delete(role.name);
     this.#refreshRole(role);
@@ -213,12 +216,18 @@ export function newFramework(id: FrameworkId, spec: FrameworkSpec, active: boole
   return { id, spec, abilities, constraints, active, hoarding, subscriptions: new Map() };
 }
 
+function setMinimum(subscription: Subscription, minimum: readonly Quantities[] | undefined): void {
+  const { role } = subscription;
+  role.minimums += (minimum === undefined ? 0 : 1) - (subscription.minimum === undefined ? 0 : 1);
+  subscription.minimum = minimum;
+}
+
 /** The minimum that offers to this subscription must contain. */
 export function minimumOf(
-  { framework, role }: Subscription,
+  { minimum }: Subscription,
   cluster: readonly Quantities[],
 ): readonly Quantities[] {
-  return framework.spec.minAllocatable?.get(role.name) ?? cluster;
+  return minimum ?? cluster;
 }
 
 /** As the options say. */

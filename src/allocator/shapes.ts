@@ -22,8 +22,9 @@ import {
  * scalar of which it has most. The same bag where nothing was cut off.
  */
 export function proportioned(open: Resources, piece: Resources): Resources {
+  if (piece === open) return piece;
   const objects = [...piece];
-  if (piece === open || !objects.some(isDivided)) return piece;
+  if (!objects.some(isDivided)) return piece;
   const part = greatestPart(open.quantities(), piece.quantities());
   if (part.milli >= part.ofMilli) return piece;
   return Resources.fromWire(objects.map((each) => (isDivided(each) ? cut(each, part) : each)));

@@ -4,6 +4,7 @@
  * object and a repair moves one block of memory. Knows nothing of where shares come from.
  */
 import { compareText } from "#resources";
+import type { Marks } from "./marks.ts";
 
 export type Sortable = {
   readonly component: string;
@@ -21,6 +22,8 @@ export class SortedList<Item extends Sortable> {
   readonly #items: (Item | undefined)[] = [];
   readonly #vacant: number[] = [];
   #length = 0;
+  /** How many items have come so far: a number may since stand for another item. */
+  arrivals = 0;
   /** Numbers of items, first served first. */
   #order = new Int32Array(4);
   /** Numbers of items by name. */
@@ -39,15 +42,18 @@ export class SortedList<Item extends Sortable> {
     return index < this.#length ? this.#items[this.#order[index] ?? -1] : undefined;
   }
 
-  /** The number of the item that stands there; -1 behind the last. */
-  slotAt(index: number): number {
-    return index < this.#length ? (this.#order[index] ?? -1) : -1;
+  /** The first index from `from` on whose item is not marked. */
+  firstUnmarked(from: number, marks: Marks): number {
+    let index = from;
+    while (index < this.#length && marks.has(this.#order[index] ?? -1)) index += 1;
+    return index;
   }
 
   insert(item: Item, keys: Keys): void {
     const slot = this.#vacant.pop() ?? this.#items.length;
     item.slot = slot;
     this.#items[slot] = item;
+    this.arrivals += 1;
     if (this.#length === this.#order.length) this.#grow();
     this.#shares[slot] = keys.share;
     this.#allocations[slot] = keys.allocations;

@@ -9,6 +9,7 @@ export {
 } from "./attributes.ts";
 export type { Pick, Traits } from "./entries.ts";
 export { type Flaw, type Parsed, parseValue, TEXT_LENGTH_MAX, type Value } from "./grammar.ts";
+export type { Kind } from "./kinds.ts";
 export { Limits, Quantities } from "./quantities.ts";
 export {
   addRanges,

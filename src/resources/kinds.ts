@@ -4,7 +4,7 @@
  * Plain kinds exist once; the others are told apart by a key that is made when it is asked for.
  */
 import type { Resource } from "#protocol";
-import { isRefined, reservationRole } from "./reservations.ts";
+import { equalStacks, isRefined, reservationRole } from "./reservations.ts";
 import { isIndivisible, isRevocable, isShared, kindKey, without } from "./resource.ts";
 
 /** Names whose plain kind is kept; of further names each bag has its own. */
@@ -26,6 +26,8 @@ export class Kind {
   readonly shared: boolean;
   /** Taken whole or not at all. */
   readonly whole: boolean;
+  /** As bits: shared, revocable, reserved, refined, allocated. */
+  readonly traits: number;
   /** An object of this kind, for all that is said of it; its value does not matter. */
   readonly #sample: Resource;
   #key: string | undefined;
@@ -42,18 +44,13 @@ export class Kind {
     this.revocable = isRevocable(sample);
     this.shared = isShared(sample);
     this.whole = isIndivisible(sample);
-    this.#sample = sample;
-  }
-
-  /** As bits: shared, revocable, reserved, refined, allocated. */
-  get traits(): number {
-    return (
+    this.traits =
       (this.shared ? 1 : 0) |
       (this.revocable ? 2 : 0) |
       (this.reserved ? 4 : 0) |
       (this.refined ? 8 : 0) |
-      (this.allocation === undefined ? 0 : 16)
-    );
+      (this.allocation === undefined ? 0 : 16);
+    this.#sample = sample;
   }
 
   get key(): string {
@@ -61,8 +58,25 @@ export class Kind {
     return this.#key;
   }
 
+  /** Compares field by field as long as that is decisive: keys are dear to make. */
   same(other: Kind): boolean {
-    return this === other || (this.name === other.name && this.key === other.key);
+    if (this === other) return true;
+    const alike =
+      this.name === other.name &&
+      this.type === other.type &&
+      this.role === other.role &&
+      this.allocation === other.allocation &&
+      this.traits === other.traits &&
+      this.whole === other.whole;
+    if (!alike) return false;
+    const mine = this.#sample;
+    const theirs = other.#sample;
+    const bare = mine.disk === undefined && theirs.disk === undefined;
+    if (bare && mine.providerId === theirs.providerId && !this.shared) {
+      const equal = equalStacks(mine.reservations, theirs.reservations);
+      if (equal !== undefined) return equal;
+    }
+    return this.key === other.key;
   }
 
   /** An object of this kind with a value of its type. */

@@ -41,6 +41,35 @@ export function invalidReservations(stack: readonly Reservation[]): string | und
   return undefined;
 }
 
+/** Whether two stacks say the same; undefined where only their keys can tell. */
+export function equalStacks(left: ReservationStack, right: ReservationStack): boolean | undefined {
+  if (left === right) return true;
+  if (left === undefined || right === undefined || left.length !== right.length) return false;
+  let equal: boolean | undefined = true;
+  for (const [i, mine] of left.entries()) {
+    const theirs = right[i];
+    if (mine.type !== theirs?.type || mine.role !== theirs.role) return false;
+    if (mine.principal !== theirs.principal) return false;
+    const labels = equalLabels(mine.labels, theirs.labels);
+    if (labels === false) return false;
+    equal = labels === undefined ? undefined : equal;
+  }
+  return equal;
+}
+
+/** Undefined where they are as many, but in another order if they are the same at all. */
+function equalLabels(
+  left: readonly Label[] | undefined,
+  right: readonly Label[] | undefined,
+): boolean | undefined {
+  if (left === right) return true;
+  if (left === undefined || right === undefined || left.length !== right.length) return false;
+  const inOrder = left.every(({ key, value }, i) => {
+    return key === right[i]?.key && value === right[i]?.value;
+  });
+  return inOrder ? true : undefined;
+}
+
 /** Labels are a bag: their order does not tell two reservations apart (as in Mesos). */
 export function labelsKey(labels: readonly Label[]): (string | null)[][] {
   return labels

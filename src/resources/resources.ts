@@ -221,6 +221,13 @@ export class Resources implements Iterable<Resource> {
     return kept.length === this.entries.length ? this : Resources.bag(kept);
   }
 
+  /** What is of these kinds, and the rest. */
+  partition(among: (kind: Kind) => boolean): [Resources, Resources] {
+    const those = this.keep(({ kind }) => among(kind));
+    if (those === this) return [this, Resources.EMPTY];
+    return [those, this.keep(({ kind }) => !among(kind))];
+  }
+
   unreserved(): Resources {
     return this.traits.reserved ? this.keep(({ kind }) => !kind.reserved) : this;
   }
