@@ -4,7 +4,7 @@
  */
 import type { OfferCandidate } from "#allocator";
 import { Resources } from "#resources";
-import { agentId, BIG, frameworkId, Load, unused, usedInTurn } from "./allocator-load.ts";
+import { agentId, bags, BIG, frameworkId, Load, unused, usedInTurn } from "./allocator-load.ts";
 import type { Meter, Size, Workload } from "./allocator-meter.ts";
 
 const YEAR_MS = 365 * 24 * 3600 * 1000;
@@ -66,13 +66,14 @@ export function addAndUpdate(meter: Meter, { agents, frameworks }: Size): void {
   load.frameworks(frameworks, () => "*", ["REVOCABLE_RESOURCES"]);
   const total = "cpus:2;mem:1024;disk:4096;ports:[31000-32000]";
   const ports = "[31126-31510,31512-31623,31810-31852,31854-31964]";
-  const used = `cpus:1;mem:128;disk:1024;ports:${ports}`;
-  const parts = usedInTurn(total, frameworks, () => Resources.of(used).allocate("*"));
+  const used = bags(`cpus:1;mem:128;disk:1024;ports:${ports}`);
+  const parts = usedInTurn(total, frameworks, () => used().allocate("*"));
   load.agents(agents, parts);
   const revocable = Resources.fromWire([
     { name: "cpus", type: "SCALAR", scalar: { milli: 10_000 }, revocable: {} },
   ]);
-  load.updateAgents(Array.from({ length: agents }, () => Resources.of(total).add(revocable)));
+  const plain = bags(total);
+  load.updateAgents(Array.from({ length: agents }, () => plain().add(revocable)));
 }
 
 export function backlog(meter: Meter, { agents, frameworks }: Size): void {

@@ -132,12 +132,21 @@ export class Load {
   }
 }
 
-/** A new bag for each agent, as they come from messages. */
-export const unused = (text: string) => (): AgentParts => ({ total: Resources.of(text) });
+/** Makes a new bag for each agent, of objects as they come from messages. */
+export function bags(text: string): () => Resources {
+  const objects = Resources.of(text).toWire();
+  return () => Resources.fromWire(objects);
+}
 
-export const usedInTurn = (total: string, frameworks: number, used: (i: number) => Resources) => {
+export function unused(text: string): () => AgentParts {
+  const total = bags(text);
+  return () => ({ total: total() });
+}
+
+export function usedInTurn(text: string, frameworks: number, used: (i: number) => Resources) {
+  const total = bags(text);
   return (i: number): AgentParts => ({
-    total: Resources.of(total),
+    total: total(),
     used: { by: frameworkId(i % frameworks), resources: used(i) },
   });
-};
+}

@@ -47,6 +47,8 @@ export class Meter {
   readonly phases = new Map<string, Phase>();
   /** What a workload has to say beside its times. */
   readonly notes: string[] = [];
+  /** In all phases. */
+  cpuMs = 0;
 
   time<T>(name: string, work: () => T, countOf?: (result: T) => number): T {
     const phase = this.phases.get(name) ?? { name, cpuMs: [], wallMs: [], counts: [] };
@@ -56,7 +58,9 @@ export class Meter {
     const result = work();
     const { user, system } = process.cpuUsage(cpu);
     phase.wallMs.push(performance.now() - wallMs);
-    phase.cpuMs.push((user + system) / 1000);
+    const cpuMs = (user + system) / 1000;
+    phase.cpuMs.push(cpuMs);
+    this.cpuMs += cpuMs;
     phase.counts.push(countOf?.(result) ?? 0);
     return result;
   }

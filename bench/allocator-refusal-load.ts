@@ -3,14 +3,16 @@
  * filters that outlive the benchmark, suppression, reservations, volumes.
  */
 import { type Resource, Resources } from "#resources";
-import { BIG, frameworkId, Load, ODD_PORTS, usedInTurn } from "./allocator-load.ts";
+import { bags, BIG, frameworkId, Load, ODD_PORTS, usedInTurn } from "./allocator-load.ts";
 import type { Meter, Size, Workload } from "./allocator-meter.ts";
 
 const YEAR_MS = 365 * 24 * 3600 * 1000;
 
 /** What each agent has in use, allocated to the default role. */
-export const used = (text: string) => (): Resources =>
-  Resources.of(`${text};ports:${ODD_PORTS}`).allocate("*");
+export function used(text: string): () => Resources {
+  const bag = bags(`${text};ports:${ODD_PORTS}`);
+  return () => bag().allocate("*");
+}
 
 /** Rounds are named by how many filters there are by then. */
 function roundName(round: number, frameworks: number): string {
@@ -31,6 +33,8 @@ export function declines(role: string, usedOf: (i: number) => Resources): Worklo
   };
 }
 
+const plainOfLabelled = bags(`mem:2014;disk:1024;ports:${ODD_PORTS}`);
+
 /** Two reservations of unlike labels; both unique ones stand in the first, an upstream slip. */
 export const labelled = (i: number): Resources => {
   const keys = Array.from({ length: 11 }, (_, k) => ({ key: `key${k}`, value: `value${k}` }));
@@ -41,7 +45,7 @@ export const labelled = (i: number): Resources => {
     scalar: { milli: 8000 },
     reservations: [{ type: "DYNAMIC", role: "role1", principal: "principal1", labels }],
   });
-  return Resources.of(`mem:2014;disk:1024;ports:${ODD_PORTS}`)
+  return plainOfLabelled()
     .add(Resources.fromWire([reservation([...keys, ...unique]), reservation(keys)]))
     .allocate("role1");
 };
@@ -81,14 +85,14 @@ export function volumes(meter: Meter, { agents, frameworks, rounds }: Size): voi
       volume: { containerPath: `path${i}`, mode: "RW" },
     },
   });
-  const plain = "cpus:24;mem:4096;disk:3072;ports:[31000-32000]";
-  const inUse = `cpus:16;mem:1024;disk:1024;ports:${ODD_PORTS}`;
+  const plain = bags("cpus:24;mem:4096;disk:3072;ports:[31000-32000]");
+  const inUse = bags(`cpus:16;mem:1024;disk:1024;ports:${ODD_PORTS}`);
   load.agents(agents, (i) => ({
-    total: reserve(Resources.of(plain)).add(Resources.fromWire([volume(i)])),
+    total: reserve(plain()).add(Resources.fromWire([volume(i)])),
     used: {
       by: frameworkId(i % frameworks),
       // Under the default role, as upstream has it.
-      resources: reserve(Resources.of(inUse)).allocate("*"),
+      resources: reserve(inUse()).allocate("*"),
     },
   }));
   for (let round = 0; round < rounds; round++) {

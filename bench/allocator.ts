@@ -13,11 +13,12 @@ import { WORKLOADS } from "./allocator-workloads.ts";
 
 const HERE = fileURLToPath(import.meta.url);
 /**
- * A size is gone through so often, or until so much processor time is spent: the first time is
- * cold, the median is not.
+ * A size is gone through so often, or until so much processor time is spent in its phases, or in
+ * all: the first time is cold, the median is not.
  */
 const REPEATS_MAX = 31;
-const REPEATED_CPU_MS_MAX = 4000;
+const PHASES_CPU_MS_MAX = 3000;
+const CPU_MS_MAX = 15_000;
 
 export function run(args: readonly string[]): boolean {
   if (args.includes("--list")) return list();
@@ -122,7 +123,8 @@ function child([, name, ...size]: readonly string[]): boolean {
   if (workload === undefined) return false;
   const meter = new Meter();
   let peakMib = 0;
-  for (let i = 0; i < REPEATS_MAX && process.cpuUsage().user < REPEATED_CPU_MS_MAX * 1000; i++) {
+  for (let i = 0; i < REPEATS_MAX; i++) {
+    if (meter.cpuMs > PHASES_CPU_MS_MAX || process.cpuUsage().user > CPU_MS_MAX * 1000) break;
     workload.run(meter, { agents, frameworks, rounds });
     // What later repeats add is garbage of the earlier ones.
     if (i === 0) peakMib = process.resourceUsage().maxRSS / 1024;

@@ -20,3 +20,4 @@ import "./quota-tree.cases.ts";
 
 /** Long histories beside the slow model. */
 t.setTimeout(300_000);
+import "./timing-wheel.cases.ts";
