@@ -17,7 +17,7 @@ import "./plan.cases.ts";
 import "./properties.cases.ts";
 import "./quota.cases.ts";
 import "./quota-tree.cases.ts";
+import "./timing-wheel.cases.ts";
 
 /** Long histories beside the slow model. */
 t.setTimeout(300_000);
-import "./timing-wheel.cases.ts";
