@@ -129,12 +129,12 @@ export class RoleTree {
     const node = this.ensure(path);
     this.#guarantees -= node.guarantee.length > 0 ? 1 : 0;
     this.#limits -= node.limit === undefined ? 0 : 1;
+    node.account.version += 1;
     node.quota = quota;
     node.guarantee = quota === undefined ? NOTHING : this.names.vectorOf(quota.guarantee);
     node.limit = quota === undefined || quota.limit.isEmpty ? undefined : this.#bounds(quota.limit);
     this.#guarantees += node.guarantee.length > 0 ? 1 : 0;
     this.#limits += node.limit === undefined ? 0 : 1;
-    node.account.version += 1;
     this.#refresh(node);
     this.prune(node);
   }
