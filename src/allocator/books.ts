@@ -31,9 +31,10 @@ export class Books {
   take(slot: Slot, frameworkId: FrameworkId, role: string, resources: Resources): void {
     const { totals, agents, roles, frameworks } = this.#accounts;
     const charge = chargeOf(totals.names, agents.idOf(slot), resources.unallocate());
+    const framework = frameworks.get(frameworkId);
     agents.take(slot, frameworkId, resources);
-    roles.charge(role, frameworks.get(frameworkId), charge);
-    this.noteStranger(slot, frameworkId);
+    roles.charge(role, framework, charge);
+    if (framework === undefined) this.noteStranger(slot, frameworkId);
   }
 
   give(slot: Slot, frameworkId: FrameworkId, role: string, resources: Resources): void {
@@ -41,19 +42,22 @@ export class Books {
     const bare = resources.unallocate();
     const agentId = agents.idOf(slot);
     const charge = chargeOf(totals.names, agentId, bare);
+    const framework = frameworks.get(frameworkId);
     agents.give(slot, frameworkId, resources, bare);
-    roles.release(role, frameworks.get(frameworkId), charge);
-    this.noteStranger(slot, frameworkId);
+    roles.release(role, framework, charge);
+    if (framework === undefined) this.noteStranger(slot, frameworkId);
     if (!lending.isOut) return;
     const total = lending.giveBack({ frameworkId, agentId, role }, bare);
     if (total !== undefined) this.setTotal(slot, total);
   }
 
   offer(slot: Slot, subscription: Subscription, resources: Resources): OfferCandidate {
+    const { totals, agents, roles } = this.#accounts;
     const { framework, role } = subscription;
+    const agentId = agents.idOf(slot);
     const allocated = resources.allocate(role.name);
-    this.take(slot, framework.id, role.name, allocated);
-    const agentId = this.#accounts.agents.idOf(slot);
+    agents.take(slot, framework.id, allocated);
+    roles.chargeOffer(subscription, chargeOf(totals.names, agentId, resources));
     if (framework.hoarding !== undefined) {
       framework.hoarding.offer = { agentId, resources: allocated };
     }

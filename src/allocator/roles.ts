@@ -107,6 +107,13 @@ export class Roles {
     if (framework !== undefined) this.chargeFramework(name, framework, charge);
   }
 
+  /** The same where the subscription is at hand. */
+  chargeOffer({ role, client }: Subscription, charge: Charge): void {
+    this.order.allocated(role.client, charge);
+    this.tree.use(role.node, charge.counted);
+    role.frameworks.allocated(client, charge);
+  }
+
   /** Books on the framework alone what its role was charged with before it was known. */
   chargeFramework(name: string, framework: Framework, charge: Charge): void {
     const subscription = framework.subscriptions.get(name) ?? this.#enter(framework, name, false);

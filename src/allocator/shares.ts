@@ -115,6 +115,8 @@ export class Holding {
 
 /** Resources by allocation role; what names none counts to the default role. */
 export function partsByRole(resources: Resources): [role: string, part: Resources][] {
+  const { allocationRole } = resources;
+  if (allocationRole !== undefined) return [[allocationRole, resources]];
   const parts: [string, Resources][] = [];
   for (const [role, part] of resources.allocations()) {
     parts.push([role ?? DEFAULT_ROLE, role === undefined ? part.allocate(DEFAULT_ROLE) : part]);

@@ -354,7 +354,7 @@ export function measureOf(entries: readonly Entry[], names: ResourceNames): Meas
     if (!kind.shared) addAt(plain, names.intern(kind.name), milli);
   }
   const scalars = scalarsOnly ? plain : scalarsOf(entries, names, false);
-  return { plain, scalars, open: openOnly ? scalars : scalarsOf(entries, names, true) };
+  return { names, plain, scalars, open: openOnly ? scalars : scalarsOf(entries, names, true) };
 }
 
 function scalarsOf(entries: readonly Entry[], names: ResourceNames, openOnly: boolean): Vector {

@@ -1,14 +1,15 @@
 /**
  * What is said of a resource object beside how much it is: name, type, allocation, reservations,
  * disk, revocable, shared, provider. Objects may be summed exactly when their kinds are the same.
- * Plain kinds exist once; the others are told apart by a key that is made when it is asked for.
+ * Simple kinds exist once; the others are told apart by a key that is made when it is asked for.
  */
 import type { Resource } from "#protocol";
 import { equalStacks, isRefined, reservationRole } from "./reservations.ts";
 import { isIndivisible, isRevocable, isShared, kindKey, without } from "./resource.ts";
+import { DEFAULT_ROLE } from "./roles.ts";
 
-/** Names whose plain kind is kept; of further names each bag has its own. */
-const PLAIN_LENGTH_MAX = 1024;
+/** Simple kinds that are kept; of further ones each bag has its own. */
+const SIMPLE_LENGTH_MAX = 4096;
 
 /** The amount in its wire form; the field that fits the type is set. */
 export type Value = Pick<Resource, "scalar" | "ranges" | "set">;
@@ -98,39 +99,43 @@ export class Kind {
   }
 }
 
-type PlainKinds = Map<string, Kind>;
-const PLAIN: Readonly<Record<Resource["type"], PlainKinds>> = {
+/** By role that it is reserved for (`*`: none), then by name. */
+type Simple = Map<string, Map<string, Kind>>;
+const SIMPLE: Readonly<Record<Resource["type"], Simple>> = {
   SCALAR: new Map(),
   RANGES: new Map(),
   SET: new Map(),
 };
+let simpleLength = 0;
 
 /** The kind of an object whose value is in canonical form. */
 export function kindOf(resource: Resource): Kind {
-  if (!isPlain(resource)) return new Kind(resource);
+  const role = simpleRole(resource);
+  if (role === undefined) return new Kind(resource);
   const { name, type } = resource;
-  const plain = PLAIN[type];
-  const known = plain.get(name);
+  const byRole = SIMPLE[type];
+  const known = byRole.get(role)?.get(name);
   if (known !== undefined) return known;
-  const kind = new Kind({ name, type });
-  if (plain.size < PLAIN_LENGTH_MAX) plain.set(name, kind);
+  const kind = new Kind(resource);
+  if (simpleLength >= SIMPLE_LENGTH_MAX) return kind;
+  simpleLength += 1;
+  const byName = byRole.get(role) ?? new Map<string, Kind>();
+  byRole.set(role, byName.set(name, kind));
   return kind;
 }
 
-function isPlain({
-  allocationInfo,
-  reservations,
-  disk,
-  revocable,
-  shared,
-  providerId,
-}: Resource): boolean {
-  return (
-    allocationInfo === undefined &&
-    reservations === undefined &&
-    disk === undefined &&
-    revocable === undefined &&
-    shared === undefined &&
-    providerId === undefined
-  );
+/** The role of an object of which no more is said than one static reservation, or not even that. */
+function simpleRole(resource: Resource): string | undefined {
+  const { allocationInfo, reservations, disk, revocable, shared, providerId } = resource;
+  const more =
+    allocationInfo !== undefined ||
+    disk !== undefined ||
+    revocable !== undefined ||
+    shared !== undefined ||
+    providerId !== undefined;
+  if (more) return undefined;
+  if (reservations === undefined) return DEFAULT_ROLE;
+  const [first] = reservations;
+  if (first === undefined || reservations.length > 1 || first.type !== "STATIC") return undefined;
+  return first.principal === undefined && first.labels === undefined ? first.role : undefined;
 }

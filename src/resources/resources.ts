@@ -43,10 +43,8 @@ export class Resources implements Iterable<Resource> {
   static readonly EMPTY = new Resources([]);
   #entries: readonly Entry[] | undefined;
   // Computed at most once each, since the bag never changes.
-  #quantities: Quantities | undefined;
-  #amounts: Quantities | undefined;
+  #sums: { quantities?: Quantities; amounts?: Quantities } | undefined;
   #measure: Measure | undefined;
-  #measuredBy: ResourceNames | undefined;
   #traits: Traits | undefined;
   /**
    * This bag allocated to a role, and of that bag: the role, and this one. Its objects are made
@@ -291,6 +289,11 @@ export class Resources implements Iterable<Resource> {
 
   // ---- allocation and reservation
 
+  /** The role that all of it is allocated to, where that is known without a look at each object. */
+  get allocationRole(): string | undefined {
+    return this.#role;
+  }
+
   /** The same resources, all allocated to a role. */
   allocate(role: string): Resources {
     if (this.isEmpty || this.#role === role) return this;
@@ -369,26 +372,26 @@ export class Resources implements Iterable<Resource> {
 
   /** Scalars by name without metadata; a shared object counts once. */
   quantities(): Quantities {
-    this.#quantities ??=
-      this.#bare?.quantities() ?? sumOf(this.entries, ({ type }) => type === "SCALAR");
-    return this.#quantities;
+    if (this.#bare !== undefined) return this.#bare.quantities();
+    this.#sums ??= {};
+    this.#sums.quantities ??= sumOf(this.entries, ({ type }) => type === "SCALAR");
+    return this.#sums.quantities;
   }
 
   /** As `quantities`, with ranges and sets by their number. */
   amounts(): Quantities {
-    this.#amounts ??= this.#bare?.amounts() ?? sumOf(this.entries, () => true);
-    return this.#amounts;
+    if (this.#bare !== undefined) return this.#bare.amounts();
+    this.#sums ??= {};
+    this.#sums.amounts ??= sumOf(this.entries, () => true);
+    return this.#sums.amounts;
   }
 
   /** The amounts as vectors, kept for the owner of names that asked last. */
   measureFor(names: ResourceNames): Measure {
     const bare = this.#bare;
     if (bare !== undefined) return bare.measureFor(names);
-    if (this.#measure === undefined || this.#measuredBy !== names) {
-      this.#measure = measureOf(this.entries, names);
-      this.#measuredBy = names;
-    }
-    return this.#measure;
+    if (this.#measure?.names !== names) this.#measure = measureOf(this.entries, names);
+    return this.#measure as Measure;
   }
 
   /** The sum of a scalar over all objects of that name, in thousandths; shared ones once. */

@@ -7,6 +7,8 @@ import { Quantities } from "./quantities.ts";
 
 /** What a bag comes to, by name index; see `Resources.measureFor`. */
 export type Measure = {
+  /** Whose indexes they are. */
+  readonly names: ResourceNames;
   /** All that is not shared; ranges and sets by their number. */
   readonly plain: ReadonlyVector;
   /** Scalars; shared ones once. */
