@@ -87,8 +87,9 @@ function serveAgent(run: Run, slot: Slot, judge: Judge): void {
   for (let client = walk.next(); client !== undefined; client = walk.next()) {
     const role = client.owner;
     if (agents.free(slot).isEmpty) return;
-    if (judge === owedOf && roles.tree.entitlement(role.node) === undefined) continue;
-    if (isFull(around, slot, role)) {
+    if (judge === owedOf) {
+      if (roles.tree.entitlement(role.node) === undefined) continue;
+    } else if (isFull(around, slot, role)) {
       full += role.frameworks.activeLength;
       continue;
     }
@@ -98,7 +99,7 @@ function serveAgent(run: Run, slot: Slot, judge: Judge): void {
   }
   if (full === 0) return;
   around.count("quota", full);
-  if (judge === owedOf || others > 0) return;
+  if (others > 0) return;
   const { open } = agents.free(slot).measureFor(roles.tree.names);
   run.full = { open, offers: before, times: full };
 }
