@@ -37,7 +37,7 @@ function countsOf(file: string | undefined): Counts | undefined {
 }
 
 function row(name: string, text: string): void {
-  say(`  ${name.padEnd(26)} ${text}`);
+  say(`  ${name.padEnd(38)} ${text}`);
 }
 
 export const LIST: SimCommand = {
@@ -49,7 +49,8 @@ export const LIST: SimCommand = {
   run(args): ExitCode {
     const { values, positionals } = parsed(args, FLAGS);
     noMore(positionals[0]);
-    say(`scenarios`);
+    const counts = countsOf(values.counts);
+    say("scenarios");
     for (const file of scenarioFiles()) {
       const { name, story } = readScenario(file);
       row(name, story);
@@ -60,7 +61,6 @@ export const LIST: SimCommand = {
     for (const [id, statement] of Object.entries(STATEMENTS)) row(id, statement);
     say("pending");
     for (const { id, statement, waitsFor } of PENDING) row(id, `${statement} (${waitsFor})`);
-    const counts = countsOf(values.counts);
     say(`rare branches${counts === undefined ? "" : `, over ${counts.seeds} seeds`}`);
     for (const [name, statement] of Object.entries(SOMETIMES)) {
       const times = counts === undefined ? "" : `${String(counts.sometimes[name] ?? 0)} × `;

@@ -25,7 +25,7 @@ function crash(role: string, on: string, weight: number): Fault {
   return {
     name: `crash-${role}`,
     group: "process",
-    statement: `a ${role}'s process ends in the middle of what it does and comes back`,
+    statement: `the process of one ${role} ends in the middle of what it does and comes back`,
     weight,
     lastsMs: [500, 20_000],
     on,
