@@ -7,7 +7,7 @@ import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { BrokenCopy, chosen } from "#sim";
-import type { RuleMutant } from "./allocator-mutants/mutant.ts";
+import { type RuleMutant, STANDS_ONCE } from "./allocator-mutants/mutant.ts";
 import { RULES } from "./allocator-mutants/rules.ts";
 
 /** How long the tests may take with one rule broken. */
@@ -24,6 +24,7 @@ function firstFailure(folder: string): string | undefined {
   if (error !== undefined) return error.message;
   if (status === 0) return undefined;
   const last = [...stdout.matchAll(SUBTEST)].at(-1)?.[1];
+  if (last === STANDS_ONCE) return undefined;
   return last ?? stderr.trim().split("\n").at(-1) ?? `ends with ${status}`;
 }
 

@@ -96,18 +96,24 @@ function judge(around: Surroundings, slot: Slot, query: ExplainQuery, askers: As
       ? { reason: free.isEmpty ? "share" : undefined }
       : lack(around, slot, { demand: query.demand, free, open: free });
   }
-  const judgements = askers.map((asker) => judgeFor(around, slot, { query, asker, held }));
-  return (
-    judgements.find(({ reason }) => reason === undefined) ?? judgements[0] ?? { reason: "role" }
-  );
+  let first: Judgement | undefined;
+  for (const asker of askers) {
+    const judgement = judgeFor(around, slot, { query, asker, held });
+    if (judgement.reason === undefined) return judgement;
+    first ??= judgement;
+  }
+  return first ?? { reason: "role" };
 }
 
-function judgeFor(
-  around: Surroundings,
-  slot: Slot,
-  on: { readonly query: ExplainQuery; readonly asker: Subscription; readonly held: Resources },
-): Judgement {
-  const { agents, filters } = around;
+/** Who asks for what, and what of the agent it has on offer. */
+type Asked = {
+  readonly query: ExplainQuery;
+  readonly asker: Subscription;
+  readonly held: Resources;
+};
+
+function judgeFor(around: Surroundings, slot: Slot, on: Asked): Judgement {
+  const { agents } = around;
   const { abilities } = on.asker.framework;
   const role = on.asker.role.name;
   const { demand } = on.query;
@@ -122,37 +128,35 @@ function judgeFor(
     if (on.held.containsQuantities(demand.amounts())) return { reason: undefined };
   }
   if (agents.free(slot).isEmpty) return { reason: "share" };
-  const offered = offeredOf(around, slot, on.asker, demand);
-  if (typeof offered !== "string") return cutByQuota(around, slot, demand, offered.add(on.held));
-  const open = stripped(abilities, allocatable(agents, slot, role));
-  const filter = filters.match(on.asker, agents.idOf(slot), open);
-  if (offered !== "filtered" || filter === undefined) return { reason: offered };
-  return { reason: offered, untilMs: filter.expiryMs };
+  return judgeStages(around, slot, on);
 }
 
-/**
- * What some stage of a run would offer, else why fairness would not. For a demand the first stage
- * is asked first, since that is the larger piece; whether anything fits fairness tells sooner.
- */
-function offeredOf(
-  around: Surroundings,
+/** What some stage of a run would offer does, else why fairness would not, or quota cuts it short. */
+function judgeStages(around: Surroundings, slot: Slot, { asker, query, held }: Asked): Judgement {
+  const fits = (offered: Resources): Judgement =>
+    cutByQuota(around, slot, query.demand, offered.add(held));
+  const fair = offerable(around, slot, asker, Resources.EMPTY);
+  const why = typeof fair === "string" ? refused(around, slot, asker, fair) : fits(fair);
+  const { tree } = around.roles;
+  if (why.reason === undefined || !tree.hasGuarantees) return why;
+  // The piece of a guarantee may be larger: fairness keeps the headroom free, its own included.
+  const owed = owedOf(around, slot, asker, Resources.EMPTY);
+  const more = typeof owed === "string" ? borrowable(around, slot, asker)?.resources : owed;
+  return more !== undefined && fits(more).reason === undefined ? { reason: undefined } : why;
+}
+
+/** With the time until which it is refused, where it is. */
+function refused(
+  { agents, filters }: Surroundings,
   slot: Slot,
   asker: Subscription,
-  demand: Resources | undefined,
-): Resources | PlacementReason {
-  const owes = around.roles.tree.hasGuarantees;
-  const stages = !owes ? [offerable] : demand === undefined ? FAIR_FIRST : OWED_FIRST;
-  let why: PlacementReason | undefined;
-  for (const stage of stages) {
-    const offered = stage(around, slot, asker, Resources.EMPTY);
-    if (typeof offered !== "string") return offered;
-    if (stage === offerable) why = offered;
-  }
-  return borrowable(around, slot, asker)?.resources ?? why ?? "quota";
+  reason: PlacementReason,
+): Judgement {
+  if (reason !== "filtered") return { reason };
+  const open = stripped(asker.framework.abilities, allocatable(agents, slot, asker.role.name));
+  const filter = filters.match(asker, agents.idOf(slot), open);
+  return filter === undefined ? { reason } : { reason, untilMs: filter.expiryMs };
 }
-
-const FAIR_FIRST = [offerable, owedOf];
-const OWED_FIRST = [owedOf, offerable];
 
 /** Enough is free, but quota lets only a part of it pass. */
 function cutByQuota(

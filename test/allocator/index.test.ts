@@ -11,13 +11,13 @@ import "./filters.cases.ts";
 import "./hierarchy.cases.ts";
 import "./hoarding.cases.ts";
 import "./lending.cases.ts";
-import "./mutants.cases.ts";
 import "./placement.cases.ts";
 import "./plan.cases.ts";
 import "./properties.cases.ts";
 import "./quota.cases.ts";
 import "./quota-tree.cases.ts";
 import "./timing-wheel.cases.ts";
+import "./unbroken-rules.cases.ts";
 
 /** Long histories beside the slow model. */
 t.setTimeout(300_000);

@@ -10,3 +10,7 @@ export type RuleMutant = Edited & {
 export function compiled(file: string): string {
   return `src/allocator/${file}.js`;
 }
+
+/** The test that each rule stands once in the code: it notices every mutant, and counts for none. */
+export const STANDS_ONCE =
+  "every rule that the mutants break stands once in the compiled allocator";

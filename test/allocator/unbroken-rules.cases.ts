@@ -1,9 +1,10 @@
 /** That `npm run allocator:mutants` can break each of its rules: each stands once in the code. */
 import { readFileSync } from "node:fs";
 import t from "tap";
+import { STANDS_ONCE } from "../../tools/allocator-mutants/mutant.ts";
 import { RULES } from "../../tools/allocator-mutants/rules.ts";
 
-t.test("every rule that the mutants break stands once in the compiled allocator", async (t) => {
+t.test(STANDS_ONCE, async (t) => {
   for (const { name, edits } of RULES) {
     for (const { file, find } of edits) {
       const text = readFileSync(new URL(`../../${file}`, import.meta.url), "utf8");
