@@ -20,6 +20,7 @@ import type { DrawListener } from "./kernel/prng.ts";
 import { World } from "./kernel/world.ts";
 import type { Around, Begin, ClusterMember } from "./members.ts";
 import { BusEyes, type Observation } from "./observation.ts";
+import { type Operator, SimOperator } from "./operator.ts";
 import { BusNetwork } from "./ports/bus.ts";
 import { LogCluster } from "./ports/log-cluster.ts";
 import { Paths } from "./ports/paths.ts";
@@ -77,6 +78,7 @@ export class SimCluster implements FaultTarget, CheckedWorld {
   readonly log: LogCluster;
   readonly brokers: readonly string[];
   readonly swarm: Swarm;
+  readonly operator: Operator;
   readonly works = new Map<string, BatchWork>();
   readonly violations: Violation[] = [];
   readonly violationCounts = new Map<string, number>();
@@ -111,6 +113,13 @@ export class SimCluster implements FaultTarget, CheckedWorld {
     );
     this.sometimes = new Sometimes(() => world.nowMs);
     this.swarm = new Swarm(world, this, observe);
+    this.operator = new SimOperator({
+      world,
+      network: this.network,
+      log: this.log,
+      subjects,
+      observe,
+    });
     const { begin } = options;
     const around = { world, network: this.network, log: this.log, subjects, observe };
     this.#populate(begin === undefined ? around : { ...around, begin });

@@ -18,16 +18,9 @@ import { BATCH_INPUTS_MAX, type HostOptions } from "#runtime";
 import { installExecutors } from "./executors.ts";
 import { agentFacts, frameworkFacts, masterFacts } from "./facts.ts";
 import type { Seed } from "./kernel/prng.ts";
+import { MACHINE, type MachineSize } from "./machine-size.ts";
 import { type Around, ClusterMember } from "./members.ts";
 import type { Work } from "./workloads/work.ts";
-
-/** What a machine has for tasks. */
-export interface MachineSize {
-  readonly cpusMilli: number;
-  readonly memMib: number;
-}
-
-const MACHINE: MachineSize = { cpusMilli: 8_000, memMib: 8_192 };
 
 export function masterMember(around: Around, name: string): ClusterMember {
   const masterId = asId<MasterId>(name);

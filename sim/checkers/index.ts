@@ -12,6 +12,7 @@ import { leadChecker } from "./lead.ts";
 import { livenessChecker } from "./liveness.ts";
 import { logChecker } from "./log.ts";
 import { promiseChecker } from "./promises.ts";
+import { quotaChecker } from "./quota.ts";
 import { sessionChecker } from "./sessions.ts";
 import { taskChecker } from "./tasks.ts";
 import { updateChecker } from "./updates.ts";
@@ -20,6 +21,7 @@ export { PENDING } from "./pending.ts";
 
 export const CHECKERS: readonly MakeChecker[] = [
   allocationChecker,
+  quotaChecker,
   absenceChecker,
   epochChecker,
   leadChecker,

@@ -10,7 +10,8 @@ import type { Around, ClusterMember } from "../members.ts";
 import { BusNetwork } from "../ports/bus.ts";
 import { LogCluster } from "../ports/log-cluster.ts";
 import { Paths } from "../ports/paths.ts";
-import { agentMember, frameworkMember, type MachineSize, masterMember } from "../roles.ts";
+import type { MachineSize } from "../machine-size.ts";
+import { agentMember, frameworkMember, masterMember } from "../roles.ts";
 import type { Work } from "../workloads/work.ts";
 
 /** Processes of a cluster are not started in the same instant. */

@@ -4,6 +4,7 @@
  * and shrunk without the draws that led to it.
  */
 import type { SimNode } from "../kernel/node.ts";
+import type { Operator } from "../operator.ts";
 import type { BusNetwork } from "../ports/bus.ts";
 import type { SimDisk } from "../ports/disk.ts";
 import type { SimLauncher } from "../ports/launcher.ts";
@@ -41,6 +42,8 @@ export interface FaultTarget {
   members(role?: MemberRole): readonly Member[];
   /** The master that leads now, as far as its beacons say. */
   leader(): Member | undefined;
+  /** Who asks the leader for quotas and weights. */
+  readonly operator: Operator;
   /** Processes of custom executors that are up. */
   executors(): readonly SimNode[];
   /** The scheduler that runs in a framework's process. */
@@ -73,7 +76,8 @@ export type FaultGroup =
   | "log"
   | "cluster"
   | "framework"
-  | "executor";
+  | "executor"
+  | "operator";
 
 export interface Fault {
   readonly name: string;

@@ -6,6 +6,7 @@ import type { Fault } from "./fault.ts";
 import { FRAMEWORK_FAULTS } from "./frameworks.ts";
 import { LOG_FAULTS } from "./log.ts";
 import { NETWORK_FAULTS } from "./network.ts";
+import { OPERATOR_FAULTS } from "./operator.ts";
 import { PROCESS_FAULTS } from "./process.ts";
 import { TIME_FAULTS } from "./time.ts";
 
@@ -18,6 +19,7 @@ export const FAULTS: readonly Fault[] = [
   ...LOG_FAULTS,
   ...CLUSTER_FAULTS,
   ...FRAMEWORK_FAULTS,
+  ...OPERATOR_FAULTS,
 ];
 
 const BY_NAME: ReadonlyMap<string, Fault> = new Map(FAULTS.map((fault) => [fault.name, fault]));

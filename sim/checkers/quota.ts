@@ -1,0 +1,247 @@
+/**
+ * Q1: no offer takes a role above its limit, and none takes what another role is guaranteed and
+ * lacks. Counted for each epoch from what the leader says: offers, launches, agents that it has
+ * taken in; what comes back is counted as free as soon as it is heard, so that a count is never
+ * higher than the leader's own.
+ */
+import { type AnyMessage, isTerminal, type Peer, type Resource } from "#protocol";
+import type { Observation, SeenFrame } from "../observation.ts";
+import type { CheckedWorld, Checker, Violate } from "./checker.ts";
+import { CommittedOperations } from "./committed.ts";
+
+/** So long after its commit every leader that speaks has applied a quota. */
+const APPLIED_MS_MAX = 5_000;
+
+type Amounts = ReadonlyMap<string, number>;
+
+interface Holding {
+  readonly role: string;
+  readonly agent: string;
+  readonly amounts: Amounts;
+}
+
+interface Offered extends Holding {
+  readonly to: Peer;
+}
+
+interface Ledger {
+  readonly epoch: number;
+  /** What agents have that have come. */
+  readonly totals: Map<string, Amounts>;
+  /** Said by agents that are not taken in yet, by principal. */
+  readonly coming: Map<string, { agent: string; tasks: [string, Holding][] }>;
+  readonly offers: Map<string, Offered>;
+  readonly tasks: Map<string, Holding>;
+}
+
+interface Quota {
+  readonly guarantee: Amounts;
+  readonly limit: Amounts;
+}
+
+function amountsOf(resources: readonly Resource[]): Amounts {
+  const amounts = new Map<string, number>();
+  for (const { name, scalar } of resources) {
+    if (scalar !== undefined) amounts.set(name, (amounts.get(name) ?? 0) + scalar.milli);
+  }
+  return amounts;
+}
+
+function roleOf(resources: readonly Resource[]): string {
+  return (
+    resources.find(({ allocationInfo }) => allocationInfo !== undefined)?.allocationInfo?.role ??
+    "*"
+  );
+}
+
+export function quotaChecker(world: CheckedWorld, violate: Violate): Checker {
+  const committed = new CommittedOperations(world);
+  const quotas = new Map<string, Quota>();
+  /** When a quota was changed, or an agent lost, for the last time. */
+  let changedMs = Number.NEGATIVE_INFINITY;
+  let ledger: Ledger | undefined;
+
+  const catchUp = (): void => {
+    for (const operation of committed.fresh()) {
+      if (operation.kind === "QuotaSet") {
+        const pairs = (list: typeof operation.limit): Amounts =>
+          new Map(list.map(({ name, milli }) => [name, milli]));
+        const { role, guarantee, limit } = operation;
+        changedMs = world.nowMs;
+        quotas.set(role, { guarantee: pairs(guarantee), limit: pairs(limit) });
+      } else if (operation.kind === "QuotaRemoved") {
+        changedMs = world.nowMs;
+        quotas.delete(operation.role);
+      } else if (
+        operation.kind === "AgentMarkedUnreachable" ||
+        operation.kind === "AgentMarkedGone"
+      ) {
+        changedMs = world.nowMs;
+        if (ledger !== undefined) forget(ledger, operation.agentId);
+      }
+    }
+  };
+
+  const said = (frame: SeenFrame): void => {
+    catchUp();
+    if (ledger === undefined || frame.epoch > ledger.epoch) {
+      const { epoch } = frame;
+      const fresh = { totals: new Map(), coming: new Map(), offers: new Map(), tasks: new Map() };
+      ledger = { epoch, ...fresh };
+    }
+    if (frame.epoch !== ledger.epoch) return;
+    const offered: string[] = [];
+    for (const message of frame.messages) say(ledger, message, frame.subject, offered);
+    const settled = world.nowMs - changedMs >= APPLIED_MS_MAX;
+    if (offered.length > 0 && settled) judge(ledger, offered);
+  };
+
+  const judge = (of: Ledger, offered: readonly string[]): void => {
+    for (const role of new Set(offered)) {
+      const quota = quotas.get(role);
+      const consumed = consumedBy(of, role);
+      for (const [name, most] of quota?.limit ?? []) {
+        const has = consumed.get(name) ?? 0;
+        if (has <= most) continue;
+        violate("Q1", `${role} is offered ${name} beyond its limit: ${has} of ${most} thousandths`);
+      }
+      if (quota === undefined) judgeHeadroom(of, role);
+    }
+  };
+
+  /** What is left free must do for what others are guaranteed and lack. */
+  const judgeHeadroom = (of: Ledger, role: string): void => {
+    const free = new Map<string, number>();
+    for (const total of of.totals.values()) addTo(free, total, 1);
+    for (const { amounts } of [...of.offers.values(), ...of.tasks.values()]) {
+      addTo(free, amounts, -1);
+    }
+    const lacking = new Map<string, number>();
+    for (const [other, { guarantee }] of quotas) {
+      const consumed = consumedBy(of, other);
+      for (const [name, milli] of guarantee) {
+        const lack = Math.max(0, milli - (consumed.get(name) ?? 0));
+        lacking.set(name, (lacking.get(name) ?? 0) + lack);
+      }
+    }
+    for (const [name, milli] of lacking) {
+      const left = free.get(name) ?? 0;
+      if (milli === 0 || left >= milli) continue;
+      violate("Q1", `${role} is offered ${name} that is guaranteed: ${left} left, ${milli} lack`);
+    }
+  };
+
+  return {
+    id: "Q1",
+    statement: "no offer goes beyond a limit or takes what another role is guaranteed",
+    on(observation: Observation): void {
+      if (observation.what !== "said" && observation.what !== "heard") return;
+      const { frame } = observation;
+      if (observation.what === "said" && frame.speaker === "master" && frame.epoch > 0) said(frame);
+      if (observation.what === "heard" && frame.speaker !== "master" && ledger !== undefined) {
+        for (const message of frame.messages) hear(ledger, message, frame);
+      }
+    },
+  };
+}
+
+function addTo(sums: Map<string, number>, amounts: Amounts, sign: 1 | -1): void {
+  for (const [name, milli] of amounts) sums.set(name, (sums.get(name) ?? 0) + sign * milli);
+}
+
+function consumedBy({ offers, tasks }: Ledger, role: string): Map<string, number> {
+  const sums = new Map<string, number>();
+  for (const each of [...offers.values(), ...tasks.values()]) {
+    if (each.role === role) addTo(sums, each.amounts, 1);
+  }
+  return sums;
+}
+
+function forget(ledger: Ledger, agent: string): void {
+  ledger.totals.delete(agent);
+  forgetHoldings(ledger, agent);
+}
+
+/** The session of a framework is over, so its offers are void. */
+function voidOffers({ offers }: Ledger, isOf: (to: Peer) => boolean): void {
+  for (const [id, { to }] of offers) if (isOf(to)) offers.delete(id);
+}
+
+function forgetHoldings({ offers, tasks }: Ledger, agent: string): void {
+  for (const holdings of [offers, tasks]) {
+    for (const [id, holding] of holdings) if (holding.agent === agent) holdings.delete(id);
+  }
+}
+
+/** What the leader says. Roles that are offered something are put into `offered`. */
+function say(ledger: Ledger, message: AnyMessage, subject: string, offered: string[]): void {
+  const { offers, tasks } = ledger;
+  switch (message.kind) {
+    case "OFFERS": {
+      const to = subject.slice(subject.indexOf(".framework.") + 1) as Peer;
+      for (const { offerId, agentId, allocationRole, resources } of message.body.offers) {
+        const amounts = amountsOf(resources);
+        offers.set(offerId, { role: allocationRole, agent: agentId, amounts, to });
+        offered.push(allocationRole);
+      }
+      return;
+    }
+    case "Closed":
+      return voidOffers(ledger, (to) => subject.endsWith(to));
+    case "RESCIND":
+      return void offers.delete(message.body.offerId);
+    case "RunTask": {
+      const { task } = message.body;
+      const { agentId, resources } = task;
+      const holding = { role: roleOf(resources), agent: agentId, amounts: amountsOf(resources) };
+      return void tasks.set(task.taskId, holding);
+    }
+    case "AgentRegistered": {
+      const principal = subject.split(".").at(-1) ?? "";
+      const coming = ledger.coming.get(principal);
+      if (coming === undefined) return;
+      forgetHoldings(ledger, coming.agent);
+      for (const [id, holding] of coming.tasks) tasks.set(id, holding);
+      return void ledger.coming.delete(principal);
+    }
+    default:
+      return;
+  }
+}
+
+/** What the leader hears: it frees at once, and agents announce what they run. */
+function hear(ledger: Ledger, message: AnyMessage, { speaker }: SeenFrame): void {
+  const { offers, tasks, totals, coming } = ledger;
+  switch (message.kind) {
+    case "ACCEPT":
+    case "DECLINE":
+      for (const id of message.body.offerIds) offers.delete(id);
+      return;
+    case "Hello":
+    case "Closed":
+    case "TEARDOWN":
+    case "SUPPRESS":
+      return voidOffers(ledger, (to) => to === speaker);
+    case "StatusUpdate":
+      if (isTerminal(message.body.latestState)) tasks.delete(message.body.status.taskId);
+      return;
+    case "RegisterAgent": {
+      const principal = speaker.slice("agent.".length);
+      const { agent, part } = message.body;
+      const { agentId } = agent;
+      // Before the leader can offer any of it.
+      totals.set(agentId, amountsOf(agent.resources));
+      const known = part === 0 ? undefined : coming.get(principal);
+      const entry = known ?? { agent: agentId, tasks: [] };
+      for (const { info, state } of message.body.tasks) {
+        if (isTerminal(state)) continue;
+        const { taskId, resources } = info;
+        const holding = { role: roleOf(resources), agent: agentId, amounts: amountsOf(resources) };
+        entry.tasks.push([taskId, holding]);
+      }
+      return void coming.set(principal, entry);
+    }
+    default:
+      return;
+  }
+}
