@@ -134,7 +134,7 @@ t.test("a dry run tells what would be offered and taken back", async (t) => {
   subscribe(stage, "q", { info: { roles: ["q"] } });
   stage.take();
   const said = lend(stage, { dryRun: true });
-  t.match(said, [/nothing more than now; 1 offers would be taken back first/]);
+  t.match(said, [/nothing more than now; 1 offer would be taken back first/]);
   stage.mail(frameworkOf("n"), "DECLINE", { offerIds: offersOf(stage, "n").slice(0, 1) });
   stage.mail(frameworkOf("q"), "DECLINE", { offerIds: offersOf(stage, "q") });
   const again = lend(stage, { dryRun: true, lends: false }).at(-1);

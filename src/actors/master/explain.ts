@@ -191,7 +191,8 @@ function quotaSentences(state: MasterState, roles: readonly string[]): string[] 
     const used = limit.map(({ name, milli }) => {
       return `${name} ${formatScalar(consumed.get(name))} of ${formatScalar(milli)}`;
     });
-    const owed = quantitiesOf(guarantee).subtract(consumed).isEmpty ? "" : ", less than guaranteed";
+    const lacks = quantitiesOf(guarantee).subtract(consumed);
+    const owed = lacks.isEmpty ? "" : ` (its guarantee lacks ${textOf(lacks)})`;
     sentences.add(`${path} has consumed ${used.join(", ")} of its limit${owed}`);
   }
   const kept: string[] = [];

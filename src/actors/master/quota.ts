@@ -225,7 +225,8 @@ function forecast({ state, env }: Turn, body: MailOf<"OPERATOR_UPDATE_QUOTA">["b
   if (sums.size > FORECAST_SUMS_MAX) parts.push(`${sums.size - FORECAST_SUMS_MAX} more`);
   const offers = parts.length === 0 ? "nothing more than now" : parts.join(", ");
   const back = above.length + needed.length;
-  const rescinds = back === 0 ? "" : `; ${back} offers would be taken back first`;
+  const some = back === 1 ? "1 offer" : `${back} offers`;
+  const rescinds = back === 0 ? "" : `; ${some} would be taken back first`;
   return `it could be set, and of what is free the next batch would offer: ${offers}${rescinds}`;
 }
 
