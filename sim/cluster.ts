@@ -20,7 +20,7 @@ import type { DrawListener } from "./kernel/prng.ts";
 import { World } from "./kernel/world.ts";
 import type { Around, Begin, ClusterMember } from "./members.ts";
 import { BusEyes, type Observation } from "./observation.ts";
-import { type Operator, SimOperator } from "./operator.ts";
+import { SimOperator } from "./operator.ts";
 import { BusNetwork } from "./ports/bus.ts";
 import { LogCluster } from "./ports/log-cluster.ts";
 import { Paths } from "./ports/paths.ts";
@@ -78,7 +78,7 @@ export class SimCluster implements FaultTarget, CheckedWorld {
   readonly log: LogCluster;
   readonly brokers: readonly string[];
   readonly swarm: Swarm;
-  readonly operator: Operator;
+  readonly operator: SimOperator;
   readonly works = new Map<string, BatchWork>();
   readonly violations: Violation[] = [];
   readonly violationCounts = new Map<string, number>();

@@ -4,26 +4,11 @@
  * question.
  */
 import { inboxOf, mayPublish, maySubscribe, permissionsOf } from "#access";
-import {
-  asId,
-  decodeSingle,
-  encodeSingle,
-  type MessageOf,
-  operatorPeer,
-  type Principal,
-} from "#protocol";
+import { asId, decodeSingle, encodeSingle, operatorPeer, type Principal } from "#protocol";
 import type { Bus, RequestOutcome } from "#runtime";
+import type { Operator, OperatorQuestion } from "./faults/fault.ts";
 import type { SimNode } from "./kernel/node.ts";
 import type { Around } from "./members.ts";
-
-export type OperatorQuestion = MessageOf<
-  "OPERATOR_UPDATE_QUOTA" | "OPERATOR_REMOVE_QUOTA" | "OPERATOR_UPDATE_WEIGHT"
->;
-
-export interface Operator {
-  /** Asks after all that was asked before has been answered. */
-  ask(question: OperatorQuestion): void;
-}
 
 const PRINCIPAL = asId<Principal>("operator");
 const ANSWER_MS_MAX = 5_000;

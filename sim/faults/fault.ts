@@ -3,8 +3,8 @@
  * how hard are plain values, resolved before it is applied, so that a run can be repeated, edited
  * and shrunk without the draws that led to it.
  */
+import type { MessageOf } from "#protocol";
 import type { SimNode } from "../kernel/node.ts";
-import type { Operator } from "../operator.ts";
 import type { BusNetwork } from "../ports/bus.ts";
 import type { SimDisk } from "../ports/disk.ts";
 import type { SimLauncher } from "../ports/launcher.ts";
@@ -12,6 +12,16 @@ import type { LogCluster } from "../ports/log-cluster.ts";
 import type { SimMachine } from "../ports/machine.ts";
 import type { Paths } from "../ports/paths.ts";
 import type { Scheduler } from "../workloads/scheduler.ts";
+
+/** What operators ask the leader for. */
+export type OperatorQuestion = MessageOf<
+  "OPERATOR_UPDATE_QUOTA" | "OPERATOR_REMOVE_QUOTA" | "OPERATOR_UPDATE_WEIGHT"
+>;
+
+export interface Operator {
+  /** Asks after all that was asked before has been answered. */
+  ask(question: OperatorQuestion): void;
+}
 
 export type MemberRole = "master" | "agent" | "framework";
 
