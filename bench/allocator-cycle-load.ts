@@ -139,3 +139,24 @@ export function singleEvents(meter: Meter, { agents, frameworks }: Size): void {
     () => EVENTS,
   );
 }
+
+/** Why nothing is offered, asked by a framework of everything and by a role of many frameworks. */
+export function explanations(meter: Meter, { agents, frameworks, rounds }: Size): void {
+  const load = new Load(meter);
+  load.agents(agents, unused(BIG));
+  load.frameworks(frameworks, () => "*");
+  load.cycle();
+  // Half of what is on offer is refused, so that there is something to tell apart.
+  for (const [i, offer] of load.takeOffers().entries()) {
+    if (i % 2 === 0) continue;
+    const { frameworkId: id, agentId: agent, resources } = offer;
+    load.allocator.recoverResources(id, agent, resources, { refuseMs: YEAR_MS }, load.nowMs);
+  }
+  const demand = Resources.of("cpus:100;mem:2048");
+  const asked = frameworkId(0);
+  for (let round = 0; round < rounds; round++) {
+    meter.time("explain framework", () => load.allocator.explain({ frameworkId: asked }));
+    meter.time("explain demand", () => load.allocator.explain({ frameworkId: asked, demand }));
+    meter.time("explain role", () => load.allocator.explain({ role: "*" }));
+  }
+}

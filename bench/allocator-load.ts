@@ -26,6 +26,12 @@ export function seeded(): () => number {
   };
 }
 
+/**
+ * Allocators are kept to the end: with one that goes, the engine forgets what it compiled for it, and
+ * the next repeat would begin cold.
+ */
+const KEPT: Allocator[] = [];
+
 /** What was made before the clock runs is collected before it runs, where the process allows it. */
 function collect(): void {
   const { gc } = globalThis as { gc?: (options: { type: "minor" }) => void };
@@ -48,6 +54,7 @@ export class Load {
     this.#meter = meter;
     const options = { minAllocatable: MINIMUM, allocationIntervalMs: 1000, random: seeded() };
     this.allocator = createAllocator(options);
+    KEPT.push(this.allocator);
   }
 
   /** The bags are made before: reading resources is not the allocator's work. */

@@ -7,6 +7,7 @@ import {
   addAndUpdate,
   backlog,
   cycles,
+  explanations,
   launches,
   mostFiltered,
   mostSuppressed,
@@ -367,6 +368,16 @@ const OURS: readonly Workload[] = [
       (each) => ({ ...each, atLeast: { phases: ["event runs"], perSecond: 10_000 } }),
     ),
     run: singleEvents,
+  },
+  {
+    name: "explain",
+    about: "why nothing is offered, over all agents",
+    points: [
+      point(10_000, 50, 8, {
+        belowMs: { "explain framework": 50, "explain demand": 50 },
+      }),
+    ],
+    run: explanations,
   },
 ];
 

@@ -351,7 +351,7 @@ export function measureOf(entries: readonly Entry[], names: ResourceNames): Meas
   for (const { kind, milli } of entries) {
     if (kind.type !== "SCALAR" || kind.shared) scalarsOnly = false;
     if (kind.reserved || kind.revocable) openOnly = false;
-    if (!kind.shared) addAt(plain, names.intern(kind.name), milli);
+    if (!kind.shared) addAt(plain, kind.indexUnder(names), milli);
   }
   const scalars = scalarsOnly ? plain : scalarsOf(entries, names, false);
   return { names, plain, scalars, open: openOnly ? scalars : scalarsOf(entries, names, true) };
@@ -361,7 +361,7 @@ function scalarsOf(entries: readonly Entry[], names: ResourceNames, openOnly: bo
   const vector: Vector = [];
   for (const { kind, milli } of entries) {
     const passed = openOnly && (kind.reserved || kind.revocable);
-    if (kind.type === "SCALAR" && !passed) addAt(vector, names.intern(kind.name), milli);
+    if (kind.type === "SCALAR" && !passed) addAt(vector, kind.indexUnder(names), milli);
   }
   return vector;
 }

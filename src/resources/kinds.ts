@@ -32,6 +32,9 @@ export class Kind {
   /** An object of this kind, for all that is said of it; its value does not matter. */
   readonly #sample: Resource;
   #key: string | undefined;
+  /** The index of the name, under the names that asked last. */
+  #names: { intern(name: string): number } | undefined;
+  #index = 0;
   /** The kind that this one became when it was allocated last. */
   #allocated: Kind | undefined;
 
@@ -57,6 +60,14 @@ export class Kind {
   get key(): string {
     this.#key ??= kindKey(this.#sample);
     return this.#key;
+  }
+
+  indexUnder(names: { intern(name: string): number }): number {
+    if (this.#names !== names) {
+      this.#index = names.intern(this.name);
+      this.#names = names;
+    }
+    return this.#index;
   }
 
   /** Compares field by field as long as that is decisive: keys are dear to make. */
