@@ -64,7 +64,7 @@ export function measured(
     referenceMs,
     memoryMib,
     memoryMaxMib: memoryMaxOf(point),
-    rate: rateOf(point, of.phases),
+    rate: rateOf(point, of.phases, scale),
     phases,
     notes,
   };
@@ -108,14 +108,15 @@ function memoryMaxOf({ agents, originalMib, belowMib }: Point): number | undefin
   return belowMib === undefined ? original : Math.min(original, belowMib);
 }
 
-/** Through all the phases named, by their medians. */
-function rateOf(point: Point, phases: readonly Phase[]): PointReport["rate"] {
+/** Through all the phases named, by their medians; what is asked is scaled too. */
+function rateOf(point: Point, phases: readonly Phase[], scale: number): PointReport["rate"] {
   if (point.atLeast === undefined) return undefined;
   const { phases: names, perSecond } = point.atLeast;
   const among = phases.filter(({ name }) => names.includes(name));
   const spentMs = among.reduce((sum, { cpuMs }) => sum + quantile(cpuMs, 0.5), 0);
   const count = quantile(among[0]?.counts ?? [], 0.5);
-  return { perSecond: Math.round((count * 1000) / spentMs), asked: perSecond };
+  const asked = Math.round(perSecond / scale);
+  return { perSecond: Math.round((count * 1000) / spentMs), asked };
 }
 
 /** Whether all that is asked of this size was met. */

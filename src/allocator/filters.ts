@@ -114,6 +114,7 @@ export class Filters<Client> {
 
   /** Where a run may note who refused all that is free; undefined: nobody refused anything. */
   marks(agentId: AgentId, role: object): Marks | undefined {
+    if (this.#size === 0) return undefined;
     const refused = this.#byAgent.get(agentId);
     if (refused === undefined) return undefined;
     const known = refused.marks.get(role);
