@@ -4,7 +4,14 @@
  * and that quota lets pass. Guarantees come in a stage of their own before. Reads orders and agents, books through `Booking`, counts what it passes over.
  */
 import type { PlacementReason } from "#protocol";
-import { ancestorsOf, at, type Quantities, type ReadonlyVector, Resources } from "#resources";
+import {
+  ancestorsOf,
+  at,
+  type Measure,
+  type Quantities,
+  type ReadonlyVector,
+  Resources,
+} from "#resources";
 import type { Agents, Slot } from "./agents.ts";
 import type { OfferCandidate } from "./contract.ts";
 import {
@@ -187,7 +194,7 @@ export function offerable(
     return isUsable(minimum, open.quantities(), offered.quantities()) ? offered : "quota";
   }
   // Too little only because quota took the rest away.
-  const quantities = open.quantities();
+  const quantities = open.measureFor(tree.names);
   return meetsMinimum(minimum, quantities) ? "quota" : tooSmall(minimum, quantities);
 }
 
@@ -205,7 +212,8 @@ export function owedOf(
   const open = openTo(around, slot, subscription, sharedOut);
   if (typeof open === "string") return open;
   const minimum = minimumOf(subscription, around.minAllocatable);
-  if (!meetsMinimum(minimum, open.quantities())) return tooSmall(minimum, open.quantities());
+  const quantities = open.measureFor(tree.names);
+  if (!meetsMinimum(minimum, quantities)) return tooSmall(minimum, quantities);
   const offered = owed(tree, open, { node, entitlement, headroom: around.headroom() });
   if (offered === undefined) return "quota";
   return acceptable(around, slot, subscription, proportioned(open, offered));
@@ -242,13 +250,13 @@ export function openTo(
 
 /** The offer, unless it is too small or was refused. */
 export function acceptable(
-  { agents, filters, minAllocatable }: Surroundings,
+  { agents, filters, minAllocatable, roles }: Surroundings,
   slot: Slot,
   subscription: Subscription,
   offered: Resources,
 ): Resources | PlacementReason {
   const minimum = minimumOf(subscription, minAllocatable);
-  const quantities = offered.quantities();
+  const quantities = offered.measureFor(roles.tree.names);
   if (offered.isEmpty || !meetsMinimum(minimum, quantities)) return tooSmall(minimum, quantities);
   const filter = filters.match(subscription, agents.idOf(slot), offered);
   if (filter !== undefined) return filter.backoff ? "backoff" : "filtered";
@@ -262,9 +270,9 @@ export function allocatable(agents: Agents, slot: Slot, role: string): Resources
 }
 
 /** What the first of the minimum sets lacks. */
-function tooSmall(minimum: readonly Quantities[], quantities: Quantities): PlacementReason {
+function tooSmall(minimum: readonly Quantities[], { names, scalars }: Measure): PlacementReason {
   for (const [name, milli] of minimum[0] ?? []) {
-    if (quantities.get(name) < milli) return lackReason(name);
+    if (at(scalars, names.intern(name)) < milli) return lackReason(name);
   }
   return "scarce";
 }

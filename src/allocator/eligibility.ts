@@ -4,10 +4,12 @@
  */
 import type { PlacementReason } from "#protocol";
 import {
+  containsVector,
   isHierarchical,
   isRefined,
   isRevocable,
   isShared,
+  type Measure,
   type Quantities,
   type Resources,
 } from "#resources";
@@ -103,8 +105,9 @@ export function stripped(abilities: Abilities, resources: Resources): Resources 
 }
 
 /** Whether one of the minimum sets is contained; no set at all is no minimum. */
-export function meetsMinimum(minimum: readonly Quantities[], quantities: Quantities): boolean {
-  return minimum.length === 0 || minimum.some((set) => quantities.contains(set));
+export function meetsMinimum(minimum: readonly Quantities[], { names, scalars }: Measure): boolean {
+  if (minimum.length === 0) return true;
+  return minimum.some((set) => containsVector(scalars, names.vectorOf(set)));
 }
 
 const NAMED = ["cpus", "mem", "disk", "gpus", "ports"] as const;
