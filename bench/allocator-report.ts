@@ -9,6 +9,8 @@ import type { OriginalPhase, Phase, Point } from "./allocator-meter.ts";
 const ORIGINAL_REFERENCE_MS = 60;
 /** How many times less than the original a phase must take, if that took this long at this size. */
 const RATIO_MIN = 10;
+/** Parts alone are shown beside the original, not judged. */
+const UNJUDGED = /^W1[456]$/;
 const JUDGED_MS_MIN = 20;
 const JUDGED_AGENTS_MIN = 1000;
 const MEMORY_AGENTS_MIN = 5000;
@@ -54,7 +56,7 @@ export function measured(
 ): PointReport {
   const { agents, frameworks, rounds } = point;
   const scale = of.referenceMs / ORIGINAL_REFERENCE_MS;
-  const phases = of.phases.map((phase) => phaseReport(phase, point, scale));
+  const phases = of.phases.map((phase) => phaseReport(workload, phase, point, scale));
   const { referenceMs, memoryMib, notes } = of;
   return {
     workload,
@@ -70,7 +72,7 @@ export function measured(
   };
 }
 
-function phaseReport(phase: Phase, point: Point, scale: number): PhaseReport {
+function phaseReport(workload: string, phase: Phase, point: Point, scale: number): PhaseReport {
   const { name, cpuMs, wallMs, counts } = phase;
   const medianMs = quantile(cpuMs, 0.5);
   const count = quantile(counts, 0.5);
@@ -80,7 +82,8 @@ function phaseReport(phase: Phase, point: Point, scale: number): PhaseReport {
   const ratio = originalMs === undefined ? undefined : originalMs / medianMs;
   const asked = point.belowMs?.[name];
   const belowMs = asked === undefined ? undefined : asked * scale;
-  const judged = (unscaledMs ?? 0) >= JUDGED_MS_MIN && point.agents >= JUDGED_AGENTS_MIN;
+  const large = (unscaledMs ?? 0) >= JUDGED_MS_MIN && point.agents >= JUDGED_AGENTS_MIN;
+  const judged = large && !UNJUDGED.test(workload);
   const fast = judged && ratio !== undefined ? ratio >= RATIO_MIN : undefined;
   const below = belowMs === undefined ? undefined : medianMs < belowMs;
   return {
