@@ -52,7 +52,7 @@ const WARM_UP_MS = 1_500;
 const subjects = subjectsOf(asId<ClusterId>("bench"));
 
 /** The master's side of a connection whose other end is this file. */
-class Wire implements Bus {
+export class Wire implements Bus {
   readonly connected = true;
   readonly dropped = new Map<string, number>();
   readonly sent: { readonly subject: string; readonly data: Uint8Array }[] = [];
@@ -152,17 +152,17 @@ export const masterAddress = {
   epoch: () => EPOCH,
 } as const;
 
-interface Sender {
+export interface Sender {
   readonly peer: Peer;
   readonly subject: string;
   readonly session: Session;
 }
 
-function turn(): Promise<void> {
+export function turn(): Promise<void> {
   return new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
 }
 
-async function openSessions(wire: Wire): Promise<Sender[]> {
+export async function openSessions(wire: Wire): Promise<Sender[]> {
   const senders: Sender[] = [];
   for (let i = 0; i < AGENTS; i++) {
     const peer = agentPeer(asId<Principal>(`agent-${i}`));

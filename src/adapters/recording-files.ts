@@ -6,7 +6,7 @@
 import { createHash, createHmac, randomBytes } from "node:crypto";
 import { constants } from "node:fs";
 import { access, type FileHandle, mkdir, open, readdir, stat, unlink } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { deflateRaw } from "node:zlib";
 import {
@@ -28,6 +28,8 @@ export const RECORDING_SUFFIX = ".rec";
 
 const deflated = promisify(deflateRaw);
 const COMPRESSION_LEVEL = 1;
+/** So much waits, and blocks are stored as they are: packing takes longer than writing. */
+const COMPRESSED_QUEUE_BYTES_MAX = RECORDING_QUEUE_BYTES_MAX / 4;
 
 /** A key of this process that nobody keeps, and the fast search of buffers. */
 export function processSecrecy(): Secrecy {
@@ -51,7 +53,7 @@ export interface RecordingPlace {
 /** Makes the directory. @throws Error in one sentence when it cannot be written. */
 export async function openRecordingPlace({ dir }: RecordingPlace): Promise<void> {
   try {
-    await mkdir(dir, { recursive: true, mode: 0o700 });
+    await makeFolder(dir);
     await access(dir, constants.W_OK | constants.X_OK);
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
@@ -59,6 +61,22 @@ export async function openRecordingPlace({ dir }: RecordingPlace): Promise<void>
       `--record: ${dir} cannot be written (${why}); name another directory with --record-dir, ` +
         "or give this user the right to write there",
     );
+  }
+}
+
+/** Node's own recursive way never ends where a folder cannot be made though its parent is there. */
+async function makeFolder(dir: string): Promise<void> {
+  const make = (): Promise<void> =>
+    mkdir(dir, { mode: 0o700 }).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== "EEXIST") throw error;
+    });
+  try {
+    await make();
+  } catch (error) {
+    const isAbsent = error instanceof Error && "code" in error && error.code === "ENOENT";
+    if (!isAbsent || dirname(dir) === dir) throw error;
+    await makeFolder(dirname(dir));
+    await make();
   }
 }
 
@@ -145,7 +163,8 @@ export class RecordingFile implements RecordingSink {
     }
     for (let next = this.#queue[0]; next !== undefined; next = this.#queue[0]) {
       const { kind, before, content } = next;
-      const payload = await deflated(content, { level: COMPRESSION_LEVEL });
+      const level = this.#queued > COMPRESSED_QUEUE_BYTES_MAX ? 0 : COMPRESSION_LEVEL;
+      const payload = await deflated(content, { level });
       if (kind === "entries") {
         this.#digest = createHash("sha256").update(this.#digest).update(content).digest();
       }

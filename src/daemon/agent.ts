@@ -73,12 +73,12 @@ export interface AgentProcess {
 export async function startAgent(options: AgentProcessOptions): Promise<AgentProcess> {
   const { workDir, logger, identity } = options;
   const clock = systemClock();
+  const recorder = await recorderOf(options, clock);
   const disk = await openFilesDisk({ root: workDir, clock });
   const agentId = await openAgentId(workDir, identity.principal);
   const facts = probeMachine(workDir);
   const driver = driverOf(facts, { root: CGROUP_ROOT_DEFAULT, agentId });
   const recipe = recipeOf(options, { agentId, facts, mode: driver.mode });
-  const recorder = await recorderOf(options, clock);
   const runtimeDir = join(workDir, "run");
   const launcher = openLauncher({
     programs: findLauncherPrograms(nativeDir()),

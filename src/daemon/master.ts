@@ -86,6 +86,7 @@ export async function startMaster(options: MasterProcessOptions): Promise<Master
   await makeFolder(options.dir);
   const lock = await takeLock(options.dir, "master.lock");
   const clock = systemClock();
+  const recorder = await recorderOf(options, clock);
   const tokens = await openTokens(options.dir);
   const disk = await openFilesDisk({ root: join(options.dir, "disk"), clock });
   const { connections, identities, logger } = options;
@@ -98,7 +99,6 @@ export async function startMaster(options: MasterProcessOptions): Promise<Master
   };
   const ports = { bus: buses.master, clock, random: systemRandom(), logger, log, disk };
   const recipe = recipeOf(options);
-  const recorder = await recorderOf(options, clock);
   const kept = keepRunning({
     name: "master",
     clock,

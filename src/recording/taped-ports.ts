@@ -50,9 +50,17 @@ export function presentOf({ log, disk, launcher, streams }: ActorPorts): PortsPr
 
 const US_PER_MS = 1_000;
 /** What a whole number of microseconds may lose on its way to milliseconds and back. */
-const LOST_US = 1e-3;
-const usOf = (ms: number): number => Math.floor(ms * US_PER_MS + LOST_US);
-const msOf = (us: number): number => us / US_PER_MS;
+const LOST_US = 0.01;
+
+/** Whole microseconds of a time in milliseconds. */
+export function usOf(ms: number): number {
+  return Math.floor(ms * US_PER_MS + LOST_US);
+}
+
+/** The time that an actor gets for it: `usOf` of that is `us` again. */
+export function msOf(us: number): number {
+  return us / US_PER_MS;
+}
 
 export interface TapedOptions {
   readonly present: PortsPresent;

@@ -181,6 +181,10 @@ t.test("a directory that cannot be written is refused with a mend", async (t) =>
   writeFileSync(join(dir, "file"), "");
   const place = { dir: join(dir, "file", "below"), lifeBytes: MIB, totalBytes: MIB };
   await t.rejects(openRecordingPlace(place), /--record: .* cannot be written .*--record-dir/);
+  const nowhere = { ...place, dir: "/proc/nobody/below" };
+  await t.rejects(openRecordingPlace(nowhere), /cannot be written \(ENOENT/);
+  await openRecordingPlace({ ...place, dir: join(dir, "a", "b", "c") });
+  t.same(readdirSync(join(dir, "a", "b")), ["c"]);
 });
 
 t.test("a directory that goes away ends the recording and nothing else", async (t) => {

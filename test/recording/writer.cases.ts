@@ -1,7 +1,7 @@
 /** Entries: what is written is read back, whatever it is and in whatever order. */
 import fc from "fast-check";
 import t from "tap";
-import { EntryFault, EntryReader, EntryWriter, hash32 } from "#recording";
+import { EntryFault, EntryReader, EntryWriter, hash32, msOf, usOf } from "#recording";
 
 const plain = fc.letrec((tie) => ({
   value: fc.oneof(
@@ -92,4 +92,13 @@ t.test("the hash is MurmurHash3", async (t) => {
   t.equal(hash32(Uint8Array.of(0xff, 0xff, 0xff, 0xff)), 0x76293b50);
   t.equal(hash32(Uint8Array.of(0x21, 0x43, 0x65)), 0x7e4a8634);
   t.equal(hash32(ascii("Hello, world!"), 0x9747b28c), 0x24884cba);
+});
+
+t.test("a time in microseconds survives its way to an actor and back", async (t) => {
+  // A year of a monotonic clock.
+  fc.assert(
+    fc.property(fc.integer({ min: 0, max: 3.2e13 }), (us) => usOf(msOf(us)) === us),
+    { numRuns: 10_000 },
+  );
+  t.equal(usOf(msOf(1_001)), 1_001, "1.001 × 1000 is a little less");
 });
