@@ -29,8 +29,10 @@ function agentsOf(records: readonly TraceRecord[]): Map<string, string> {
   return agents;
 }
 
+/** Lanes in the order of the header; who has no records needs none. */
 function lanesOf({ header, records }: TraceDocument, nodes: readonly string[]) {
-  const lanes: PageLane[] = [...header.nodes];
+  const seen = new Set(records.map(({ node }) => node));
+  const lanes: PageLane[] = header.nodes.filter(({ name }) => seen.has(name));
   const places = new Map(lanes.map(({ name }, place) => [name, place]));
   const agents = agentsOf(records);
   const laneOfNode = nodes.map((name) => {
@@ -72,7 +74,6 @@ export function pageData(document: TraceDocument, selection: Selection): PageDat
   const { header, records, states } = document;
   const nodes = new Names();
   const kinds = new Names();
-  for (const { name } of header.nodes) nodes.place(name);
   const node = records.map((record) => nodes.place(record.node));
   const from = records.map((record) => (record.from === "" ? -1 : nodes.place(record.from)));
   const kind = records.map((record) => kinds.place(record.kind));

@@ -13,6 +13,8 @@ const OVERVIEW_HEIGHT = 62;
 const HIT_PIXELS = 9;
 /** How much of what led to a violation is in view at first. */
 const STORY_LINKS = 16;
+/** A cause that lies further back than so many shown records is told in words only. */
+const STORY_RECORDS_MAX = 40;
 /** Least time of a story that is shown by time. */
 const STORY_MS_MIN = 60;
 
@@ -106,8 +108,10 @@ class Page {
   /** The selected record with what led to it. */
   #showStory(): void {
     const last = this.#model.time(this.#selected);
-    const link = this.#chain[Math.min(STORY_LINKS, this.#chain.length) - 1];
-    const first = link === undefined ? last - 1_000 : this.#model.time(link);
+    const place = lowerBound(this.#shown, this.#selected) - STORY_RECORDS_MAX;
+    const earliest = this.#shown[Math.max(0, place)] ?? 0;
+    const links = this.#chain.slice(0, STORY_LINKS).filter((index) => index >= earliest);
+    const first = this.#model.time(links.at(-1) ?? earliest);
     const span = Math.max(last - first, STORY_MS_MIN);
     if (this.#axis.mode === "time") {
       this.#axis.showTimes(first - span * 0.15, last + span * 0.25);
