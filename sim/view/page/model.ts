@@ -297,7 +297,7 @@ export class Model {
       close(lane, atMs);
       if (label !== null) open.set(lane, { fromMs: atMs, label: String(label) });
     }
-    for (const lane of [...open.keys()]) close(lane, this.endMs);
+    for (const lane of [...open.keys()]) close(lane, Number.POSITIVE_INFINITY);
     return spans;
   }
 
