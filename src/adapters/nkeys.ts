@@ -93,6 +93,8 @@ function decode(text: string): Uint8Array {
       held &= (1 << bits) - 1;
     }
   }
+  // Bits that fill up the last letter belong to no byte, so no check sum guards them.
+  if (held !== 0) throw new Error("the end of a key is damaged");
   const [low = 0, high = 0] = bytes.splice(-2);
   if (crc16(bytes) !== (low | (high << 8))) throw new Error("the check sum of a key is wrong");
   return Uint8Array.from(bytes);
