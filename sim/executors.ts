@@ -23,19 +23,29 @@ import { EXECUTOR_PROGRAM } from "./workloads/batch.ts";
 
 /** After its last task an executor waits a little for another. */
 const IDLE_MS = 500;
+/** Program of an executor that stays until it is told to shut down. */
+export const RESIDENT_PROGRAM = "resident-executor";
 
 /** Lets the executors of the batch framework run on a machine. */
 export function installExecutors(around: Around, machine: SimMachine): void {
-  machine.programs.set(EXECUTOR_PROGRAM, (plan, ended) => start(around, machine, plan, ended));
+  machine.programs.set(EXECUTOR_PROGRAM, (plan, ended) =>
+    start(around, machine, { plan, idleMs: IDLE_MS }, ended),
+  );
+  machine.programs.set(RESIDENT_PROGRAM, (plan, ended) =>
+    start(around, machine, { plan, idleMs: undefined }, ended),
+  );
 }
 
 /** What the author of the executor does with its tasks. */
 class Author {
   readonly #node: SimNode;
+  readonly #idleMs: number | undefined;
   readonly #running = new Map<TaskId, SimTimer | undefined>();
 
-  constructor(node: SimNode) {
+  /** @param idleMs how long it waits for another task; undefined: until it is shut down. */
+  constructor(node: SimNode, idleMs: number | undefined) {
     this.#node = node;
+    this.#idleMs = idleMs;
   }
 
   on(event: ExecutorLibraryEvent, driver: ExecutorDriver): void {
@@ -77,7 +87,8 @@ class Author {
     this.#running.get(taskId)?.cancel();
     this.#running.delete(taskId);
     driver.update({ taskId, state });
-    this.#node.timer(IDLE_MS, () => {
+    if (this.#idleMs === undefined) return;
+    this.#node.timer(this.#idleMs, () => {
       if (this.#running.size === 0) driver.finish();
     });
   }
@@ -86,7 +97,7 @@ class Author {
 function start(
   around: Around,
   machine: SimMachine,
-  plan: LaunchPlan,
+  { plan, idleMs }: { readonly plan: LaunchPlan; readonly idleMs: number | undefined },
   ended: Parameters<ProgramStart>[1],
 ): Program {
   const { world, network, subjects } = around;
@@ -119,7 +130,7 @@ function start(
       frameworkId: asId<FrameworkId>(plan.env["MESOS_FRAMEWORK_ID"] ?? ""),
       executorId: asId<ExecutorId>(plan.env["MESOS_EXECUTOR_ID"] ?? ""),
     };
-    const author = new Author(node);
+    const author = new Author(node, idleMs);
     const running = createExecutor(ports, subjects, config, (event, driver) =>
       author.on(event, driver),
     );

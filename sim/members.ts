@@ -6,6 +6,8 @@ import type { Identity } from "#access";
 import { inboxOf, mayPublish, maySubscribe, permissionsOf } from "#access";
 import type { Subjects } from "#protocol";
 import type { LifeParts, Recipe, Surroundings } from "#recording";
+import type { AgentSettings } from "#actors/agent";
+import type { MasterConfig } from "#actors/master";
 import { type ActorPorts, type Life, type LogEntry, type RunningActor, supervise } from "#runtime";
 import type { Facts } from "./facts.ts";
 import type { Member, MemberRole } from "./faults/fault.ts";
@@ -35,6 +37,9 @@ export interface Around {
   readonly steady?: boolean;
   /** Starts masters and agents in another way, such as recorded; absent: as they are. */
   readonly begin?: Begin;
+  /** Settings that an operator of a very large cluster would change. */
+  readonly master?: Pick<MasterConfig, "beaconIntervalMs">;
+  readonly agent?: Pick<AgentSettings, "usageIntervalMs">;
 }
 
 /** Starts one life of the member of that name, as `start` does. */

@@ -32,6 +32,7 @@ export function masterMember(around: Around, name: string): ClusterMember {
       masterId,
       clusterId,
       offerTimeoutMs: drawnSetting(around.world.seed, "offerTimeoutMs", around.steady),
+      ...around.master,
     },
   };
   return new ClusterMember(around, {
@@ -127,7 +128,8 @@ export function agentMember(around: Around, name: string, size = MACHINE): Clust
     start(self, ports) {
       const { seed } = around.world;
       const updateRetryMs = drawnSetting(seed, "updateRetryMs", around.steady);
-      const recipe = agentRecipe(principal, self.replacements, updateRetryMs, size);
+      const made = agentRecipe(principal, self.replacements, updateRetryMs, size);
+      const recipe = { ...made, config: { ...made.config, ...around.agent } };
       // Everything an executor needs to know stands in Mesos' own variables.
       const given = { ports, executorAccess: () => ({}), ...batches(around, name) };
       const actor = self.begin(recipe, given, (surroundings) => {

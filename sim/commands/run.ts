@@ -6,6 +6,7 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { type ClusterOptions, SimCluster } from "../cluster.ts";
 import { failureOf, rerun, writeFailure } from "../failure.ts";
+import { runExperiment } from "../experiments/run.ts";
 import { DrawLog } from "../kernel/draws.ts";
 import { CLUSTER_FLAGS, clusterOptions, flagsAgain, parsed } from "../options.ts";
 import { optionsOf, readScenario, type Scenario, unmet } from "../scenario.ts";
@@ -30,6 +31,7 @@ const FLAGS = {
   trace: { type: "string" },
   failures: { type: "string", default: "." },
   grid: { type: "boolean", default: false },
+  charts: { type: "string" },
   "check-determinism": { type: "boolean", default: false },
 } as const;
 
@@ -108,11 +110,17 @@ export const RUN: SimCommand = {
     "  --trace FILE             the trace of the run, for `view`",
     "  --grid                   a line for each change, a character for each node",
     "  --failures DIR           where failure-SEED.json of a failed run goes; none: nowhere",
+    "run FILE [--charts DIR]      an experiment: its tables; charts and figures go to DIR",
     "  --check-determinism      runs twice and stops at the first draw that differs",
   ],
   run(args): ExitCode {
     const { values, positionals } = parsed(args, FLAGS);
-    noMore(positionals[0]);
+    const [file, stray] = positionals;
+    noMore(stray);
+    if (file !== undefined) {
+      runExperiment(file, values.charts);
+      return EXIT.pass;
+    }
     const { seed, trace, failures, grid } = values;
     const scenario = values.scenario === undefined ? undefined : readScenario(values.scenario);
     const again = flagsAgain(values);

@@ -23,6 +23,10 @@ export interface TestbedOptions {
   readonly brokers: number;
   readonly agents: number;
   readonly machine: MachineSize;
+  /** How often the leader says that it leads; the product's default where nothing is said. */
+  readonly beaconIntervalMs?: number;
+  /** How often an agent says what its containers use; likewise. */
+  readonly usageIntervalMs?: number;
 }
 
 export class Testbed {
@@ -34,7 +38,7 @@ export class Testbed {
   readonly frameworks: ClusterMember[] = [];
 
   constructor(options: TestbedOptions) {
-    const { seed } = options;
+    const { seed, beaconIntervalMs, usageIntervalMs } = options;
     this.world = new World({ seed, recorder: this.counting, drawBatches: false });
     const paths = new Paths(this.world);
     const brokers = names("broker", options.brokers);
@@ -46,6 +50,8 @@ export class Testbed {
       subjects: subjectsOf(asId<ClusterId>("sim")),
       observe: (observation) => this.counting.observe(observation),
       steady: true,
+      ...(beaconIntervalMs === undefined ? {} : { master: { beaconIntervalMs } }),
+      ...(usageIntervalMs === undefined ? {} : { agent: { usageIntervalMs } }),
     };
     this.masters = names("master", options.masters).map((name) => masterMember(this.around, name));
     this.agents = names("agent", options.agents).map((name) =>

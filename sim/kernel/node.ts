@@ -59,6 +59,8 @@ export class SimNode {
   up = false;
   /** Factor on every price; a slow machine has more than 1. */
   slowness = 1;
+  /** Told when a turn begins and when it is over; measures what turns cost this machine. */
+  meter: { begin(): void; end(): void } | undefined;
   /** Fault: added to the time of every timer that is set. */
   timerBiasMs = 0;
   #halted: "pause" | "suspend" | undefined;
@@ -243,6 +245,7 @@ export class SimNode {
     this.#spentMs = PRICE_MS.turn;
     const life = this.life;
     const work = this.#soon.shift() ?? this.#due.shift();
+    this.meter?.begin();
     try {
       if (work === undefined) this.#read(life);
       else {
@@ -252,6 +255,7 @@ export class SimNode {
     } catch (error) {
       this.#world.uncaught(this, error);
     }
+    this.meter?.end();
     this.#busyUntilMs = this.localMs;
     this.#inTurn = false;
     this.#world.onTurn?.(this);

@@ -266,9 +266,8 @@ export class FrameReader implements FrameHeader {
     const end = this.#at + length;
     if (end > this.#bytes.length) return false;
     if (!this.#isSession(length)) {
-      let text = "";
-      for (let i = this.#at; i < end; i++) text += String.fromCharCode(this.#bytes[i] as number);
-      this.session = text;
+      // All at once: a text that grows by letters stays a tree of them for as long as it lives.
+      this.session = String.fromCharCode(...this.#bytes.subarray(this.#at, end));
     }
     this.#at = end;
     return true;

@@ -16,6 +16,7 @@ import "./launcher.cases.ts";
 import "./cluster.cases.ts";
 import "./failure.cases.ts";
 import "./scenario.cases.ts";
+import "./experiments.cases.ts";
 import "./swarm.cases.ts";
 
 t.setTimeout(400_000);

@@ -3,7 +3,7 @@
  * on each agent that is offered, and the one that is measured, which runs a single task.
  */
 import type { Driver } from "#actors/framework";
-import type { Offer, TaskId } from "#protocol";
+import type { Offer, TaskId, TaskState } from "#protocol";
 import type { Chance } from "../../kernel/prng.ts";
 import { type Need, Scheduler, slotsIn } from "./scheduler.ts";
 
@@ -49,8 +49,9 @@ export class LoadScheduler extends Scheduler {
     }
   }
 
-  protected override ended(_taskId: TaskId, finished: boolean): void {
-    if (finished) this.finished += 1;
+  protected override ended(_taskId: TaskId, state: TaskState): void {
+    if (state === "TASK_FINISHED") this.finished += 1;
+    else this.lost += 1;
   }
 }
 
@@ -89,8 +90,8 @@ export class ProbeScheduler extends Scheduler {
     }
   }
 
-  protected override ended(_taskId: TaskId, finished: boolean, driver: Driver): void {
-    if (finished) this.endedAtMs = this.#nowMs();
+  protected override ended(_taskId: TaskId, state: TaskState, driver: Driver): void {
+    if (state === "TASK_FINISHED") this.endedAtMs = this.#nowMs();
     driver.teardown();
   }
 }

@@ -1,10 +1,12 @@
 /**
- * What the schedulers of the paper's experiments share: a book of live tasks, tasks that sleep,
- * which end frees what. What to launch on an offer is each scheduler's own affair.
+ * What the schedulers of the paper's experiments share: a book of live tasks and of what those
+ * that run hold, tasks that sleep. What to launch on an offer, and what an end means, is each
+ * scheduler's own affair.
  */
 import type { Driver, SchedulerEvent } from "#actors/framework";
 import {
   type AgentId,
+  type ExecutorInfo,
   type FrameworkId,
   isTerminal,
   type Offer,
@@ -20,11 +22,18 @@ export interface Need {
   readonly memMib: number;
 }
 
-/** One task to be launched. */
+/** One task to be launched; without `ms` it runs until it is killed. */
 export interface Sleep {
   readonly taskId: string;
   readonly need: Need;
-  readonly ms: number;
+  readonly ms: number | undefined;
+  readonly executor?: ExecutorInfo;
+}
+
+interface Live {
+  readonly agentId: AgentId;
+  readonly need: Need;
+  running: boolean;
 }
 
 /** How many tasks that need `need` fit into the offer. */
@@ -37,17 +46,21 @@ export abstract class Scheduler implements Work {
   frameworkId: FrameworkId | undefined;
   later: (inMs: number, run: () => void) => void = () => undefined;
   protected driver: Driver | undefined;
-  /** Tasks that have not ended, with their agents. */
-  protected readonly live = new Map<TaskId, AgentId>();
-  /** How many tasks ended otherwise than by themselves; their work is done again. */
+  readonly #live = new Map<TaskId, Live>();
+  /** What running tasks and executors hold. */
+  cpusMilli = 0;
+  memMib = 0;
+  /** Tasks that ended otherwise than their scheduler meant; their work is done again. */
   lost = 0;
+  #suppressed = false;
 
   known(): { taskId: TaskId; agentId: AgentId }[] {
-    return [...this.live].map(([taskId, agentId]) => ({ taskId, agentId }));
+    return [...this.#live].map(([taskId, { agentId }]) => ({ taskId, agentId }));
   }
 
-  get running(): number {
-    return this.live.size;
+  /** Tasks that were launched and have not ended. */
+  get liveTasks(): number {
+    return this.#live.size;
   }
 
   on(event: SchedulerEvent, driver: Driver): void {
@@ -70,29 +83,57 @@ export abstract class Scheduler implements Work {
   }
 
   protected abstract offered(offers: readonly Offer[], driver: Driver): void;
-  /** A task is over; `finished` when it did what it had to. */
-  protected abstract ended(taskId: TaskId, finished: boolean, driver: Driver): void;
+
+  protected started(_taskId: TaskId, _agentId: AgentId, _driver: Driver): void {
+    return;
+  }
+
+  /** A task is over, in this terminal state. */
+  protected abstract ended(taskId: TaskId, state: TaskState, driver: Driver): void;
+
+  /** Says whether offers are wanted at all; says it once. */
+  protected want(wanted: boolean, driver: Driver | undefined = this.driver): void {
+    if (driver === undefined || wanted !== this.#suppressed) return;
+    this.#suppressed = !wanted;
+    if (wanted) driver.revive();
+    else driver.suppress();
+  }
 
   /** Launches on one offer; what is left of it is refused for so long. */
   protected launch(offer: Offer, tasks: readonly Sleep[], driver: Driver, refuseMs?: number): void {
     const { agentId, allocationRole: role } = offer;
-    const taskInfos = tasks.map(({ taskId, need, ms }): TaskInfo => {
-      this.live.set(taskId as TaskId, agentId);
-      return {
-        name: taskId,
-        taskId: taskId as TaskId,
-        agentId,
-        resources: [scalar("cpus", need.cpusMilli, role), scalar("mem", need.memMib * 1000, role)],
-        command: { shell: true, value: `sleep ${ms / 1000}` },
-      };
+    const taskInfos = tasks.map(({ taskId: id, need, ms, executor }): TaskInfo => {
+      const taskId = id as TaskId;
+      this.#live.set(taskId, { agentId, need, running: false });
+      const script = ms === undefined ? "hang" : `sleep ${ms / 1000}`;
+      const resources = [
+        scalar("cpus", need.cpusMilli, role),
+        scalar("mem", need.memMib * 1000, role),
+      ];
+      const common = { name: id, taskId, agentId, resources };
+      if (executor === undefined) return { ...common, command: { shell: true, value: script } };
+      return { ...common, executor, data: new TextEncoder().encode(script) };
     });
     driver.accept([offer.offerId], [{ type: "LAUNCH", taskInfos }], refuseMs);
   }
 
+  /** What running tasks hold changes by so much, `times` -1 when they end. */
+  protected hold({ cpusMilli, memMib }: Need, times: 1 | -1): void {
+    this.cpusMilli += times * cpusMilli;
+    this.memMib += times * memMib;
+  }
+
   #update(taskId: TaskId, state: TaskState, driver: Driver): void {
-    if (!isTerminal(state) || !this.live.delete(taskId)) return;
-    const finished = state === "TASK_FINISHED";
-    if (!finished) this.lost += 1;
-    this.ended(taskId, finished, driver);
+    const live = this.#live.get(taskId);
+    if (live === undefined) return;
+    if (state === "TASK_RUNNING" && !live.running) {
+      live.running = true;
+      this.hold(live.need, 1);
+      this.started(taskId, live.agentId, driver);
+    }
+    if (!isTerminal(state)) return;
+    if (live.running) this.hold(live.need, -1);
+    this.#live.delete(taskId);
+    this.ended(taskId, state, driver);
   }
 }
