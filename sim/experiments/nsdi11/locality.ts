@@ -3,7 +3,7 @@
  * partition of its own, or all on one cluster with delays of different length.
  */
 import { Seed } from "../../kernel/prng.ts";
-import type { MachineSize } from "../../roles.ts";
+import type { MachineSize } from "../../machine-size.ts";
 import { type Experiment, mean, type Outcome, percent, shown } from "../experiment.ts";
 import type { Fields } from "../fields.ts";
 import { barsSvg } from "../svg.ts";

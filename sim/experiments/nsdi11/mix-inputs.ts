@@ -1,6 +1,6 @@
 /** Reads the inputs of the mix of frameworks, and makes the frameworks of one run of it. */
 import type { Chance } from "../../kernel/prng.ts";
-import type { MachineSize } from "../../roles.ts";
+import type { MachineSize } from "../../machine-size.ts";
 import type { Fields } from "../fields.ts";
 import { GangScheduler } from "./gang-scheduler.ts";
 import type { JobKind, Stage } from "./job.ts";

@@ -2,7 +2,7 @@
  * Runs some frameworks on one cluster until all their work is done, and writes down each second
  * what they hold. Owns the phases of such a run; the frameworks own their work.
  */
-import type { MachineSize } from "../../roles.ts";
+import type { MachineSize } from "../../machine-size.ts";
 import { Testbed } from "../testbed.ts";
 import type { Scheduler } from "./scheduler.ts";
 
