@@ -154,10 +154,11 @@ function areas(scale: Scale, series: readonly Series[]): string[] {
   });
 }
 
-function whole(height: number, parts: readonly string[]): string {
+function whole(height: number, name: string, parts: readonly string[]): string {
   const size = `width="${WIDTH}" height="${height}" viewBox="0 0 ${WIDTH} ${height}"`;
   const paper = `<rect width="${WIDTH}" height="${height}" fill="#ffffff"/>`;
-  return `<svg xmlns="http://www.w3.org/2000/svg" ${size}>\n${[paper, ...parts].join("\n")}\n</svg>\n`;
+  const content = [`<title>${escaped(name)}</title>`, paper, ...parts].join("\n");
+  return `<svg xmlns="http://www.w3.org/2000/svg" ${size}>\n${content}\n</svg>\n`;
 }
 
 /** Panels below each other. */
@@ -173,7 +174,7 @@ export function panelsSvg(panels: readonly Panel[]): string {
     const axes = [...yAxis(scale, panel.y), ...xAxis(scale, panel.x)];
     return [title(scale, panel.title), ...legend(scale, names, dashed), ...axes, ...drawn];
   });
-  return whole(HEIGHT * panels.length, parts);
+  return whole(HEIGHT * panels.length, panels[0]?.title ?? "", parts);
 }
 
 /** Groups of bars beside each other, the value on top of each. */
@@ -204,5 +205,5 @@ export function barsSvg(charts: readonly Bars[]): string {
     const plain = names.map(() => false);
     return [title(scale, heading), ...legend(scale, names, plain), ...yAxis(scale, y), ...bars];
   });
-  return whole(HEIGHT * charts.length, parts);
+  return whole(HEIGHT * charts.length, charts[0]?.title ?? "", parts);
 }
