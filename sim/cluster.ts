@@ -268,7 +268,7 @@ export class SimCluster implements FaultTarget, CheckedWorld {
   }
 
   *waiting(): IterableIterator<readonly [string, number]> {
-    for (const node of this.world.nodes()) yield [node.name, node.waiting];
+    for (const node of this.world.nodes()) if (node.up) yield [node.name, node.waiting];
   }
 
   *running(): IterableIterator<readonly [string, readonly string[]]> {

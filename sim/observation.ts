@@ -127,10 +127,33 @@ export class BusEyes implements BusObserver {
   #message(index: number): AnyMessage | undefined {
     const kind = this.#reader.kind(index);
     if (kind === undefined || UNREAD.has(kind)) return undefined;
-    const { body } = decodeBody(kind, this.#reader.body(index));
-    if (body === undefined) return undefined;
-    const id = this.#reader.id(index);
-    return { kind, body, id, re: this.#reader.re(index) } as AnyMessage;
+    const { id, re } = { id: this.#reader.id(index), re: this.#reader.re(index) };
+    return new SeenMessage(kind, id, re, this.#reader.body(index)) as AnyMessage;
+  }
+}
+
+/** A message whose body is decoded when somebody looks at it: most are judged by their kind. */
+class SeenMessage {
+  readonly kind: Kind;
+  readonly id: number | undefined;
+  readonly re: number | undefined;
+  readonly #bytes: Uint8Array;
+  #body: unknown;
+
+  constructor(kind: Kind, id: number | undefined, re: number | undefined, bytes: Uint8Array) {
+    this.kind = kind;
+    this.id = id;
+    this.re = re;
+    this.#bytes = bytes;
+  }
+
+  get body(): unknown {
+    if (this.#body === undefined) {
+      const { body, reason } = decodeBody(this.kind, this.#bytes);
+      if (reason !== undefined) throw new Error(`a ${this.kind} on the bus: ${reason}`);
+      this.#body = body;
+    }
+    return this.#body;
   }
 }
 

@@ -10,7 +10,7 @@ export const CLUSTER_USAGE: readonly string[] = [
   "  --masters 3 --agents 20 --frameworks 3 --brokers 3   who takes part",
   "  --items 700              work items of each framework",
   "  --profile nats|hostile   what the bus may do to messages",
-  "  --faults-every 1s        mean time between faults; 0s: only the leader is killed",
+  "  --faults-every 700ms     mean time between faults; 0s: only the leader is killed",
   "  --only a,b               faults that may be drawn",
   "  --stop-at R1,U1          ends a run, and the runs of a swarm, when one of these is violated",
 ];
@@ -24,7 +24,7 @@ export const CLUSTER_FLAGS = {
   brokers: { type: "string", default: "3" },
   items: { type: "string", default: "700" },
   profile: { type: "string", default: "nats" },
-  "faults-every": { type: "string", default: "1s" },
+  "faults-every": { type: "string", default: "700ms" },
   only: { type: "string" },
   "stop-at": { type: "string" },
 } as const;

@@ -9,8 +9,8 @@ import { argsText, type Fault, type FaultArgs, type FaultTarget } from "./fault.
 import { resolve } from "./selectors.ts";
 import { FAULTS, faultNamed } from "./table.ts";
 
-/** Faults that may be under way at once; more would only be noise. */
-export const FAULTS_AT_ONCE_MAX = 3;
+/** Faults that may be under way at once; more would only be noise. What is over at once is free. */
+export const FAULTS_AT_ONCE_MAX = 5;
 /** Faults are records of a node of that name. */
 export const FAULTS_NODE = "faults";
 
@@ -132,7 +132,8 @@ export class Swarm {
       const fault = this.#pick(weights);
       const count = fault === undefined ? 0 : (spent.get(fault.name) ?? 0);
       const most = fault === undefined ? 0 : (drawn.budget?.[fault.name] ?? Infinity);
-      if (fault !== undefined && count < most && this.#open.size < FAULTS_AT_ONCE_MAX) {
+      const isFree = this.#open.size < FAULTS_AT_ONCE_MAX || fault?.lastsMs[1] === 0;
+      if (fault !== undefined && count < most && isFree) {
         if (this.#draw(fault, {})) spent.set(fault.name, count + 1);
       }
       this.#next(drawn, weights, spent);

@@ -217,12 +217,17 @@ export class SimNode {
    * @param lost told why when the node's life ends before.
    */
   arrive(atMs: number, run: Run, lost?: Lost): void {
+    if (atMs <= this.#world.nowMs) return this.#receive(run, lost);
     const life = this.life;
     this.#world.at(atMs, () => {
-      if (life !== this.life) return lost?.("the process has ended");
-      this.#mail.push({ run, cause: this.#world.cause, lost });
-      this.#wake();
+      if (life === this.life) this.#receive(run, lost);
+      else lost?.("the process has ended");
     });
+  }
+
+  #receive(run: Run, lost: Lost | undefined): void {
+    this.#mail.push({ run, cause: this.#world.cause, lost });
+    this.#wake();
   }
 
   #ready(): boolean {
@@ -244,8 +249,22 @@ export class SimNode {
     this.#inTurn = true;
     this.#spentMs = PRICE_MS.turn;
     const life = this.life;
-    const work = this.#soon.shift() ?? this.#due.shift();
     this.meter?.begin();
+    this.#work(this.#soon.shift() ?? this.#due.shift(), life);
+    // What the work wants done soon is done before the process looks at its sockets again.
+    for (let left = this.#soon.length; left > 0 && life === this.life; left--) {
+      this.#spentMs += PRICE_MS.turn;
+      this.#work(this.#soon.shift(), life);
+    }
+    this.meter?.end();
+    this.#busyUntilMs = this.localMs;
+    this.#inTurn = false;
+    this.#world.onTurn?.(this);
+    this.#wake();
+  }
+
+  /** Does the work that is at hand, or else reads the sockets. */
+  #work(work: Work | undefined, life: number): void {
     try {
       if (work === undefined) this.#read(life);
       else {
@@ -255,11 +274,6 @@ export class SimNode {
     } catch (error) {
       this.#world.uncaught(this, error);
     }
-    this.meter?.end();
-    this.#busyUntilMs = this.localMs;
-    this.#inTurn = false;
-    this.#world.onTurn?.(this);
-    this.#wake();
   }
 
   /** One read of the sockets brings a drawn number of what waits: a batch boundary. */

@@ -56,6 +56,10 @@ export interface BusClientOptions {
 /** What a publisher may name: tokens of visible characters, no wildcards. */
 const SUBJECT = /^[^\s.*>]+(\.[^\s.*>]+)*$/;
 
+type Rights = "invalid" | "forbidden" | "granted";
+
+/** Subjects whose rights a client remembers. */
+const RIGHTS_MAX = 1_024;
 const RECONNECT_WAIT_MS = { low: 50, high: 250 };
 const DIAL_TIMEOUT_MS = 2_000;
 /** Two missed pings: how long a blocked way lets both sides believe in the connection. */
@@ -91,6 +95,7 @@ export class BusClient implements Bus {
   readonly #flushes = new Set<(reached: boolean) => void>();
   readonly #listeners = new Set<(status: BusStatus) => void>();
   readonly #dropped = new Map<string, number>();
+  readonly #rights = new Map<string, Rights>();
   #link: Link | undefined;
   #told = false;
   #everConnected = false;
@@ -227,14 +232,14 @@ export class BusClient implements Bus {
       throw new Error("the bus threw");
     }
     const bytesMax = this.payloadBytesMax ?? BUS_PAYLOAD_BYTES_MAX;
-    if (!SUBJECT.test(subject)) return this.#drop("subject-invalid", subject);
+    const rights = this.#rightsTo(subject);
+    if (rights === "invalid") return this.#drop("subject-invalid", subject);
     if (data.length > bytesMax) return this.#drop("payload-too-large", subject);
     const link = this.#link;
     if (this.#closed || !this.#told || link === undefined) {
       return this.#drop("disconnected", subject);
     }
-    const may = this.#permissions === undefined || this.#permissions.mayPublish(subject);
-    if (!may || this.denied) {
+    if (rights === "forbidden" || this.denied) {
       this.#node.soon(() => this.#tell({ kind: "forbidden", subject }));
       return this.#drop("forbidden", subject);
     }
@@ -253,6 +258,18 @@ export class BusClient implements Bus {
     };
     link.up.send(this.#node.localMs, arrive, lost);
     return "sent";
+  }
+
+  /** What this client may do with a subject; looked up once, since credentials stay. */
+  #rightsTo(subject: string): Rights {
+    let rights = this.#rights.get(subject);
+    if (rights === undefined) {
+      const may = this.#permissions?.mayPublish(subject) ?? true;
+      rights = !SUBJECT.test(subject) ? "invalid" : may ? "granted" : "forbidden";
+      if (this.#rights.size >= RIGHTS_MAX) this.#rights.clear();
+      this.#rights.set(subject, rights);
+    }
+    return rights;
   }
 
   #drop(reason: string, subject: string): "dropped" {

@@ -164,10 +164,21 @@ function changeText({ kind, path, bytes }: Change): string {
   return kind === "remove" ? `remove ${path}` : `${kind} ${path}: ${bytes.length} bytes`;
 }
 
+/** Buffers of files that grow: behind the file there is room for what is appended next. */
+const GROWING = new WeakSet<ArrayBufferLike>();
+
+/** What was read of `one` before stays as it is: only the room behind it is written. */
 function joined(one: Uint8Array | undefined, two: Uint8Array): Uint8Array {
-  const whole = new Uint8Array((one?.length ?? 0) + two.length);
-  if (one !== undefined) whole.set(one);
-  whole.set(two, one?.length ?? 0);
+  const begin = one?.length ?? 0;
+  const length = begin + two.length;
+  let buffer = one?.buffer;
+  if (buffer === undefined || !GROWING.has(buffer) || buffer.byteLength < length) {
+    buffer = new ArrayBuffer(2 * length);
+    GROWING.add(buffer);
+    if (one !== undefined) new Uint8Array(buffer).set(one);
+  }
+  const whole = new Uint8Array(buffer, 0, length);
+  whole.set(two, begin);
   return whole;
 }
 

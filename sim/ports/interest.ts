@@ -13,6 +13,9 @@ export interface Interest<Client> {
   readonly sequence: number;
 }
 
+/** Subjects whose matches are remembered. */
+const KNOWN_MAX = 4_096;
+
 interface Level<Client> {
   readonly next: Map<string, Level<Client>>;
   /** Subscriptions that end here. */
@@ -31,8 +34,11 @@ export class SubjectIndex<Client> {
   #root = level<Client>();
   readonly #byClient = new Map<Client, Map<number, Interest<Client>>>();
   #sequence = 0;
+  /** Matches by subject, as long as nobody comes or goes. */
+  readonly #known = new Map<string, readonly Interest<Client>[]>();
 
   add(client: Client, sid: number, subject: string): void {
+    this.#known.clear();
     this.#sequence += 1;
     const interest = { client, sid, tokens: subject.split("."), sequence: this.#sequence };
     this.#listOf(interest.tokens).push(interest);
@@ -56,12 +62,23 @@ export class SubjectIndex<Client> {
   }
 
   clear(): void {
+    this.#known.clear();
     this.#root = level();
     this.#byClient.clear();
   }
 
   /** Every subscription that `subject` matches, oldest first. */
   matches(subject: string): readonly Interest<Client>[] {
+    let found = this.#known.get(subject);
+    if (found === undefined) {
+      found = this.#find(subject);
+      if (this.#known.size >= KNOWN_MAX) this.#known.clear();
+      this.#known.set(subject, found);
+    }
+    return found;
+  }
+
+  #find(subject: string): readonly Interest<Client>[] {
     const lists: (readonly Interest<Client>[])[] = [];
     collect(this.#root, subject.split("."), 0, lists);
     const [first = NOBODY] = lists;
@@ -70,6 +87,7 @@ export class SubjectIndex<Client> {
   }
 
   #drop(interest: Interest<Client>): void {
+    this.#known.clear();
     const list = this.#listOf(interest.tokens);
     const index = list.indexOf(interest);
     if (index >= 0) list.splice(index, 1);

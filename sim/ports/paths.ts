@@ -59,6 +59,11 @@ export class Paths {
     this.changed();
   }
 
+  /** As `blocked`, by the name `from>to`, which who asks often has made once. */
+  isCut(way: string): boolean {
+    return this.#cuts.size > 0 && this.#cuts.has(way);
+  }
+
   blocked(from: string, to: string): boolean {
     return this.#cuts.size > 0 && from !== to && this.#cuts.has(`${from}>${to}`);
   }
@@ -86,8 +91,7 @@ export class Paths {
 export class Pipe {
   readonly #world: World;
   readonly #paths: Paths;
-  readonly #from: string;
-  readonly #to: string;
+  readonly #way: string;
   readonly #chance: Chance;
   readonly #delay: Delay;
   readonly #stalled = new Fifo<Carried>();
@@ -98,8 +102,7 @@ export class Pipe {
   constructor(world: World, paths: Paths, from: string, to: string, chance: Chance, delay: Delay) {
     this.#world = world;
     this.#paths = paths;
-    this.#from = from;
-    this.#to = to;
+    this.#way = `${from}>${to}`;
     this.#chance = chance;
     this.#delay = delay;
   }
@@ -114,7 +117,7 @@ export class Pipe {
    */
   send(departMs: number, deliver: () => void, lost?: Lost): void {
     if (this.#broken) return lost?.(BROKEN);
-    const extra = this.#paths.slow.get(`${this.#from}>${this.#to}`);
+    const extra = this.#paths.slow.get(this.#way);
     let delayMs = this.#delay.floorMs + this.#chance.exponential(this.#delay.meanMs);
     if (extra !== undefined) delayMs += extra.floorMs + this.#chance.exponential(extra.meanMs);
     const atMs = Math.max(departMs + ticks(delayMs), this.#lastMs);
@@ -131,20 +134,20 @@ export class Pipe {
 
   #arrive(deliver: () => void, lost: Lost | undefined): void {
     if (this.#broken) return lost?.(BROKEN);
-    if (this.#stalled.length === 0 && !this.#paths.blocked(this.#from, this.#to)) return deliver();
+    if (this.#stalled.length === 0 && !this.#paths.isCut(this.#way)) return deliver();
     this.#stalled.push({ deliver, lost });
     this.#unlisten ??= this.#paths.onChange(() => this.#healed());
   }
 
   #healed(): void {
-    if (this.#stalled.length === 0 || this.#paths.blocked(this.#from, this.#to)) return;
+    if (this.#stalled.length === 0 || this.#paths.isCut(this.#way)) return;
     const waitMs = TICK_MS + this.#chance.below(RETRANSMIT_MS_MAX);
     this.#world.after(waitMs, () => this.#flush());
   }
 
   /** In order: what stalled first arrives first, and later arrivals wait behind it. */
   #flush(): void {
-    if (this.#broken || this.#paths.blocked(this.#from, this.#to)) return;
+    if (this.#broken || this.#paths.isCut(this.#way)) return;
     for (let next = this.#stalled.shift(); next; next = this.#stalled.shift()) {
       next.deliver();
       if (this.#broken) return;

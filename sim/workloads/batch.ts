@@ -1,7 +1,8 @@
 /**
- * A batch framework on the real driver: a list of work items, each a task that is tried again
+ * A batch framework on the real driver: jobs of work items, each a task that is tried again
  * under a new id until it has ended as its script must end. Its book outlives the process, as a
- * scheduler's database would; ids are never used twice.
+ * scheduler's database would; ids are never used twice. How its jobs arrive, how large they are,
+ * and its habits with offers are drawn from the seed.
  */
 import {
   type AgentId,
@@ -25,6 +26,13 @@ import type { Manner, Scheduler } from "./scheduler.ts";
 export const TRIES_MAX = 50;
 /** Items that run at the same time, so that the work lasts. */
 const RUNNING_MAX = 40;
+/** Items that come in at once, mean length of a task, tasks in one ACCEPT, filter of declines. */
+const JOB_ITEMS_MAX = [1, 12, 60] as const;
+const TASK_MS = [1_000, 4_000, 8_000] as const;
+const ACCEPT_TASKS_MAX = [1, 8, 16] as const;
+const REFUSE_MS = [2_000, 5_000, 5_000] as const;
+/** Of ten frameworks so many say SUPPRESS while they have nothing to launch. */
+const SUPPRESSING_OF_TEN = 7;
 /** Program of the executor that a fifth of the items run in, and what it costs. */
 export const EXECUTOR_PROGRAM = "batch-executor";
 const EXECUTOR_CPU_MILLI = 100;
@@ -84,10 +92,49 @@ const SCRIPTS: readonly (readonly [script: (ms: number) => string, ends: string]
   [(ms) => `sleep ${ms / 1000}; oom`, "TASK_FAILED"],
 ];
 
-function drawItem(name: string, chance: Chance, overMs: number): Item {
+/** How a framework does its work: the same for all of its items. */
+interface Habits {
+  readonly jobItemsMax: number;
+  readonly taskMs: number;
+  readonly acceptTasksMax: number;
+  readonly refuseMs: number;
+  /** true: says SUPPRESS while there is nothing to launch, as Mesos wants it. */
+  readonly suppresses: boolean;
+}
+
+function drawHabits(chance: Chance): Habits {
+  return {
+    jobItemsMax: chance.pick<number>(JOB_ITEMS_MAX) ?? 1,
+    taskMs: chance.pick<number>(TASK_MS) ?? 1_000,
+    acceptTasksMax: chance.pick<number>(ACCEPT_TASKS_MAX) ?? 1,
+    refuseMs: chance.pick<number>(REFUSE_MS) ?? 5_000,
+    suppresses: chance.below(10) < SUPPRESSING_OF_TEN,
+  };
+}
+
+/** Items in the order in which they come in. */
+function drawItems(
+  { name, items, chance, overMs, only }: BatchOptions,
+  taskMs: number,
+  most: number,
+) {
+  const drawn: Item[] = [];
+  while (drawn.length < items) {
+    const atMs = chance.below(Math.max(1, overMs));
+    const size = Math.min(items - drawn.length, chance.between(1, most));
+    for (let count = 0; count < size; count++) {
+      const item = drawItem(`${name}-${drawn.length + 1}`, chance, taskMs, overMs);
+      drawn.push({ ...item, availableAtMs: atMs });
+    }
+  }
+  drawn.sort((one, other) => one.availableAtMs - other.availableAtMs);
+  return drawn.filter((item) => only?.includes(item.name) ?? true);
+}
+
+function drawItem(name: string, chance: Chance, taskMs: number, overMs: number): Item {
   const common = {
     name,
-    availableAtMs: chance.below(Math.max(1, overMs)),
+    availableAtMs: 0,
     custom: chance.chance(200_000),
     cpuMilli: chance.between(1, 20) * 100,
     memMib: chance.between(1, 16) * 32,
@@ -101,7 +148,7 @@ function drawItem(name: string, chance: Chance, overMs: number): Item {
   }
   const [script, ends] = chance.pick(SCRIPTS) ?? [() => "true", "TASK_FINISHED"];
   // Work that is lost at the end of the faults must still end before the run does.
-  const text = script(Math.ceil(Math.min(chance.exponential(8_000), overMs / 5)));
+  const text = script(Math.ceil(Math.min(chance.exponential(taskMs), overMs / 5)));
   return { ...common, script: text, ends, killAfterMs: undefined };
 }
 
@@ -109,7 +156,13 @@ export class BatchWork implements Work, Scheduler {
   readonly manners = new Set<Manner>();
   readonly acknowledges = true;
   readonly #options: BatchOptions;
-  readonly #items: Item[] = [];
+  readonly #habits: Habits;
+  readonly #items: readonly Item[];
+  /** Items that have come in and are neither done nor being tried. */
+  readonly #waiting = new Set<Item>();
+  #arrived = 0;
+  #running = 0;
+  #suppressed = false;
   readonly #tries = new Map<TaskId, Try>();
   #driver: Driver | undefined;
   /** Runs something in the framework's own process, if it still lives then. */
@@ -125,10 +178,8 @@ export class BatchWork implements Work, Scheduler {
 
   constructor(options: BatchOptions) {
     this.#options = options;
-    for (let index = 1; index <= options.items; index++) {
-      const item = drawItem(`${options.name}-${index}`, options.chance, options.overMs);
-      if (options.only?.includes(item.name) ?? true) this.#items.push(item);
-    }
+    this.#habits = drawHabits(options.chance);
+    this.#items = drawItems(options, this.#habits.taskMs, this.#habits.jobItemsMax);
     this.#open = this.#items.length;
   }
 
@@ -183,7 +234,7 @@ export class BatchWork implements Work, Scheduler {
     this.#leaving = false;
     this.#gone = this.#driver;
     this.frameworkId = undefined;
-    for (const one of this.#tries.values()) one.over = true;
+    for (const one of this.#tries.values()) if (!one.over) this.#over(one);
     this.#accepts.clear();
   }
 
@@ -191,18 +242,23 @@ export class BatchWork implements Work, Scheduler {
   on(event: SchedulerEvent, driver: Driver, instance = ""): void {
     if (event.kind === "subscribed") this.#instance = instance;
     if (instance !== this.#instance || driver === this.#gone) return;
-    this.#driver = driver;
+    if (this.#driver !== driver) {
+      // A new process: its driver knows nothing of what the last one suppressed.
+      this.#driver = driver;
+      this.#suppressed = false;
+      this.#awaitArrival();
+    }
     switch (event.kind) {
       case "subscribed":
         this.frameworkId = event.frameworkId;
         if (this.#leaving) driver.teardown();
-        return;
+        return this.#reconsider();
       case "ended":
         if (this.#leaving && event.reason === "framework-completed") this.#left();
         return;
       case "offers":
         for (const offer of event.offers) this.#offered(offer, driver);
-        return;
+        return this.#reconsider();
       case "update":
         return this.#update(event.status, driver);
       case "answer":
@@ -225,23 +281,20 @@ export class BatchWork implements Work, Scheduler {
     let cpuMilli = amountIn(offer, "cpus");
     let memMilli = amountIn(offer, "mem");
     const tasks: TaskInfo[] = [];
-    let running = [...this.#tries.values()].filter(({ over }) => !over).length;
-    for (const item of this.#waiting()) {
-      if (running >= RUNNING_MAX || tasks.length >= 8) break;
+    this.#comeIn();
+    for (const item of this.#waiting) {
+      if (this.#running >= RUNNING_MAX || tasks.length >= this.#habits.acceptTasksMax) break;
       const cpu = item.cpuMilli + (item.custom ? EXECUTOR_CPU_MILLI : 0);
       const mem = (item.memMib + (item.custom ? EXECUTOR_MEM_MIB : 0)) * 1000;
       if (cpu > cpuMilli || mem > memMilli) continue;
       cpuMilli -= cpu;
       memMilli -= mem;
-      running += 1;
       tasks.push(this.#try(item, offer));
     }
     if (this.manners.has("launch-same-task-id")) tasks.push(...this.#again(offer, tasks));
     if (tasks.length === 0) {
-      driver.decline([offer.offerId], {
-        refuseMs: this.done ? 60_000 : 2_000,
-        reason: "nothing fits",
-      });
+      const refuseMs = this.done ? 60_000 : this.#habits.refuseMs;
+      driver.decline([offer.offerId], { refuseMs, reason: "nothing fits" });
       return;
     }
     const operations: OfferOperation[] = [{ type: "LAUNCH", taskInfos: tasks }];
@@ -275,13 +328,41 @@ export class BatchWork implements Work, Scheduler {
     this.later(chance.between(1, 3_000), () => this.#use(offer, driver));
   }
 
-  *#waiting(): IterableIterator<Item> {
-    const busy = new Set<Item>();
-    for (const { item, over } of this.#tries.values()) if (!over) busy.add(item);
+  /** Items whose time has come wait from now on. */
+  #comeIn(): void {
     const { nowMs } = this.#options.world;
-    for (const item of this.#items) {
-      if (!item.done && !busy.has(item) && item.availableAtMs <= nowMs) yield item;
+    for (let item = this.#items[this.#arrived]; item; item = this.#items[this.#arrived]) {
+      if (item.availableAtMs > nowMs) return;
+      this.#arrived += 1;
+      this.#waiting.add(item);
     }
+  }
+
+  /** Wakes the process when the next job comes in. */
+  #awaitArrival(): void {
+    this.#comeIn();
+    const next = this.#items[this.#arrived];
+    if (next === undefined) return;
+    this.later(next.availableAtMs - this.#options.world.nowMs, () => {
+      this.#awaitArrival();
+      this.#reconsider();
+    });
+  }
+
+  /** Says whether offers are wanted, when that has changed. */
+  #reconsider(): void {
+    const wants = this.#waiting.size > 0 && this.#running < RUNNING_MAX;
+    if (!this.#habits.suppresses || this.#leaving || wants !== this.#suppressed) return;
+    this.#suppressed = !wants;
+    if (wants) this.#driver?.revive();
+    else this.#driver?.suppress();
+  }
+
+  /** The try is over; what is not done waits to be tried again. */
+  #over(one: Try): void {
+    one.over = true;
+    this.#running -= 1;
+    if (!one.item.done) this.#waiting.add(one.item);
   }
 
   /** A task under the id of one that is live, for as much as the first new one takes. */
@@ -305,6 +386,8 @@ export class BatchWork implements Work, Scheduler {
 
   #try(item: Item, offer: Offer): TaskInfo {
     item.tries += 1;
+    this.#waiting.delete(item);
+    this.#running += 1;
     const taskId = `${item.name}-${item.tries}` as TaskId;
     this.#tries.set(taskId, { item, agentId: offer.agentId, state: "asked", over: false });
     const role = offer.allocationRole;
@@ -355,14 +438,22 @@ export class BatchWork implements Work, Scheduler {
     if (state === "TASK_RUNNING" && killAfterMs !== undefined) this.#killLater(taskId, killAfterMs);
     if (one.over) return this.#late(taskId, one, state, driver);
     if (!isTerminal(state) && !LOST.has(state)) return;
-    one.over = true;
     this.ended.set(state, (this.ended.get(state) ?? 0) + 1);
     if (state === one.item.ends) this.#close(one.item);
-    else if (!LOST.has(state) && !this.#explained(status)) {
-      const ends = one.item.ends;
-      this.wrong.push(`${taskId} (${one.item.script}) is ${state}, not ${ends}: ${status.message}`);
-    } else if (one.item.tries >= TRIES_MAX) {
-      this.wrong.push(`${one.item.name} was tried ${TRIES_MAX} times`);
+    this.#over(one);
+    this.#reconsider();
+    this.#judge(taskId, one, status);
+  }
+
+  /** Whether the end is one that the item may have. */
+  #judge(taskId: TaskId, { item }: Try, status: TaskStatus): void {
+    const { state } = status;
+    if (state === item.ends) return;
+    if (!LOST.has(state) && !this.#explained(status)) {
+      const { script, ends } = item;
+      this.wrong.push(`${taskId} (${script}) is ${state}, not ${ends}: ${status.message}`);
+    } else if (item.tries >= TRIES_MAX) {
+      this.wrong.push(`${item.name} was tried ${TRIES_MAX} times`);
     }
   }
 

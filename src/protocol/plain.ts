@@ -14,13 +14,15 @@ const PLACES_MAX = 16_384;
 const SHAPE_KEYS_MAX = 32;
 /** Shapes that are ever compiled: strange messages can use them up and be slow, no more. */
 const SHAPES_MAX = 2_048;
+/** Maps of as many keys that take turns at one place: another kind, another optional field. */
+const TURNS_MAX = 8;
 
 /** A place for a value: the root, under a key, or within a list; what it held lately. */
 interface Place {
   text: string;
   /** The text before that one: words that alternate are expected, too. */
   earlier: string;
-  /** By number of keys: the map of that many keys that was here lately. */
+  /** By number of keys: the maps of that many keys that were here lately, the last one first. */
   shapes: (Shape | undefined)[];
 }
 
@@ -29,8 +31,12 @@ interface Shape {
   readonly names: readonly string[];
   readonly places: readonly Place[];
   /** Makes the map from its values: objects of one shape are then one hidden class. */
-  make: ((values: readonly unknown[]) => Record<string, unknown>) | undefined;
+  make: Maker | undefined;
+  /** Another map of as many keys that stands at this place, too. */
+  next: Shape | undefined;
 }
+
+type Maker = (values: readonly unknown[]) => Record<string, unknown>;
 
 const scratch = new Uint8Array(8);
 const view = new DataView(scratch.buffer);
@@ -38,7 +44,8 @@ const view = new DataView(scratch.buffer);
 let bytes: Uint8Array = scratch;
 let at = 0;
 let places = 0;
-let compiled = 0;
+/** By the names of the keys: what is learned again at another place is compiled once. */
+const makers = new Map<string, Maker>();
 let root = newPlace();
 
 function newPlace(): Place {
@@ -85,20 +92,38 @@ function read(place: Place): unknown {
 }
 
 function readMap(place: Place, length: number): Record<string, unknown> {
-  const shape = length <= SHAPE_KEYS_MAX ? place.shapes[length] : undefined;
-  if (shape === undefined) return readNewMap(place, length, [], []);
-  const { names, places: below } = shape;
+  const first = length <= SHAPE_KEYS_MAX ? place.shapes[length] : undefined;
+  if (first === undefined) return readNewMap(place, length, [], []);
+  let shape = first;
   const values: unknown[] = [];
   for (let i = 0; i < length; i++) {
     const info = (bytes[at++] as number) & 31;
     const size = info < 24 ? info : readArgument(info);
-    if (!stands(names[i] as string, size)) {
-      return readNewMap(place, length, names.slice(0, i), values, readName(size));
+    if (!stands(shape.names[i] as string, size)) {
+      const other = turnOf(first, shape, i, size);
+      if (other === undefined) {
+        return readNewMap(place, length, shape.names.slice(0, i), values, readName(size));
+      }
+      shape = other;
     }
-    values.push(read(below[i] as Place));
+    values.push(read(shape.places[i] as Place));
   }
-  shape.make ??= makerOf(names);
+  shape.make ??= makerOf(shape.names);
   return shape.make(values);
+}
+
+/** Of the maps of a place the one that begins as `shape` does and goes on as the bytes do. */
+function turnOf(first: Shape, shape: Shape, known: number, size: number): Shape | undefined {
+  for (let other: Shape | undefined = first; other !== undefined; other = other.next) {
+    if (other === shape || !beginsAs(other.names, shape.names, known)) continue;
+    if (stands(other.names[known] as string, size)) return other;
+  }
+  return undefined;
+}
+
+function beginsAs(names: readonly string[], others: readonly string[], length: number): boolean {
+  for (let i = 0; i < length; i++) if (names[i] !== others[i]) return false;
+  return true;
 }
 
 /** A map that is not the one expected: the keys so far, perhaps the next, and the rest. */
@@ -118,8 +143,19 @@ function readNewMap(
     const info = (bytes[at++] as number) & 31;
     takeKey(readName(info < 24 ? info : readArgument(info)), names, below, record);
   }
-  if (length <= SHAPE_KEYS_MAX) place.shapes[length] = { names, places: below, make: undefined };
+  if (length <= SHAPE_KEYS_MAX) {
+    const next = place.shapes[length];
+    place.shapes[length] = { names, places: below, make: undefined, next };
+    forgetAfter(place.shapes[length], TURNS_MAX);
+  }
   return record;
+}
+
+/** Keeps the first `most` of a list. */
+function forgetAfter(first: Shape | undefined, most: number): void {
+  let shape = first;
+  for (let count = 1; count < most && shape !== undefined; count++) shape = shape.next;
+  if (shape !== undefined) shape.next = undefined;
 }
 
 function takeKey(
@@ -140,14 +176,17 @@ function readName(size: number): string {
 }
 
 /** Compiled where the shape has come again: a literal is made far faster than key by key. */
-function makerOf(names: readonly string[]): NonNullable<Shape["make"]> {
-  if (compiled >= SHAPES_MAX) {
+function makerOf(names: readonly string[]): Maker {
+  const fields = names.map((name, i) => `${JSON.stringify(name)}: v[${i}]`).join(", ");
+  const known = makers.get(fields);
+  if (known !== undefined) return known;
+  if (makers.size >= SHAPES_MAX) {
     return (values) => Object.fromEntries(names.map((name, i) => [name, values[i]]));
   }
-  compiled += 1;
-  const fields = names.map((name, i) => `${JSON.stringify(name)}: v[${i}]`);
   // As TypeBox does with its checks: names are quoted, so a message cannot speak code.
-  return new Function("v", `return {${fields.join(", ")}};`) as NonNullable<Shape["make"]>;
+  const maker = new Function("v", `return {${fields}};`) as Maker;
+  makers.set(fields, maker);
+  return maker;
 }
 
 function readTextAt(place: Place, size: number): string {

@@ -13,7 +13,7 @@ export interface ElectionTimes {
   readonly muteMs: number;
   /** A new leader speaks no earlier than this after it received its predecessor's last record. */
   readonly quietMs: number;
-  /** How often a standby asks whether anybody is there on the leader's subject. */
+  /** How soon a standby that was refused asks again on the leader's subject. */
   readonly askMs: number;
   /** Two refusals (503) within this time mean that the leader is gone. */
   readonly goneMs: number;
@@ -115,6 +115,17 @@ export class Candidacy {
     return undefined;
   }
 
+  /**
+   * When to ask again: soon while the log has not answered for long or somebody was refused,
+   * else once in the time that proves the leader gone.
+   */
+  askInMs(nowMs: number): number {
+    const { goneMs, askMs, proofMs } = this.#times;
+    const sinceMs = this.#answeringSinceMs ?? nowMs;
+    const settled = nowMs - sinceMs >= 2 * proofMs && this.#refusedAtMs.length === 0;
+    return settled ? Math.max(askMs, goneMs) : askMs;
+  }
+
   #refusedTwice(nowMs: number): boolean {
     const [first, second] = this.#refusedAtMs;
     if (first === undefined || second === undefined) return false;
@@ -177,6 +188,18 @@ export class Lead {
   proofDue(nowMs: number): boolean {
     if (this.#exclusive) return false;
     return nowMs - this.#sentMs >= this.#times.proofMs || this.#provenMs < this.#proveAfterMs;
+  }
+
+  /** When to look again whether a proof is due; `reconnected` asks to look sooner. */
+  proofInMs(nowMs: number): number {
+    const soonMs = this.#times.proofMs / 5;
+    if (this.#provenMs < this.#proveAfterMs) return soonMs;
+    return Math.max(soonMs, this.#sentMs + this.#times.proofMs - nowMs);
+  }
+
+  /** Until when it may speak on the strength of what is committed. */
+  get speakUntilMs(): number {
+    return this.#exclusive ? Number.POSITIVE_INFINITY : this.#provenMs + this.#times.muteMs;
   }
 
   /** Whether frames must be held and reads refused. */

@@ -87,6 +87,11 @@ export type Effect =
   | { readonly kind: "fence"; readonly why: string }
   /** Frames are held, nothing is lost, until `mute: false` (P-7.2). */
   | { readonly kind: "mute"; readonly mute: boolean }
+  /**
+   * Nothing is said after that monotonic time, whoever may have stood still until then: a timer
+   * of the host fires before the actor can judge what it has missed (P-7.2).
+   */
+  | { readonly kind: "lease"; readonly untilMs: number }
   | {
       readonly kind: "write";
       readonly token: Token;

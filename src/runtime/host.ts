@@ -15,6 +15,9 @@ import type { Done, Input, LocalMessage } from "./inputs.ts";
 import { Links, type LinksOptions } from "./links.ts";
 import {
   gateOf,
+  handlesInPlace,
+  INIT,
+  INPUTS,
   type MachineSnapshotView,
   nameOf,
   senderOf,
@@ -22,7 +25,7 @@ import {
   stackOf,
   textOf,
 } from "./lifecycle.ts";
-import { Mailbox, type Waiting } from "./mailbox.ts";
+import { Mailbox, type Waiting, waitingOf } from "./mailbox.ts";
 import { Performer, type PerformHost } from "./perform.ts";
 import type { BusStatus, Subscription } from "./ports/bus.ts";
 import { Refusals } from "./refused.ts";
@@ -54,9 +57,6 @@ export function startActor<State>(
   return new Host(behaviour, ports, address, options);
 }
 
-const INPUTS = { type: "Inputs" } as const;
-const INIT = { type: "xstate.init" } as const;
-
 class Host<State> implements RunningActor<State>, DoorHost, PerformHost {
   readonly name: string;
   readonly state: State;
@@ -86,9 +86,14 @@ class Host<State> implements RunningActor<State>, DoorHost, PerformHost {
   #out: Effect[] = [];
   #lifecycle = "";
   #gate: Gate = "refuse";
+  /** The state answers a batch with its action alone, so the action can be called directly. */
+  #inPlace = false;
+  #snapshot: MachineSnapshotView | undefined;
   #chain = 0;
   #begun = false;
   #scheduled = false;
+  /** A drain goes on: what is touched in it leaves at its end and needs no other drain. */
+  #draining = false;
   #stopAsked = false;
   #final = false;
   #fencedWhy: string | undefined;
@@ -151,7 +156,7 @@ class Host<State> implements RunningActor<State>, DoorHost, PerformHost {
   }
 
   tell(by: string, message: LocalMessage): void {
-    const waiting = this.#waiting({ family: "done", what: "told", by, message }, true);
+    const waiting = waitingOf({ family: "done", what: "told", by, message }, this.clock, true);
     if (!this.mail(waiting)) this.count("dropped", "mailbox-full");
   }
 
@@ -211,12 +216,12 @@ class Host<State> implements RunningActor<State>, DoorHost, PerformHost {
 
   done(done: Done): void {
     if (!this.alive) return this.count("dropped", this.#over ? "earlier-life" : "fenced");
-    this.#mailbox.pushSystem(this.#waiting({ family: "done", ...done }, false));
+    this.#mailbox.pushSystem(waitingOf({ family: "done", ...done }, this.clock));
     this.wake();
   }
 
   wake(): void {
-    if (this.#scheduled || this.#over) return;
+    if (this.#scheduled || this.#draining || this.#over) return;
     this.#scheduled = true;
     this.clock.soon(() => this.#drain());
   }
@@ -273,14 +278,9 @@ class Host<State> implements RunningActor<State>, DoorHost, PerformHost {
     if (!mute) this.wake();
   }
 
-  #waiting(input: Input, unsolicited: boolean): Waiting {
-    const atMs = this.clock.monotonicMs();
-    return { input, atMs, link: undefined, session: undefined, timer: undefined, unsolicited };
-  }
-
   #due(timer: ArmedTimer, lateMs: number): void {
     const input: Input = { family: "due", timer: timer.name, lateMs };
-    this.input({ ...this.#waiting(input, false), timer });
+    this.input({ ...waitingOf(input, this.clock), timer });
   }
 
   #busStatus(status: BusStatus): void {
@@ -300,6 +300,15 @@ class Host<State> implements RunningActor<State>, DoorHost, PerformHost {
   #drain(): void {
     this.#scheduled = false;
     if (this.#over) return;
+    this.#draining = true;
+    this.#drainOnce();
+    this.#draining = false;
+    if (this.#over) return;
+    const left = this.#gate === "defer" ? this.#mailbox.systemLength : this.#mailbox.length;
+    if (left > 0 || this.#stopAsked || this.links.mayFlush) this.wake();
+  }
+
+  #drainOnce(): void {
     this.#nowMs = this.clock.monotonicMs();
     if (!this.#begun) {
       this.#begun = true;
@@ -315,9 +324,7 @@ class Host<State> implements RunningActor<State>, DoorHost, PerformHost {
       return this.#finish({ kind: "ended", why: this.#fencedWhy });
     }
     this.links.flush();
-    if (this.#final) return this.#finish({ kind: "ended", why: this.#lifecycle });
-    const left = this.#gate === "defer" ? this.#mailbox.systemLength : this.#mailbox.length;
-    if (left > 0) this.wake();
+    if (this.#final) this.#finish({ kind: "ended", why: this.#lifecycle });
   }
 
   #takeBatch(): void {
@@ -369,7 +376,8 @@ class Host<State> implements RunningActor<State>, DoorHost, PerformHost {
   #transition(event: { readonly type: string }): void {
     const before = this.#lifecycle;
     this.#out = [];
-    this.#actor.send(event);
+    if (event === INPUTS && this.#inPlace) this.#handleBatch();
+    else this.#actor.send(event);
     if (event === INPUTS) this.#consume();
     if (this.#fault !== undefined) return this.#finishFault();
     this.#readMachine();
@@ -378,11 +386,7 @@ class Host<State> implements RunningActor<State>, DoorHost, PerformHost {
   }
 
   #consume(): void {
-    for (let i = 0; i < this.#handled; i++) {
-      const waiting = this.#batch[i];
-      if (waiting?.session === undefined || waiting.link === undefined) continue;
-      this.links.handled(waiting.link, waiting.session, 1);
-    }
+    for (let i = 0; i < this.#handled; i++) this.links.taken(this.#batch[i]);
     this.#mailbox.consume(this.#handled);
   }
 
@@ -446,6 +450,9 @@ class Host<State> implements RunningActor<State>, DoorHost, PerformHost {
 
   #readMachine(): void {
     const snapshot: MachineSnapshotView = this.#actor.getSnapshot();
+    if (snapshot === this.#snapshot) return;
+    this.#snapshot = snapshot;
+    this.#inPlace = handlesInPlace(this.#behaviour.machine, snapshot);
     this.#lifecycle = textOf(snapshot.value);
     this.#gate = gateOf(snapshot);
     if (snapshot.status === "done") this.#final = true;

@@ -3,14 +3,34 @@
  * names of inputs for counts. Owns reading; gives the machine no event.
  */
 import type { Peer } from "#protocol";
+import type { Behaviour } from "./actor.ts";
 import type { Gate } from "./door.ts";
 import type { Input } from "./inputs.ts";
 
+type Machine = Behaviour<unknown>["machine"];
+
 /** What is read of a machine's snapshot. */
-export interface MachineSnapshotView {
-  readonly value: unknown;
-  readonly status: string;
-  hasTag(tag: string): boolean;
+export type MachineSnapshotView = ReturnType<Machine["transition"]>;
+
+/** A batch of inputs; what is in it the host knows. */
+export const INPUTS = { type: "Inputs" } as const;
+export const INIT = { type: "xstate.init" } as const;
+
+/**
+ * Whether the state answers a batch with the action `handleBatch` and nothing else: no guard, no
+ * change of state, no transition that would follow by itself. Then calling the action is what
+ * the machine would do, and a drain, of which an actor has thousands a second, costs no more.
+ */
+export function handlesInPlace(machine: Machine, snapshot: MachineSnapshotView): boolean {
+  if (snapshot.status !== "active") return false;
+  const [transition, ...others] = machine.getTransitionData(snapshot, INPUTS);
+  if (transition === undefined || others.length > 0) return false;
+  const { actions, guard, target } = transition;
+  const [action, ...more] = actions;
+  if (guard !== undefined || target !== undefined || more.length > 0) return false;
+  const named = typeof action === "object" && "type" in action && action.type === "handleBatch";
+  // `_nodes` are the states that are active; XState has no other word for them.
+  return named && snapshot._nodes.every(({ always = [] }) => always.length === 0);
 }
 
 /** `leading`, or `running.draining` where states are nested. */

@@ -88,6 +88,8 @@ export class Links {
   #acking = false;
   #gone = false;
   muted = false;
+  /** Until when the actor may speak, by its monotonic clock. */
+  leaseMs = Number.POSITIVE_INFINITY;
 
   constructor(
     host: LinksHost,
@@ -274,6 +276,12 @@ export class Links {
     if (session.owesAtOnce) this.touch(link);
   }
 
+  /** The actor has had it: a message of a session makes room for the next. */
+  taken(waiting: Waiting | undefined): void {
+    if (waiting?.session === undefined || waiting.link === undefined) return;
+    this.handled(waiting.link, waiting.session, 1);
+  }
+
   /** The link has something to say at the next flush. */
   touch(link: Link): void {
     if (this.#gone) return;
@@ -281,9 +289,22 @@ export class Links {
     this.#host.wake();
   }
 
+  /** Neither mute nor beyond the time until which it may speak. */
+  get maySpeak(): boolean {
+    if (this.muted) return false;
+    return (
+      this.leaseMs === Number.POSITIVE_INFINITY || this.#host.clock.monotonicMs() <= this.leaseMs
+    );
+  }
+
+  /** Something waits for a flush, and a flush would let it leave. */
+  get mayFlush(): boolean {
+    return this.#dirty.size > 0 && this.maySpeak;
+  }
+
   /** Lets everything leave that may; called at the end of a drain. */
   flush(): void {
-    if (this.muted || this.#dirty.size === 0) return;
+    if (!this.mayFlush) return;
     const nowMs = this.#host.clock.monotonicMs();
     const links = [...this.#dirty];
     this.#dirty.clear();
@@ -395,7 +416,7 @@ export class Links {
   #acknowledgeAll(): void {
     this.#acking = false;
     if (this.#gone) return;
-    if (this.muted) {
+    if (!this.maySpeak) {
       this.#acking = true;
       this.#host.clock.timer(ACK_DELAY_MS_MAX, () => this.#acknowledgeAll());
       return;

@@ -7,6 +7,7 @@
 import type { Session } from "#protocol";
 import type { Input } from "./inputs.ts";
 import type { Link } from "./link.ts";
+import type { Clock } from "./ports/clock.ts";
 import type { ArmedTimer } from "./timers.ts";
 
 /** Most mail that waits, unless the actor's options say otherwise; windows sum up to this. */
@@ -26,6 +27,12 @@ export interface Waiting {
   readonly unsolicited: boolean;
   /** The actor has had it. */
   taken?: boolean;
+}
+
+/** What waits of no session: an answer, a timer, a word of a local actor. */
+export function waitingOf(input: Input, clock: Clock, unsolicited = false): Waiting {
+  const atMs = clock.monotonicMs();
+  return { input, atMs, link: undefined, session: undefined, timer: undefined, unsolicited };
 }
 
 /** First in, first out, without moving what waits at each step. */

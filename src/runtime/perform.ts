@@ -103,6 +103,9 @@ export class Performer {
         return this.#log(effect);
       case "settle":
         return host.tokens.settle(effect.token, effect.durable);
+      case "lease":
+        host.links.leaseMs = effect.untilMs;
+        return this.setMute(this.#muted);
       case "mute":
         return host.setMute(effect.mute);
       case "write":
@@ -139,7 +142,7 @@ export class Performer {
 
   /** Says something outside sessions, now or when the actor is no longer mute. */
   say(subject: string, bytes: Uint8Array): void {
-    if (!this.#muted) return this.#host.publish(subject, bytes);
+    if (!this.#muted && this.#host.links.maySpeak) return this.#host.publish(subject, bytes);
     this.#held.push({ subject, bytes });
     if (this.#held.length <= MUTE_HELD_MAX) return;
     this.#held.shift();

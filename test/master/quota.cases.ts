@@ -13,6 +13,7 @@ import {
   subscribe,
   task,
 } from "./cluster.ts";
+import { EVENTS_INTERVAL_MS } from "../../src/actors/master/publish.ts";
 import { Stage, type StageOptions } from "./stage.ts";
 
 const ROOT = operatorPeer(asId<Principal>("root"));
@@ -70,9 +71,11 @@ t.test("the event that an answer names tells of the change", async (t) => {
   const before = stage.state.publisher.last;
   const [, answer = ""] = weigh(stage, "ops", 2);
   const number = Number(/"event":(\d+)/.exec(answer)?.[1]);
+  stage.elapse(EVENTS_INTERVAL_MS);
   const event = stage.events[number - before - 1];
   t.match(event, { type: "ROLE_UPDATED", role: { role: "ops", weight: 2 } });
   weigh(stage, "ops", 1);
+  stage.elapse(EVENTS_INTERVAL_MS);
   t.match(stage.events.at(-1), { type: "ROLE_REMOVED", role: "ops" }, "nothing is left to tell");
 });
 

@@ -302,6 +302,8 @@ export class Stage {
       }
       case "count":
         return this.counters.add(effect.name, effect.reason);
+      case "lease":
+        return;
       case "mute":
         this.muted = effect.mute;
         return this.#write(effect.mute ? "mute" : "speaks");

@@ -427,3 +427,25 @@ t.test("byte streams go beside the sessions, and their credits come in", async (
   desk.clock.settle();
   t.same(desk.a1.seen.slice(1), ["credit"]);
 });
+
+t.test(
+  "nothing leaves after the lease, acknowledgements neither, until there is another",
+  async (t) => {
+    const desk = new Desk();
+    desk.connect();
+    const said = (): string[] => desk.said("").filter((line) => line.startsWith("master →"));
+    desk.master.run({ kind: "lease", untilMs: desk.clock.nowMs + 100 });
+    desk.clock.pass(95);
+    desk.frames.length = 0;
+    // Due 20 ms later: by a timer of the host, which no word of the actor precedes.
+    desk.a1.run(toMaster(1));
+    desk.clock.pass(300);
+    t.same(said(), []);
+    desk.master.run(kill(A1, "t1"));
+    desk.clock.pass(100);
+    t.same(said(), [], "nor what the actor says");
+    desk.master.run({ kind: "lease", untilMs: desk.clock.nowMs + 60_000 });
+    desk.clock.pass(100);
+    t.match(said(), ["master → agent.a1 #1 KillTask t1"]);
+  },
+);

@@ -46,14 +46,14 @@ t.test("every fault finds something to be done to, and heals", async (t) => {
     const faults = FAULTS.slice(first, first + FAULTS_PER_RUN).map(({ name }) => name);
     // What NATS never does can be done to the hostile profile only.
     const profile = faults.includes("drop") ? "hostile" : "nats";
-    const options = { ...SMALL, agents: 2, items: 30, untilMs: 100_000, profile } as const;
+    const options = { ...SMALL, agents: 2, items: 80, untilMs: 100_000, profile } as const;
     const cluster = new SimCluster(options);
     const attempt = (name: string, tries: number): void => {
       if (cluster.swarm.apply(name, { lastsMs: 5_000 }) || tries === 0) return;
       cluster.world.after(500, () => attempt(name, tries - 1));
     };
     faults.forEach((name, index) => {
-      cluster.world.at(8_000 + index * 8_000, () => attempt(name, 12));
+      cluster.world.at(8_000 + index * 8_000, () => attempt(name, 14));
     });
     cluster.run();
     const applied = new Set(cluster.swarm.applied.map(({ name }) => name));

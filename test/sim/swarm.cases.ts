@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import t from "tap";
 
 const CLI = fileURLToPath(new URL("../../sim/cli.js", import.meta.url));
+const OTHER_CLOCK = new URL("./other-clock.js", import.meta.url).href;
 /** A cluster that is over in a moment. */
 const SMALL = "--agents 2 --frameworks 1 --items 8 --until 60s --faults-every 4s".split(" ");
 /** The same, over before its work can be: LV is violated. */
@@ -15,8 +16,8 @@ interface Ended {
   readonly stderr: string;
 }
 
-function sim(args: readonly string[]): Promise<Ended> {
-  const child = spawn(process.execPath, [CLI, ...args]);
+function sim(args: readonly string[], flags: readonly string[] = []): Promise<Ended> {
+  const child = spawn(process.execPath, [...flags, CLI, ...args]);
   const text = { stdout: "", stderr: "" };
   for (const stream of ["stdout", "stderr"] as const) {
     child[stream].setEncoding("utf8").on("data", (chunk: string) => {
@@ -76,3 +77,27 @@ t.test("flags that make no sense are refused by name", async (t) => {
     t.match(stderr, complaint);
   }
 });
+
+t.test(
+  "another clock and another Math.random change nothing, and nothing of ours reads them",
+  async (t) => {
+    const args = ["run", "--seed", "clock", ...SMALL, "--failures", "none"];
+    const digestOf = ({ stdout }: Ended): string => /^digest (\w+)$/m.exec(stdout)?.[1] ?? stdout;
+    const plain = digestOf(await sim(args));
+    t.match(plain, /^[0-9a-f]{64}$/);
+    for (let run = 1; run <= 2; run++) {
+      const other = await sim(args, ["--import", OTHER_CLOCK]);
+      t.equal(digestOf(other), plain, `run ${run}`);
+      const readers: Record<string, number> = JSON.parse(
+        /^read by (.*)$/m.exec(other.stderr)?.[1] ?? "{}",
+      );
+      t.ok((readers["xstate"] ?? 0) > 0, "XState reads them, so readers are counted");
+      // The command itself tells how long the run took.
+      const ours = Object.keys(readers).filter((name) => /^(src|sim)\//.test(name));
+      t.same(
+        ours.filter((name) => name !== "sim/commands"),
+        [],
+      );
+    }
+  },
+);

@@ -6,6 +6,7 @@
 import { epochOf } from "#protocol";
 import {
   apply,
+  type AskOutcome,
   Candidacy,
   ClusterTime,
   Lead,
@@ -36,12 +37,22 @@ export function standBy(turn: Turn): void {
 
 /** Reads on, and asks whether anybody leads. */
 export function poll(turn: Turn): void {
-  const { state, out } = turn;
+  const { state, env, out } = turn;
   if (state.writer !== undefined) return;
   const { askMs } = state.settings.election;
   read(turn);
   if (!state.exclusive) out.push({ kind: "ask-leader", token: "ask", timeoutMs: askMs * 2 });
-  out.push({ kind: "timer", name: "poll", inMs: askMs });
+  const inMs = state.candidacy?.askInMs(env.nowMs) ?? askMs;
+  out.push({ kind: "timer", name: "poll", inMs });
+}
+
+/** Somebody is there on the leader's subject, or not: then it is asked again soon. */
+export function asked({ state, env, out }: Turn, outcome: AskOutcome): void {
+  const { candidacy, settings, writer } = state;
+  if (candidacy === undefined || writer !== undefined) return;
+  candidacy.asked(env.nowMs, outcome);
+  if (outcome !== "no-responders") return;
+  out.push({ kind: "timer", name: "poll", inMs: settings.election.askMs });
 }
 
 function read({ state, env, out }: Turn): void {
@@ -188,6 +199,8 @@ function settled(turn: Turn, record: LogRecord, sentAtMs: number): void {
   const reads = state.barrier.committed();
   if (state.lead === undefined) elected(turn, sentAtMs);
   else state.lead.committed(sentAtMs);
+  const untilMs = state.lead?.speakUntilMs;
+  if (untilMs !== undefined) turn.out.push({ kind: "lease", untilMs });
   mindMute(turn);
   for (const operation of record.operations) committed(turn, operation);
   for (const read of reads) answerRead(turn, read);
@@ -222,7 +235,7 @@ export function prove(turn: Turn): void {
   if (state.lead.proofDue(env.nowMs) && state.writer?.proposed === 0) {
     propose(turn, { kind: "Proof" });
   }
-  out.push({ kind: "timer", name: "proof", inMs: state.settings.election.proofMs / 5 });
+  out.push({ kind: "timer", name: "proof", inMs: state.lead.proofInMs(env.nowMs) });
 }
 
 /** Before every batch and every write: may this master speak? */
@@ -251,9 +264,10 @@ export function awaitSilence(turn: Turn): void {
 
 /** The bus came back: what was lost meanwhile is unknown, so the lead is proven first (P-3.5). */
 export function busChanged(turn: Turn, connected: boolean): void {
-  const { state, env } = turn;
-  if (!connected) return;
-  state.lead?.reconnected(env.nowMs);
+  const { state, env, out } = turn;
+  if (!connected || state.lead === undefined) return;
+  state.lead.reconnected(env.nowMs);
   mindMute(turn);
-  if (state.lead !== undefined && state.writer?.proposed === 0) propose(turn, { kind: "Proof" });
+  if (state.writer?.proposed === 0) propose(turn, { kind: "Proof" });
+  out.push({ kind: "timer", name: "proof", inMs: state.lead.proofInMs(env.nowMs) });
 }

@@ -26,6 +26,8 @@ export const SNAPSHOT_EVENTS_PER_DRAIN = 2048;
 /** Bytes of one published batch, estimated: well below what a broker carries. */
 const BATCH_BYTES_MAX = 512 * 1024;
 const EVENT_BYTES_ESTIMATE = 1024;
+/** Events are told so often: views need no more, and a batch costs more than what is in it. */
+export const EVENTS_INTERVAL_MS = 100;
 /** Agents and frameworks change with every offer; what they hold is summed up this often. */
 const ENTITIES_INTERVAL_MS = 250;
 /** Ended tasks that a snapshot tells of, for views that missed their ends; the oldest go first. */
@@ -50,6 +52,9 @@ export class Publisher {
   #enabled = false;
   #next = 1;
   #entitiesMs = Number.NEGATIVE_INFINITY;
+  #toldMs = Number.NEGATIVE_INFINITY;
+  /** For when a drain has been asked for. */
+  #wakesAtMs = Number.POSITIVE_INFINITY;
   #events: OperatorEvent[] = [];
   readonly #agents = new Map<AgentRecord, "AGENT_ADDED" | "AGENT_UPDATED">();
   readonly #frameworks = new Map<FrameworkRecord, "FRAMEWORK_ADDED" | "FRAMEWORK_UPDATED">();
@@ -158,18 +163,34 @@ export class Publisher {
     this.#snapshot = this.#snapshotOf(leader, sources);
   }
 
-  /** Whether the snapshot goes on: then the next drain must come without being asked. */
-  get hasMore(): boolean {
-    return this.#snapshot !== undefined;
+  /** In how long a drain must be asked for; undefined: it is, or nothing waits to be told. */
+  wakeInMs(nowMs: number): number | undefined {
+    const atMs = Math.max(nowMs, this.#dueMs(nowMs));
+    if (atMs >= this.#wakesAtMs) return undefined;
+    this.#wakesAtMs = atMs;
+    return atMs - nowMs;
+  }
+
+  #dueMs(nowMs: number): number {
+    if (this.#snapshot !== undefined) return nowMs;
+    const never = Number.POSITIVE_INFINITY;
+    const eventsMs = this.#events.length > 0 ? this.#toldMs + EVENTS_INTERVAL_MS : never;
+    const changed = this.#agents.size + this.#frameworks.size;
+    return Math.min(eventsMs, changed > 0 ? this.#entitiesMs + ENTITIES_INTERVAL_MS : never);
   }
 
   /** What this drain publishes. A batch that begins a snapshot begins with its RESET. */
   drain(leader: string, sources: Sources, nowMs: number): Batch[] {
     if (!this.#enabled) return [];
+    if (nowMs >= this.#wakesAtMs) this.#wakesAtMs = Number.POSITIVE_INFINITY;
     if (nowMs - this.#entitiesMs >= ENTITIES_INTERVAL_MS) {
       this.#entitiesMs = nowMs;
       this.#flushEntities(sources);
     }
+    const full = this.#events.length >= EVENTS_PER_BATCH_MAX;
+    const due = nowMs - this.#toldMs >= EVENTS_INTERVAL_MS;
+    if (!due && !full && this.#snapshot === undefined) return [];
+    this.#toldMs = nowMs;
     const batches = this.#cut(this.#events);
     this.#events = [];
     return [...batches, ...this.#cut(this.#snapshotPart(leader, sources))];

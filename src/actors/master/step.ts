@@ -7,6 +7,7 @@ import { subscribe, sweepFrameworks } from "./frameworks.ts";
 import { dropLateComers, endContests, linkChanged, pull } from "./greetings.ts";
 import {
   appended,
+  asked,
   awaitSilence,
   busChanged,
   campaign,
@@ -101,7 +102,7 @@ function due(turn: Turn, { timer, lateMs }: Due): void {
     case "counters":
       return counters(turn);
     default:
-      // `owed` and `snapshot` only wake the actor: their work is done at the end of a batch.
+      // `owed` and `events` only wake the actor: their work is done at the end of a batch.
       return;
   }
 }
@@ -113,7 +114,7 @@ function done(turn: Turn, done: DoneInput): void {
     case "log-read":
       return wasRead(turn, done);
     case "ask":
-      return turn.state.candidacy?.asked(turn.env.nowMs, done.outcome);
+      return asked(turn, done.outcome);
     case "flushed":
       return listening(turn, done.reached);
     case "link":
@@ -166,7 +167,8 @@ function publish({ state, env, out }: Turn): void {
     const body = { epoch: state.epoch, first, atMs: env.wallMs, events };
     out.push({ kind: "publish", topic: "cluster", message: { kind: "EVENT_BATCH", body } });
   }
-  if (publisher.hasMore) out.push({ kind: "timer", name: "snapshot", inMs: 0 });
+  const inMs = publisher.wakeInMs(env.nowMs);
+  if (inMs !== undefined) out.push({ kind: "timer", name: "events", inMs });
 }
 
 /** Peers hear that the leader lives, also those that it has nothing to say to. */
