@@ -192,7 +192,10 @@ export class SimCluster implements FaultTarget, CheckedWorld {
     }
     for (const name of names("framework", frameworks)) {
       const chance = world.seed.stream(`work:${name}`);
-      const work = new BatchWork({ name, items, chance, overMs: untilMs / 2, world, only });
+      // A scenario says when it heals: its story counts on work of one kind.
+      const plain = this.options.healMs !== undefined;
+      const overMs = untilMs / 2;
+      const work = new BatchWork({ name, items, chance, overMs, world, only, plain });
       this.works.set(name, work);
       this.#members.push(frameworkMember(around, name, work));
       this.#members.push(frameworkMember(around, name, work, true));

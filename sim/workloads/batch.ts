@@ -19,6 +19,7 @@ import {
 } from "#protocol";
 import type { Driver, SchedulerEvent } from "#actors/framework";
 import type { Chance } from "../kernel/prng.ts";
+import { drawHabits, type Habits, PLAIN_HABITS } from "./habits.ts";
 import { amountIn, scalar, type Work } from "./work.ts";
 import type { Manner, Scheduler } from "./scheduler.ts";
 
@@ -26,13 +27,6 @@ import type { Manner, Scheduler } from "./scheduler.ts";
 export const TRIES_MAX = 50;
 /** Items that run at the same time, so that the work lasts. */
 const RUNNING_MAX = 40;
-/** Items that come in at once, mean length of a task, tasks in one ACCEPT, filter of declines. */
-const JOB_ITEMS_MAX = [1, 12, 60] as const;
-const TASK_MS = [1_000, 4_000, 8_000] as const;
-const ACCEPT_TASKS_MAX = [1, 8, 16] as const;
-const REFUSE_MS = [2_000, 5_000, 5_000] as const;
-/** Of ten frameworks so many say SUPPRESS while they have nothing to launch. */
-const SUPPRESSING_OF_TEN = 7;
 /** Program of the executor that a fifth of the items run in, and what it costs. */
 export const EXECUTOR_PROGRAM = "batch-executor";
 const EXECUTOR_CPU_MILLI = 100;
@@ -80,6 +74,8 @@ export interface BatchOptions {
   /** Names of the items that are done; absent: all. What is left out was still drawn. */
   readonly only?: readonly string[] | undefined;
   readonly world: { readonly nowMs: number };
+  /** true: items come one by one, and every framework works alike, as a story may count on. */
+  readonly plain?: boolean;
 }
 
 /** What a script does, how it ends, how often it is drawn. */
@@ -91,26 +87,6 @@ const SCRIPTS: readonly (readonly [script: (ms: number) => string, ends: string]
   [(ms) => `sleep ${ms / 1000}; exit 3`, "TASK_FAILED"],
   [(ms) => `sleep ${ms / 1000}; oom`, "TASK_FAILED"],
 ];
-
-/** How a framework does its work: the same for all of its items. */
-interface Habits {
-  readonly jobItemsMax: number;
-  readonly taskMs: number;
-  readonly acceptTasksMax: number;
-  readonly refuseMs: number;
-  /** true: says SUPPRESS while there is nothing to launch, as Mesos wants it. */
-  readonly suppresses: boolean;
-}
-
-function drawHabits(chance: Chance): Habits {
-  return {
-    jobItemsMax: chance.pick<number>(JOB_ITEMS_MAX) ?? 1,
-    taskMs: chance.pick<number>(TASK_MS) ?? 1_000,
-    acceptTasksMax: chance.pick<number>(ACCEPT_TASKS_MAX) ?? 1,
-    refuseMs: chance.pick<number>(REFUSE_MS) ?? 5_000,
-    suppresses: chance.below(10) < SUPPRESSING_OF_TEN,
-  };
-}
 
 /** Items in the order in which they come in. */
 function drawItems(
@@ -178,7 +154,7 @@ export class BatchWork implements Work, Scheduler {
 
   constructor(options: BatchOptions) {
     this.#options = options;
-    this.#habits = drawHabits(options.chance);
+    this.#habits = options.plain === true ? PLAIN_HABITS : drawHabits(options.chance);
     this.#items = drawItems(options, this.#habits.taskMs, this.#habits.jobItemsMax);
     this.#open = this.#items.length;
   }

@@ -1,0 +1,43 @@
+/**
+ * How a batch framework does its work, the same for all of its items: drawn from the seed, so
+ * that no two runs load the cluster alike, or plain where a scenario tells its own story.
+ */
+import type { Chance } from "../kernel/prng.ts";
+
+export interface Habits {
+  /** Items that come in at once: one by one, as jobs, or as large jobs far apart. */
+  readonly jobItemsMax: number;
+  /** Mean length of a task that does not end at once. */
+  readonly taskMs: number;
+  /** Tasks in one ACCEPT. */
+  readonly acceptTasksMax: number;
+  /** Filter of declines; Mesos' default is 5 s. */
+  readonly refuseMs: number;
+  /** true: says SUPPRESS while there is nothing to launch, as Mesos wants it. */
+  readonly suppresses: boolean;
+}
+
+export const PLAIN_HABITS: Habits = {
+  jobItemsMax: 1,
+  taskMs: 8_000,
+  acceptTasksMax: 8,
+  refuseMs: 2_000,
+  suppresses: false,
+};
+
+const JOB_ITEMS_MAX = [1, 12, 60] as const;
+const TASK_MS = [1_000, 4_000, 8_000] as const;
+const ACCEPT_TASKS_MAX = [1, 8, 16] as const;
+const REFUSE_MS = [2_000, 5_000, 5_000] as const;
+/** Of ten frameworks so many say SUPPRESS. */
+const SUPPRESSING_OF_TEN = 7;
+
+export function drawHabits(chance: Chance): Habits {
+  return {
+    jobItemsMax: chance.pick<number>(JOB_ITEMS_MAX) ?? 1,
+    taskMs: chance.pick<number>(TASK_MS) ?? 1_000,
+    acceptTasksMax: chance.pick<number>(ACCEPT_TASKS_MAX) ?? 1,
+    refuseMs: chance.pick<number>(REFUSE_MS) ?? 5_000,
+    suppresses: chance.below(10) < SUPPRESSING_OF_TEN,
+  };
+}
