@@ -91,13 +91,9 @@ t.test(
       const readers: Record<string, number> = JSON.parse(
         /^read by (.*)$/m.exec(other.stderr)?.[1] ?? "{}",
       );
-      t.ok((readers["xstate"] ?? 0) > 0, "XState reads them, so readers are counted");
-      // The command itself tells how long the run took.
-      const ours = Object.keys(readers).filter((name) => /^(src|sim)\//.test(name));
-      t.same(
-        ours.filter((name) => name !== "sim/commands"),
-        [],
-      );
+      // The command tells how long the run took, and so proves that readers are counted. XState
+      // would read both for delayed transitions; no machine here has any.
+      t.same(Object.keys(readers), ["sim/commands"]);
     }
   },
 );
