@@ -289,11 +289,15 @@ export class Agents {
   /** Free from scratch: total − held, never below zero, and one copy of each shared resource. */
   #recount(slot: Slot): void {
     const total = this.total(slot);
-    const plain = total.nonShared();
-    const held = [...this.holders(slot).values()];
-    const taken = Resources.sum(held.map((each) => each.nonShared().unallocate()));
-    this.#over[slot] = !plain.contains(taken);
-    this.#setFree(slot, plain.subtract(taken).add(total.shared().singleCopies()));
+    let free = total.nonShared();
+    let over = false;
+    for (const held of this.holders(slot).values()) {
+      const taken = held.nonShared().unallocate();
+      over ||= !free.contains(taken);
+      free = free.subtract(taken);
+    }
+    this.#over[slot] = over;
+    this.#setFree(slot, free.add(total.shared().singleCopies()));
   }
 
   #at<T>(column: readonly T[], slot: Slot): T {

@@ -118,8 +118,9 @@ export function partsByRole(resources: Resources): [role: string, part: Resource
   const { allocationRole } = resources;
   if (allocationRole !== undefined) return [[allocationRole, resources]];
   const parts: [string, Resources][] = [];
-  for (const [role, part] of resources.allocations()) {
-    parts.push([role ?? DEFAULT_ROLE, role === undefined ? part.allocate(DEFAULT_ROLE) : part]);
+  for (const [role = DEFAULT_ROLE, part] of resources.allocations()) {
+    // Of the bare bag, so that nobody after this has to take the role off each object again.
+    parts.push([role, part.unallocate().allocate(role)]);
   }
   return parts;
 }

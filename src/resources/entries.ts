@@ -144,7 +144,7 @@ function covers(left: Entry, right: Entry): boolean {
   }
 }
 
-function equalValue(left: Entry, right: Entry): boolean {
+export function equalValue(left: Entry, right: Entry): boolean {
   return (
     left.milli === right.milli &&
     equalRanges(left.ranges, right.ranges) &&
@@ -225,6 +225,20 @@ export class Builder {
     for (let i = 0; i < entries.length; i++) if (entries[i]?.kind.same(kind)) return i;
     return -1;
   }
+}
+
+/** Both lists as one, those of one kind merged. */
+export function addEntries(entries: readonly Entry[], added: readonly Entry[]): Entry[] {
+  const builder = new Builder(entries);
+  for (let i = 0; i < added.length; i++) builder.add(added[i] as Entry, i);
+  return builder.entries();
+}
+
+/** What is left without the others. */
+export function subtractEntries(entries: readonly Entry[], gone: readonly Entry[]): Entry[] {
+  const builder = new Builder(entries);
+  for (let i = 0; i < gone.length; i++) builder.subtract(gone[i] as Entry, i);
+  return builder.entries();
 }
 
 /**
@@ -311,12 +325,12 @@ export function allocatedTraits({ shared, revocable, reserved, refined }: Traits
 }
 
 /** `name(role):value` of the short grammar. */
-export function formatSimple({ kind: { name, role }, resource }: Entry): string {
+function formatSimple({ kind: { name, role }, resource }: Entry): string {
   return `${role === DEFAULT_ROLE ? name : `${name}(${role})`}:${formatValue(resource)}`;
 }
 
 /** Whether the short grammar says everything: at most one plain static reservation. */
-export function isSimple({ kind, resource }: Entry): boolean {
+function isSimple({ kind, resource }: Entry): boolean {
   const { reservations, disk, providerId } = resource;
   if (disk !== undefined || kind.allocation !== undefined || providerId !== undefined) return false;
   if (kind.revocable || kind.shared) return false;
@@ -328,6 +342,12 @@ export function isSimple({ kind, resource }: Entry): boolean {
     first.principal === undefined &&
     first.labels === undefined
   );
+}
+
+/** The short grammar, where it can say everything. */
+export function textOf(entries: readonly Entry[]): string | undefined {
+  if (!entries.every(isSimple) || mixesTypes(entries)) return undefined;
+  return entries.map(formatSimple).join("; ");
 }
 
 /** The same entries, of which none is allocated, allocated to a role. */
@@ -367,7 +387,7 @@ function scalarsOf(entries: readonly Entry[], names: ResourceNames, openOnly: bo
 }
 
 /** Whether one name stands for values of several types. */
-export function mixesTypes(entries: readonly Entry[]): boolean {
+function mixesTypes(entries: readonly Entry[]): boolean {
   const types = new Map(entries.map(({ kind }) => [kind.name, kind.type]));
   return entries.some(({ kind }) => types.get(kind.name) !== kind.type);
 }

@@ -14,7 +14,11 @@ const SIMPLE_LENGTH_MAX = 4096;
 /** The amount in its wire form; the field that fits the type is set. */
 export type Value = Pick<Resource, "scalar" | "ranges" | "set">;
 
+let kindsMade = 0;
+
 export class Kind {
+  /** Tells it from all other kinds of this process, for hashes. */
+  readonly serial: number;
   readonly name: string;
   readonly type: Resource["type"];
   readonly allocation: string | undefined;
@@ -39,6 +43,8 @@ export class Kind {
   #allocated: Kind | undefined;
 
   constructor(sample: Resource) {
+    kindsMade += 1;
+    this.serial = kindsMade;
     this.name = sample.name;
     this.type = sample.type;
     this.allocation = sample.allocationInfo?.role;

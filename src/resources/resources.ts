@@ -5,22 +5,22 @@
  */
 import type { Reservation, Resource } from "#protocol";
 import {
+  addEntries,
   allocatedEntries,
   allocatedTraits,
   Builder,
   containsEntries,
   type Entry,
   entryOf,
-  formatSimple,
   groupEntries,
-  isSimple,
   itemsOf,
   measureOf,
-  mixesTypes,
   type Pick,
   rangesOf,
   shrinkEntries,
+  subtractEntries,
   sumOf,
+  textOf,
   type Traits,
   traitsOf,
   withCopies,
@@ -29,6 +29,7 @@ import {
 import { findOne } from "./find.ts";
 import { readForeign } from "./foreign.ts";
 import { flawed, type Parsed, parsed, parseResourceList } from "./grammar.ts";
+import { InternedBags, keyOf, Results } from "./interning.ts";
 import type { Kind } from "./kinds.ts";
 import { Limits, type Quantities } from "./quantities.ts";
 import type { RangeList } from "./ranges.ts";
@@ -37,11 +38,16 @@ import { formatResource, invalidResource, isEmptyValue, without } from "./resour
 import { DEFAULT_ROLE, isStrictSubrole } from "./roles.ts";
 import type { Measure, ResourceNames } from "./vector.ts";
 
+const INTERNED = new InternedBags<Resources>();
+const SUMS = new Results<Resources>();
+const DIFFERENCES = new Results<Resources>();
+
 export class Resources implements Iterable<Resource> {
   // Methods are `private`, not `#`: beside a `#method` the compiler (7.0.2) replaces the class's
   // own name by an alias that has no value yet when `EMPTY` is made.
-  static readonly EMPTY = new Resources([]);
+  static readonly EMPTY = new Resources([], 0);
   #entries: readonly Entry[] | undefined;
+  readonly #hash: number;
   // Computed at most once each, since the bag never changes.
   #sums: { quantities?: Quantities; amounts?: Quantities } | undefined;
   #measure: Measure | undefined;
@@ -54,8 +60,9 @@ export class Resources implements Iterable<Resource> {
   #role: string | undefined;
   #bare: Resources | undefined;
 
-  private constructor(entries: readonly Entry[] | undefined) {
+  private constructor(entries: readonly Entry[] | undefined, hash: number) {
     this.#entries = entries;
+    this.#hash = hash;
   }
 
   private get entries(): readonly Entry[] {
@@ -63,8 +70,20 @@ export class Resources implements Iterable<Resource> {
     return this.#entries;
   }
 
+  private static make(entries: readonly Entry[], hash: number): Resources {
+    return new Resources(entries, hash);
+  }
+
+  private static plus(left: Resources, right: Resources): Resources {
+    return Resources.bag(addEntries(left.entries, right.entries));
+  }
+
+  private static minus(left: Resources, right: Resources): Resources {
+    return Resources.bag(subtractEntries(left.entries, right.entries));
+  }
+
   private static bag(entries: readonly Entry[]): Resources {
-    return entries.length === 0 ? Resources.EMPTY : new Resources(entries);
+    return entries.length === 0 ? Resources.EMPTY : INTERNED.bagOf(entries, Resources.make);
   }
 
   // ---- in and out
@@ -129,9 +148,7 @@ export class Resources implements Iterable<Resource> {
 
   /** What `parse` reads back: the short grammar where it can say everything, else JSON. */
   toText(): string {
-    const simple = this.entries.every(isSimple) && !mixesTypes(this.entries);
-    if (!simple) return JSON.stringify(this.toWire());
-    return this.entries.map(formatSimple).join("; ");
+    return textOf(this.entries) ?? JSON.stringify(this.toWire());
   }
 
   // ---- arithmetic
@@ -157,20 +174,7 @@ export class Resources implements Iterable<Resource> {
     if (this.isEmpty) return other;
     const bare = this.bareBeside(other);
     if (bare !== undefined) return bare[0].add(bare[1]).allocate(bare[2]);
-    const builder = new Builder(this.entries);
-    const added = other.entries;
-    for (let i = 0; i < added.length; i++) builder.add(added[i] as Entry, i);
-    return Resources.bag(builder.entries());
-  }
-
-  static sum(bags: readonly Resources[]): Resources {
-    const [first, second] = bags;
-    if (second === undefined) return first ?? Resources.EMPTY;
-    const builder = new Builder([]);
-    for (const { entries } of bags) {
-      for (let i = 0; i < entries.length; i++) builder.add(entries[i] as Entry, i);
-    }
-    return Resources.bag(builder.entries());
+    return SUMS.of(keyOf(this.#hash, other.#hash), this, other, Resources.plus);
   }
 
   /** Never below zero: what the left has not is no debt. */
@@ -179,10 +183,7 @@ export class Resources implements Iterable<Resource> {
     if (other === this) return Resources.EMPTY;
     const bare = this.bareBeside(other);
     if (bare !== undefined) return bare[0].subtract(bare[1]).allocate(bare[2]);
-    const builder = new Builder(this.entries);
-    const gone = other.entries;
-    for (let i = 0; i < gone.length; i++) builder.subtract(gone[i] as Entry, i);
-    return Resources.bag(builder.entries());
+    return DIFFERENCES.of(keyOf(this.#hash, other.#hash), this, other, Resources.minus);
   }
 
   /**
@@ -303,7 +304,7 @@ export class Resources implements Iterable<Resource> {
       return this.rekind((kind) => kind.allocatedTo(role));
     }
     // What is offered whole, declined and offered again need not be rewritten each time.
-    const allocated = new Resources(undefined);
+    const allocated = new Resources(undefined, 0);
     allocated.#role = role;
     allocated.#bare = this;
     this.#allocated = allocated;
@@ -388,8 +389,7 @@ export class Resources implements Iterable<Resource> {
 
   /** The amounts as vectors, kept for the owner of names that asked last. */
   measureFor(names: ResourceNames): Measure {
-    const bare = this.#bare;
-    if (bare !== undefined) return bare.measureFor(names);
+    if (this.#bare !== undefined) return this.#bare.measureFor(names);
     if (this.#measure?.names !== names) this.#measure = measureOf(this.entries, names);
     return this.#measure as Measure;
   }
