@@ -1,5 +1,6 @@
 /** Frameworks: subscription, failover, displacement, deadlines, the end, as stories. */
 import t from "tap";
+import { asId } from "#protocol";
 import type { LogBytes } from "#replication";
 import {
   accept,
@@ -243,8 +244,27 @@ t.test("tasks of a completed framework are shut down when their agent returns", 
   subscribe(first, "f", { frameworkId: F, token: { epoch: 1, count: 1 } });
   first.mail(frameworkOf("f"), "TEARDOWN", {}, { id: 1 });
   const stage = new Stage({ log: first.log, name: "m3" }).lead();
-  register(stage, "a1", { tasks: [reported("t1", "a1", "f")] });
+  const frameworks = [{ frameworkId: F, info: frameworkInfo() }];
+  register(stage, "a1", { tasks: [reported("t1", "a1", "f")], frameworks });
   t.match(stage.taken("ShutdownFramework"), [
     `agent.a1 ← ShutdownFramework {"frameworkId":"${F}"}`,
   ]);
+  // What a new leader offered here while the task was still being killed, ran twice (R1).
+  const free = (): string => String(stage.state.allocator.free(asId("a1")));
+  const whole = String(stage.state.allocator.total(asId("a1")));
+  t.not(free(), whole, "what its task has is nobody else's until it has ended");
+  update(stage, "a1", "f", "t1", "TASK_KILLED");
+  t.match(stage.taken("Acknowledgement"), [/a1/], "the leader acknowledges in its place");
+  t.equal(free(), whole);
+  t.equal(stage.state.frameworks.size, 0);
+});
+
+t.test("a completed framework whose tasks have all ended is not taken in", async (t) => {
+  const first = new Stage({ log: reign(), name: "m2" }).lead();
+  subscribe(first, "f", { frameworkId: F, token: { epoch: 1, count: 1 } });
+  first.mail(frameworkOf("f"), "TEARDOWN", {}, { id: 1 });
+  const stage = new Stage({ log: first.log, name: "m3" }).lead();
+  const frameworks = [{ frameworkId: F, info: frameworkInfo() }];
+  register(stage, "a1", { tasks: [reported("t1", "a1", "f", "TASK_FINISHED")], frameworks });
+  t.equal(stage.state.frameworks.size, 0);
 });

@@ -20,6 +20,7 @@ import { note, type Registration, refuse, say, type Turn } from "./state.ts";
 import {
   addExecutor,
   addTask,
+  dropFramework,
   forgetTask,
   keepStatus,
   moveTask,
@@ -102,6 +103,11 @@ function takeTasks(
       completed.add(each.frameworkId);
       continue;
     }
+    if (framework.ended) {
+      completed.add(each.frameworkId);
+      // Its resources are another's only when the agent says that it has ended.
+      if (!holdsResources(each.state)) continue;
+    }
     const task = takeTask(turn, framework, agent, each, wasAway);
     if (task !== undefined) reported.add(task);
   }
@@ -111,10 +117,17 @@ function takeTasks(
   for (const { frameworkId } of registration.frameworks) {
     if (state.registry.completed.has(frameworkId)) completed.add(frameworkId);
   }
+  for (const frameworkId of completed) {
+    const framework = state.frameworks.get(frameworkId);
+    if (framework?.tasks.size === 0) dropFramework(turn, framework);
+  }
   return completed;
 }
 
-/** The framework of a task; undefined for one that is completed. Unknown ones are taken in. */
+/**
+ * The framework of a task. Unknown ones are taken in; one that is completed too, until its tasks
+ * have ended. Undefined where nothing is known of it.
+ */
 function frameworkFor(
   turn: Turn,
   frameworkId: FrameworkId,
@@ -122,12 +135,13 @@ function frameworkFor(
 ): FrameworkRecord | undefined {
   const { state } = turn;
   const known = state.frameworks.get(frameworkId);
-  if (known !== undefined || state.registry.completed.has(frameworkId)) return known;
+  if (known !== undefined) return known;
   if (info === undefined) {
     refuse(turn, "not-found", "frameworks-unknown");
     return undefined;
   }
   const framework = makeFramework(frameworkId, info, turn.env);
+  framework.ended = state.registry.completed.has(frameworkId);
   state.frameworks.set(frameworkId, framework);
   state.publisher.frameworkAdded(framework);
   return framework;
@@ -193,7 +207,7 @@ function takeTask(
   }
   setHolds(turn, task, holdsResources(task.state));
   if (isTerminal(task.state)) return task;
-  if (wasAway) announce(turn, task);
+  if (wasAway && !framework.ended) announce(turn, task);
   if (task.kill !== undefined) sayKill(turn, agent, task);
   return task;
 }
