@@ -40,10 +40,16 @@ export class Command {
   stderr = "";
   isOver = false;
 
-  constructor(args: readonly string[], options: SpawnOptions) {
+  /**
+   * Runs it behind `env`, in exactly the environment given: tap puts a loader of its own into every
+   * process that a test starts, which costs time and, as another user, could not write its report.
+   */
+  constructor(args: readonly string[], { env, ...options }: SpawnOptions) {
     this.#name = `meseta ${args.join(" ").slice(0, 200)}`;
     const stdio = ["ignore", "pipe", "pipe"] as const;
-    const child = spawn(process.execPath, [PROGRAM, ...args], { ...options, stdio: [...stdio] });
+    const variables = Object.entries(env ?? {}).map(([name, value]) => `${name}=${value}`);
+    const command = ["-i", ...variables, process.execPath, PROGRAM, ...args];
+    const child = spawn("env", command, { ...options, stdio: [...stdio] });
     this.#process = child;
     child.stdout?.on("data", (bytes: Buffer) => {
       this.stdout += bytes.toString("utf8");
