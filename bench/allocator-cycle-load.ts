@@ -4,7 +4,16 @@
  */
 import type { OfferCandidate } from "#allocator";
 import { Resources } from "#resources";
-import { agentId, bags, BIG, frameworkId, Load, unused, usedInTurn } from "./allocator-load.ts";
+import {
+  agentId,
+  type AgentParts,
+  bags,
+  BIG,
+  frameworkId,
+  Load,
+  unused,
+  usedInTurn,
+} from "./allocator-load.ts";
 import type { Meter, Size, Workload } from "./allocator-meter.ts";
 
 const YEAR_MS = 365 * 24 * 3600 * 1000;
@@ -25,10 +34,13 @@ export function cycles(roleOf: (i: number) => string): Workload["run"] {
   };
 }
 
-export function launches(roleOf: (i: number) => string): Workload["run"] {
+export function launches(
+  roleOf: (i: number) => string,
+  partsOf: (i: number) => AgentParts = unused(BIG),
+): Workload["run"] {
   return (meter, { agents, frameworks, rounds }) => {
     const load = new Load(meter);
-    load.agents(agents, unused(BIG));
+    load.agents(agents, partsOf);
     load.frameworks(frameworks, roleOf);
     const task = Resources.of("cpus:1;mem:128");
     const tasks: OfferCandidate[] = [];
@@ -59,6 +71,11 @@ export function launches(roleOf: (i: number) => string): Workload["run"] {
       () => tasks.length,
     );
   };
+}
+
+/** No two agents have the same, so that nothing computed for one serves for another. */
+export function unlike(i: number): AgentParts {
+  return { total: Resources.of(`cpus:24;mem:${4096 + i};disk:4096;ports:[31000-32000]`) };
 }
 
 export function addAndUpdate(meter: Meter, { agents, frameworks }: Size): void {

@@ -12,6 +12,7 @@ import {
   mostFiltered,
   mostSuppressed,
   singleEvents,
+  unlike,
 } from "./allocator-cycle-load.ts";
 import type { OriginalPhase, Point, Workload } from "./allocator-meter.ts";
 import { largeAndSmallQuota, multiFramework, quotaOrNot, updates } from "./allocator-quota-load.ts";
@@ -340,6 +341,12 @@ const MESOS: readonly Workload[] = [
 ];
 
 const OURS: readonly Workload[] = [
+  {
+    name: "unlike",
+    about: "W2 where no agent has as much as another; beside the original's W2",
+    points: LAUNCH_POINTS,
+    run: launches(() => "*", unlike),
+  },
   {
     name: "growth",
     about: "W1 with growing numbers of agents",

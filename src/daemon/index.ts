@@ -13,3 +13,4 @@ export * from "./probe-machine.ts";
 export * from "./process-mark.ts";
 export { runAgent, runMaster } from "./role-processes.ts";
 export { runDown, runUp, type SavedContext, type UpDoors } from "./up.ts";
+export { YOUNG_GENERATION_MIB_MAX, youngGenerationFlags } from "./young-generation.ts";

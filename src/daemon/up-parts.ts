@@ -27,6 +27,7 @@ import {
   type UpCredentials,
   writeUpCredentials,
 } from "./up-credentials.ts";
+import { youngGenerationFlags } from "./young-generation.ts";
 
 /** How long a part has to say that it can be used. */
 const READY_MS_MAX = 60_000;
@@ -164,6 +165,7 @@ async function startChildren(
   let port = config.integer("port");
   const master = startPart(options, children, {
     name: "master",
+    nodeFlags: youngGenerationFlags(process.env),
     args: () => [...flagsOf(config, "master", { port: String(port) }, credentials.master)],
     onGiveUp: (why) => breakDown(`the master was given up: ${why}`),
   });
@@ -184,6 +186,8 @@ async function startChildren(
 
 interface Part {
   readonly name: string;
+  /** Before those that this process itself was started with, which therefore count more. */
+  readonly nodeFlags?: readonly string[];
   args(): readonly string[];
   onGiveUp(why: string): void;
 }
@@ -198,7 +202,7 @@ function startPart({ data, program, tell }: PartsOptions, children: Child[], par
     }, READY_MS_MAX);
     const child = startChild({
       name: part.name,
-      args: () => [...program, ...part.args(), "--data", data.root],
+      args: () => [...(part.nodeFlags ?? []), ...program, ...part.args(), "--data", data.root],
       env: process.env,
       logFile,
       onStart(pid) {

@@ -2,3 +2,4 @@
 import "./broker.cases.ts";
 import "./broker-sources.cases.ts";
 import "./credentials.cases.ts";
+import "./young-generation.cases.ts";
