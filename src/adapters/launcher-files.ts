@@ -120,12 +120,16 @@ export function isProcessAlive(pid: number, startTicks: number): boolean {
   return fields[0] !== "Z" && fields[0] !== "X" && Number(fields[19]) === startTicks;
 }
 
-/** Alive is asked before the status is read: a shim writes its status before it ends. */
+/**
+ * The shim is asked after before the status is read: it writes its status before it ends. One that
+ * has written it and is still on its way out is not alive any more.
+ */
 export function readContainer(runtimeDir: string, containerId: string): ContainerFacts {
   const directory = join(runtimeDir, containerId);
   const pids = readPids(directory);
-  const alive = pids !== null && isProcessAlive(pids.shimPid, pids.shimStartTicks);
+  const hasShim = pids !== null && isProcessAlive(pids.shimPid, pids.shimStartTicks);
   const exit = readExit(directory, containerId);
+  const alive = hasShim && exit === null;
   return { containerId, config: readText(join(directory, "config.json")), pids, exit, alive };
 }
 

@@ -169,7 +169,7 @@ export interface ContainerFacts {
   readonly config: string | null;
   readonly pids: PidFacts | null;
   readonly exit: ContainerExit | null;
-  /** Whether the shim of `pids` (pid and start time) is alive in this boot. */
+  /** Whether the shim of `pids` (pid and start time) is alive in this boot and knows no exit. */
   readonly alive: boolean;
 }
 
