@@ -365,7 +365,8 @@ export function sumOf(entries: readonly Entry[], counts: (kind: Kind) => boolean
 
 /** What the entries come to under an owner's names. */
 export function measureOf(entries: readonly Entry[], names: ResourceNames): Measure {
-  const plain: Vector = [];
+  const length = lengthUnder(entries, names);
+  const plain = names.zeros(length);
   let scalarsOnly = true;
   let openOnly = true;
   for (const { kind, milli } of entries) {
@@ -373,12 +374,24 @@ export function measureOf(entries: readonly Entry[], names: ResourceNames): Meas
     if (kind.reserved || kind.revocable) openOnly = false;
     if (!kind.shared) addAt(plain, kind.indexUnder(names), milli);
   }
-  const scalars = scalarsOnly ? plain : scalarsOf(entries, names, false);
-  return { names, plain, scalars, open: openOnly ? scalars : scalarsOf(entries, names, true) };
+  const sum = (open: boolean): Vector => scalarsOf(entries, names, names.zeros(length), open);
+  const scalars = scalarsOnly ? plain : sum(false);
+  return { names, plain, scalars, open: openOnly ? scalars : sum(true) };
 }
 
-function scalarsOf(entries: readonly Entry[], names: ResourceNames, openOnly: boolean): Vector {
-  const vector: Vector = [];
+/** How long a vector must be to say all of these. */
+function lengthUnder(entries: readonly Entry[], names: ResourceNames): number {
+  let length = 0;
+  for (const { kind } of entries) length = Math.max(length, kind.indexUnder(names) + 1);
+  return length;
+}
+
+function scalarsOf(
+  entries: readonly Entry[],
+  names: ResourceNames,
+  vector: Vector,
+  openOnly: boolean,
+): Vector {
   for (const { kind, milli } of entries) {
     const passed = openOnly && (kind.reserved || kind.revocable);
     if (kind.type === "SCALAR" && !passed) addAt(vector, kind.indexUnder(names), milli);

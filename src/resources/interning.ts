@@ -46,6 +46,8 @@ function equalEntries(left: readonly Entry[], right: readonly Entry[]): boolean 
 /** The bags that stand for all that are equal to them. */
 export class InternedBags<Bag> {
   readonly #bags: (Bag | undefined)[] = new Array(INTERNED_MAX).fill(undefined);
+  /** Compared first, since that touches no bag that has left the cache. */
+  readonly #hashes = new Int32Array(INTERNED_MAX);
   readonly #entries: (readonly Entry[])[] = new Array(INTERNED_MAX).fill([]);
 
   /** The bag of these entries, made by `make` where none is known. */
@@ -53,10 +55,11 @@ export class InternedBags<Bag> {
     const hash = hashOf(entries);
     if (hash === 0) return make(entries, hash);
     const at = hash & (INTERNED_MAX - 1);
-    const known = this.#bags[at];
+    const known = this.#hashes[at] === hash ? this.#bags[at] : undefined;
     if (known !== undefined && equalEntries(this.#entries[at] ?? [], entries)) return known;
     const bag = make(entries, hash);
     this.#bags[at] = bag;
+    this.#hashes[at] = hash;
     this.#entries[at] = entries;
     return bag;
   }

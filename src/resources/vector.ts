@@ -21,6 +21,7 @@ export type Measure = {
 export class ResourceNames {
   readonly #indexes = new Map<string, number>();
   readonly #names: string[] = [];
+  readonly #zeros: Vector = [];
 
   get size(): number {
     return this.#names.length;
@@ -45,6 +46,12 @@ export class ResourceNames {
     const name = this.#names[index];
     if (name === undefined) throw new RangeError(`no resource name has the index ${index}`);
     return name;
+  }
+
+  /** A vector of so many zeros with room for no more: one that is grown by pushes has room for 17. */
+  zeros(length: number): Vector {
+    while (this.#zeros.length < length) this.#zeros.push(0);
+    return this.#zeros.slice(0, length);
   }
 
   vectorOf(quantities: Quantities): ReadonlyVector {
