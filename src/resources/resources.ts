@@ -300,9 +300,7 @@ export class Resources implements Iterable<Resource> {
     if (this.isEmpty || this.#role === role) return this;
     const before = this.#allocated;
     if (before !== undefined && before.#role === role) return before;
-    if (this.traits.allocated) {
-      return this.rekind((kind) => kind.allocatedTo(role));
-    }
+    if (this.traits.allocated) return this.rekind((kind) => kind.allocatedTo(role));
     // What is offered whole, declined and offered again need not be rewritten each time.
     const allocated = new Resources(undefined, 0);
     allocated.#role = role;
@@ -470,7 +468,9 @@ export class Resources implements Iterable<Resource> {
 
   private groupBy(groupOf: (kind: Kind) => string | undefined): Map<string, Resources> {
     const groups = groupEntries(this.entries, groupOf);
-    return new Map([...groups].map(([group, entries]) => [group, Resources.bag(entries)]));
+    const bagOf = (part: Entry[]): Resources =>
+      part.length === this.entries.length ? this : Resources.bag(part);
+    return new Map([...groups].map(([group, part]) => [group, bagOf(part)]));
   }
 
   /** Each object of another kind; those that thereby become of one kind merge. */
