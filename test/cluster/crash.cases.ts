@@ -77,7 +77,12 @@ async function survives(
     const end = told.at(-1);
     test.equal(end?.exitCode, index, `${id} ends with its own code`);
     test.equal(end?.state, index === 0 ? "TASK_FINISHED" : "TASK_FAILED");
-    const shown = await cluster.call("showTask", { path: { task: id } });
+    // Views are told ten times a second; frameworks at once.
+    const shown = await untilAnswer(
+      () => cluster.call("showTask", { path: { task: id } }),
+      ({ state }) => state === end?.state,
+      `the end of ${id} is shown`,
+    );
     const made = shown.history.flatMap(({ uuid }) => uuid ?? []);
     const heard = new Set(told.flatMap(({ uuid }) => uuid ?? []));
     test.same([...heard].sort(), [...new Set(made)].sort(), `no update of ${id} is missing`);
