@@ -3,7 +3,7 @@
  * `meseta-test-`, both removed afterwards whatever the test did. The sweep at the start takes
  * what a killed test run left.
  */
-import { mkdtempSync, readdirSync, readFileSync, rmdirSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
@@ -96,7 +96,11 @@ export async function makeRig(kind: RigKind): Promise<RealRig> {
       rig.restart();
     },
     started: ({ sandbox }) =>
-      until("the command is up", () => readFileSync(join(sandbox, "stdout"), "utf8") === "up\n"),
+      until("the command is up", () => {
+        const stdout = join(sandbox, "stdout");
+        // The shell shim makes it a moment after it has answered.
+        return existsSync(stdout) && readFileSync(stdout, "utf8") === "up\n";
+      }),
     settle: (promise) => settle(promise),
   };
   await ask(rig, (done) => rig.launcher.prepare(driver.agentSteps(), done));
