@@ -2,13 +2,18 @@
 
 /** Frames between a checker and the code that it watches are many. */
 const FRAMES_MAX = 60;
-const FRAME = /^\s*at (?:(.+?) \()?(?:file:\/\/)?\S*?\/dist\/((src|sim\/checkers)\/[^:]+:\d+)/;
+/** As compiled, or as source maps show it where Node was told to read them. */
+const FRAMES = [
+  /^\s*at (?:(.+?) \()?(?:file:\/\/)?\S*?\/dist\/((src|sim\/checkers)\/[^:]+:\d+)/,
+  /^\s*at (?:(.+?) \()?(?:.*\/)?((src|sim\/checkers)\/[^:()]+\.ts:\d+)/,
+];
 
 /** The first frame of the product in a stack; else the first of a checker. */
 function topOf(stack: string): string | undefined {
   let checker: string | undefined;
   for (const line of stack.split("\n")) {
-    const [, name = "", place, part] = FRAME.exec(line) ?? [];
+    const [compiled, source] = FRAMES;
+    const [, name = "", place, part] = compiled?.exec(line) ?? source?.exec(line) ?? [];
     if (place === undefined) continue;
     const frame = `${name} ${place}`.trim();
     if (part === "src") return frame;

@@ -49,7 +49,7 @@ t.test("a failure has a line with its command, and a group by statement and plac
   t.equal(code, 2, "not converged");
   const [, again = ""] = /^2 LV event \d+ at 6\.000 s {2}meseta sim (run .*)$/m.exec(stdout) ?? [];
   t.match(again, /^run --seed 2 --until 6s --agents 2 /);
-  t.match(stdout, /^LV in .*sim\/checkers\/tasks\.js:\d+: seeds 1, 2, 3 \(3\): framework-1/m);
+  t.match(stdout, /^LV in .*sim\/checkers\/tasks\.[jt]s:\d+: seeds 1, 2, 3 \(3\): framework-1/m);
   const repeated = await sim([...again.split(" "), "--failures", "none"]);
   t.equal(repeated.code, 2);
   t.match(repeated.stdout, /VIOLATION LV at 6\.0 s/);
