@@ -87,16 +87,17 @@ export function withCopies(entry: Entry, copies: number): Entry {
 export function entryOf(given: Resource, copies = 1): Entry {
   const resource = canonical(given);
   const kind = kindOf(resource);
+  const own = kind.simple ? PLAIN : { resource };
   switch (resource.type) {
     case "SCALAR":
-      return new Entry(kind, resource.scalar?.milli ?? 0, copies, { resource });
+      return new Entry(kind, resource.scalar?.milli ?? 0, copies, own);
     case "RANGES": {
       const ranges = resource.ranges?.range ?? NO_RANGES;
-      return new Entry(kind, countRanges(ranges) * 1000, copies, { ranges, resource });
+      return new Entry(kind, countRanges(ranges) * 1000, copies, { ranges, ...own });
     }
     case "SET": {
       const items = resource.set?.item ?? NO_ITEMS;
-      return new Entry(kind, items.length * 1000, copies, { items, resource });
+      return new Entry(kind, items.length * 1000, copies, { items, ...own });
     }
   }
 }

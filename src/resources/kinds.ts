@@ -42,7 +42,11 @@ export class Kind {
   /** The kind that this one became when it was allocated last. */
   #allocated: Kind | undefined;
 
-  constructor(sample: Resource) {
+  /** No more is said than one static reservation: an object of it is made in one form only. */
+  readonly simple: boolean;
+
+  constructor(sample: Resource, simple = false) {
+    this.simple = simple;
     kindsMade += 1;
     this.serial = kindsMade;
     this.name = sample.name;
@@ -133,7 +137,9 @@ export function kindOf(resource: Resource): Kind {
   const byRole = SIMPLE[type];
   const known = byRole.get(role)?.get(name);
   if (known !== undefined) return known;
-  const kind = new Kind(resource);
+  // Of equal bags one stands for all: what it says must not hang on who said it first, and how.
+  const stack = role === DEFAULT_ROLE ? {} : { reservations: [{ type: "STATIC", role } as const] };
+  const kind = new Kind({ name, type, ...stack }, true);
   if (simpleLength >= SIMPLE_LENGTH_MAX) return kind;
   simpleLength += 1;
   const byName = byRole.get(role) ?? new Map<string, Kind>();

@@ -39,3 +39,15 @@ t.test("what is forgotten is computed anew, and comes to the same", async () => 
     { numRuns: 100 },
   );
 });
+
+t.test("what is written does not hang on who said it first", async (t) => {
+  const scalar = { milli: 7_777_000 };
+  const stack = { role: "first", type: "STATIC" } as const;
+  const [, ours] = [
+    Resources.fromWire([{ reservations: [stack], scalar, type: "SCALAR", name: "cpus" }]),
+    Resources.of("cpus(first):7777"),
+  ];
+  const written =
+    '[{"name":"cpus","type":"SCALAR","reservations":[{"type":"STATIC","role":"first"}],"scalar":{"milli":7777000}}]';
+  t.equal(JSON.stringify(ours.toWire()), written);
+});
