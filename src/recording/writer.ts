@@ -323,7 +323,10 @@ export class EntryReader {
     const map: Record<string, unknown> = {};
     for (let left = this.#items(); left > 0; left--) {
       const key = this.name();
-      map[key] = this.value(depth + 1);
+      const value = this.value(depth + 1);
+      // Assigned, this name would be the map's prototype.
+      if (key !== "__proto__") map[key] = value;
+      else Object.defineProperty(map, key, { value, enumerable: true, writable: true });
     }
     return map;
   }

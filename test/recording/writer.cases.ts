@@ -35,6 +35,17 @@ t.test("plain values come back as they were, piece by piece", async (t) => {
   );
 });
 
+t.test("a name that would be a prototype comes back as a name", async (t) => {
+  const hostile: unknown = JSON.parse('{"a":1,"__proto__":{"b":2}}');
+  const writer = new EntryWriter(1);
+  const reader = new EntryReader();
+  writer.value(hostile);
+  reader.next(writer.take());
+  const read = reader.value();
+  t.equal(JSON.stringify(read), '{"a":1,"__proto__":{"b":2}}');
+  t.equal(Object.getPrototypeOf(read), Object.prototype);
+});
+
 t.test("times, names and numbers come back as they were", async (t) => {
   const entry = fc.oneof(
     fc.record({ form: fc.constant("mono" as const), value: fc.integer({ min: 0 }) }),

@@ -16,7 +16,8 @@ let reads = 0;
 function callerOf(stack: string): string {
   const frame = stack.split("\n")[3] ?? "";
   const library = /node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(frame)?.[1];
-  return library ?? /\/dist\/((?:src|sim)\/[\w-]+)/.exec(frame)?.[1] ?? "node";
+  // As compiled, or as source maps show it.
+  return library ?? /.*\/((?:src|sim)\/[\w-]+)/.exec(frame)?.[1] ?? "node";
 }
 
 function odd(): number {
