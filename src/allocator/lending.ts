@@ -81,7 +81,8 @@ export class Lending {
         lots.map((lot) => ({ ...lot })),
       );
     for (const [agentId, total] of other.#totals) this.#totals.set(agentId, total);
-    addInto(this.#out, other.#out);
+    // Each numbers the names of resources in the order in which it met them.
+    addInto(this.#out, this.#names.vectorOf(other.#names.quantitiesOf(other.#out)));
   }
 
   /** What the agent has itself, loans undone; undefined where it has none. */

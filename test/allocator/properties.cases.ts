@@ -3,7 +3,7 @@ import fc from "fast-check";
 import t from "tap";
 import { agentId, Harness } from "./harness.ts";
 import { fixedDraw } from "../../src/allocator/plan.ts";
-import { history, ROLES, role, step } from "./histories.ts";
+import { history, ROLES, role, type Step, step } from "./histories.ts";
 import { sortedText } from "./model.ts";
 import { differenceOf, Pair } from "./pair.ts";
 
@@ -23,6 +23,21 @@ t.test("long histories too: `npm run allocator:model` goes on from here", async 
   }
 });
 
+/** What was out on loan stood under other numbers in the copy: it lent what the original had not. */
+const NAMES_MET_IN_ANOTHER_ORDER: Step[] = [
+  { do: "quota", role: 0, quota: 3 },
+  { do: "addAgent", n: 1, kind: 0, total: 1, role: 0 },
+  { do: "quota", role: 0, quota: 0 },
+  { do: "batch" },
+  { do: "addFramework", n: 0, kind: 1, roles: [5], suppressed: [] },
+  { do: "quota", role: 0, quota: 1 },
+  { do: "lend", role: 0, lends: true },
+  { do: "removeAgent", n: 0 },
+  { do: "addAgent", n: 0, kind: 0, total: 0, usedBy: 0, role: 0 },
+  { do: "quota", role: 5, quota: 2 },
+  { do: "batch" },
+];
+
 t.test("a plan is what the next batch would give, drawn by the same seed", async () => {
   fc.assert(
     fc.property(fc.nat(), fc.array(step, { minLength: 20, maxLength: 80 }), (seed, steps) => {
@@ -39,7 +54,7 @@ t.test("a plan is what the next batch would give, drawn by the same seed", async
         throw new Error(`planned ${shown(planned)}\ngiven ${shown(given)}`);
       }
     }),
-    { numRuns: 150 },
+    { numRuns: 150, examples: [[0, NAMES_MET_IN_ANOTHER_ORDER]] },
   );
 });
 
