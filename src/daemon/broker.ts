@@ -12,6 +12,7 @@ import { type ExclusiveLock, takeLock, writeFileDurably } from "#adapters";
 import type { BrokerBinary } from "./broker-binary.ts";
 import { brokerConfigText } from "./broker-config.ts";
 import type { BrokerTrust } from "./credentials.ts";
+import { type Restart, type RestartPolicy, Restarts } from "./restarts.ts";
 import { endProcess, isSameProcess, type ProcessMark, processMark } from "./process-mark.ts";
 
 const HOST = "127.0.0.1";
@@ -21,20 +22,6 @@ const PROBE_INTERVAL_MS = 20;
 /** How long a stopping broker may take to hand over and to sync before it is killed. */
 const STOP_TIMEOUT_MS = 10_000;
 
-/** How often a broker that dies is started again before it is given up, loudly. */
-export interface Patience {
-  readonly backoffMsFirst: number;
-  readonly backoffMsMax: number;
-  readonly deathsMax: number;
-  /** Only deaths within this count. */
-  readonly windowMs: number;
-}
-const PATIENCE: Patience = {
-  backoffMsFirst: 100,
-  backoffMsMax: 5_000,
-  deathsMax: 10,
-  windowMs: 120_000,
-};
 const STORE_BYTES_MAX = 10 * 1024 ** 3;
 
 export interface StartBroker {
@@ -42,15 +29,14 @@ export interface StartBroker {
   /** Folder of this broker alone: configuration, log, streams, process file. */
   readonly dir: string;
   readonly trust: BrokerTrust;
-  /** Told of deaths and returns; after `gave-up` nothing more happens. */
+  /** Told of deaths and returns. */
   onEvent(event: BrokerEvent): void;
-  readonly patience?: Patience;
+  readonly restarts?: RestartPolicy;
 }
 
 export type BrokerEvent =
-  | { readonly kind: "died"; readonly why: string; readonly restartInMs: number }
-  | { readonly kind: "back"; readonly pid: number }
-  | { readonly kind: "gave-up"; readonly why: string };
+  | { readonly kind: "died"; readonly why: string; readonly restart: Restart }
+  | { readonly kind: "back"; readonly pid: number };
 
 export interface Broker {
   readonly url: string;
@@ -88,12 +74,13 @@ class BrokerRunner implements Broker {
   #restart: NodeJS.Timeout | undefined;
   /** A start that is under way; stopping waits for it, else its child would be left behind. */
   #starting: Promise<void> = Promise.resolve();
-  #deathsMs: number[] = [];
+  readonly #restarts: Restarts;
 
   constructor(options: StartBroker, lock: ExclusiveLock, port: number) {
     this.#options = options;
     this.#lock = lock;
     this.port = port;
+    this.#restarts = new Restarts(options.restarts);
   }
 
   get url(): string {
@@ -171,20 +158,11 @@ class BrokerRunner implements Broker {
   #died(why: string): void {
     this.#child = undefined;
     if (this.#stopping) return;
-    const nowMs = performance.now();
-    const { backoffMsFirst, backoffMsMax, deathsMax, windowMs } =
-      this.#options.patience ?? PATIENCE;
-    this.#deathsMs = [...this.#deathsMs.filter((at) => nowMs - at < windowMs), nowMs];
-    const deaths = this.#deathsMs.length;
-    if (deaths >= deathsMax) {
-      const said = `${deaths} deaths within ${windowMs} ms, the last: ${why}`;
-      return this.#options.onEvent({ kind: "gave-up", why: said });
-    }
-    const restartInMs = Math.min(backoffMsMax, backoffMsFirst * 2 ** (deaths - 1));
-    this.#options.onEvent({ kind: "died", why, restartInMs });
+    const restart = this.#restarts.died(performance.now());
+    this.#options.onEvent({ kind: "died", why, restart });
     this.#restart = setTimeout(() => {
       this.#starting = this.#again();
-    }, restartInMs);
+    }, restart.inMs);
   }
 
   async #again(): Promise<void> {

@@ -1,15 +1,10 @@
 /**
  * Processes of ours that `up` keeps running: started, waited for, started again with backoff
- * when they die, given up loudly, ended by signal. What a child prints goes to its log file.
+ * when they die, ended by signal. What a child prints goes to its log file.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
-
-const BACKOFF_FIRST_MS = 100;
-const BACKOFF_MS_MAX = 5_000;
-/** Deaths within the window after which a child is given up. */
-const DEATHS_MAX = 10;
-const DEATHS_WINDOW_MS = 120_000;
+import { type Restart, Restarts } from "./restarts.ts";
 
 /** What a child says to its parent when it can be used. */
 export interface Ready {
@@ -25,7 +20,7 @@ export interface ChildOptions {
   readonly logFile: string;
   onStart(pid: number): void;
   onReady(ready: Ready): void;
-  onDeath(why: string, restartInMs: number | undefined): void;
+  onDeath(why: string, restart: Restart): void;
 }
 
 export interface Child {
@@ -57,7 +52,7 @@ export function startChild(options: ChildOptions): Child {
   let child: ChildProcess | undefined;
   let timer: NodeJS.Timeout | undefined;
   let ending = false;
-  let deathsMs: number[] = [];
+  const restarts = new Restarts();
 
   function start(): void {
     const log = openSync(options.logFile, "a", 0o600);
@@ -86,12 +81,10 @@ export function startChild(options: ChildOptions): Child {
   function died(why: string): void {
     child = undefined;
     if (ending) return;
-    const nowMs = performance.now();
-    deathsMs = [...deathsMs.filter((at) => nowMs - at < DEATHS_WINDOW_MS), nowMs];
-    if (deathsMs.length >= DEATHS_MAX) return options.onDeath(why, undefined);
-    const restartInMs = Math.min(BACKOFF_MS_MAX, BACKOFF_FIRST_MS * 2 ** (deathsMs.length - 1));
-    options.onDeath(why, restartInMs);
-    timer = setTimeout(start, restartInMs);
+    const restart = restarts.died(performance.now());
+    // A parent that does not want another ends this child from within.
+    timer = setTimeout(start, restart.inMs);
+    options.onDeath(why, restart);
   }
 
   start();

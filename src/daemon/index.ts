@@ -11,6 +11,7 @@ export { layoutOf, readUpRecord, type UpRecord } from "./data-dir.ts";
 export * from "./machine-share.ts";
 export * from "./probe-machine.ts";
 export * from "./process-mark.ts";
+export * from "./restarts.ts";
 export { runAgent, runMaster } from "./role-processes.ts";
 export { runDown, runUp, type SavedContext, type UpDoors } from "./up.ts";
 export { YOUNG_GENERATION_MIB_MAX, youngGenerationFlags } from "./young-generation.ts";

@@ -27,6 +27,7 @@ import {
   type UpCredentials,
   writeUpCredentials,
 } from "./up-credentials.ts";
+import { restartText } from "./restarts.ts";
 import { youngGenerationFlags } from "./young-generation.ts";
 
 /** How long a part has to say that it can be used. */
@@ -80,11 +81,7 @@ export async function startProcesses(options: PartsOptions): Promise<Parts> {
     cluster: clusterOf(config),
     nowMs: () => Date.now(),
   });
-  let breakDown: (why: string) => void = () => undefined;
-  const broken = new Promise<string>((resolve) => {
-    breakDown = resolve;
-  });
-  const broker = await brokerOf(options, trust.broker, breakDown);
+  const broker = await brokerOf(options, trust.broker);
   const children: Child[] = [];
   let credentials: UpCredentials | undefined;
   const end = async (): Promise<void> => {
@@ -100,7 +97,7 @@ export async function startProcesses(options: PartsOptions): Promise<Parts> {
       agents: config.integer("agents"),
       report: tell,
     });
-    const ready = await startChildren(options, credentials, children, breakDown);
+    const ready = await startChildren(options, credentials, children);
     const token = (await readFile(tokenPathOf(data.masterDir), "utf8")).trim();
     return {
       server: `http://${hostForUrl(config.need("host"))}:${ready.port}`,
@@ -108,7 +105,8 @@ export async function startProcesses(options: PartsOptions): Promise<Parts> {
       broker: broker.about,
       unenforced: ready.unenforced,
       frameworkCredential: credentials.framework,
-      broken,
+      // Each process is started again for as long as it takes: nothing ends the cluster but people.
+      broken: new Promise(() => undefined),
       end,
     };
   } catch (error) {
@@ -126,7 +124,6 @@ interface UsedBroker {
 async function brokerOf(
   { config, data, tell }: PartsOptions,
   trust: Parameters<typeof startBroker>[0]["trust"],
-  breakDown: (why: string) => void,
 ): Promise<UsedBroker> {
   const named = config.text("nats");
   if (named !== undefined) {
@@ -138,9 +135,8 @@ async function brokerOf(
     dir: data.broker,
     trust,
     onEvent(event) {
-      if (event.kind === "died") tell(`the broker ${event.why}; another starts`);
+      if (event.kind === "died") tell(`the broker ${event.why}; ${restartText(event.restart)}`);
       if (event.kind === "back") tell("the broker is back");
-      if (event.kind === "gave-up") breakDown(`the broker was given up: ${event.why}`);
     },
   });
   return {
@@ -158,7 +154,6 @@ async function startChildren(
   options: PartsOptions,
   credentials: UpCredentials,
   children: Child[],
-  breakDown: (why: string) => void,
 ): Promise<{ readonly port: number; readonly unenforced: string }> {
   const { config } = options;
   const resources = agentResources(config, options.data);
@@ -167,7 +162,6 @@ async function startChildren(
     name: "master",
     nodeFlags: youngGenerationFlags(process.env),
     args: () => [...flagsOf(config, "master", { port: String(port) }, credentials.master)],
-    onGiveUp: (why) => breakDown(`the master was given up: ${why}`),
   });
   const agents = numbersOf(config).map((number) =>
     startPart(options, children, {
@@ -175,7 +169,6 @@ async function startChildren(
       args: () => [
         ...flagsOf(config, "agent", { resources: resources(number) }, credentials.agent(number)),
       ],
-      onGiveUp: (why) => options.tell(`agent-${number} was given up: ${why}`),
     }),
   );
   const [first, ...readies] = await Promise.all([master, ...agents]);
@@ -189,7 +182,6 @@ interface Part {
   /** Before those that this process itself was started with, which therefore count more. */
   readonly nodeFlags?: readonly string[];
   args(): readonly string[];
-  onGiveUp(why: string): void;
 }
 
 /** Starts one process; resolves when it says that it can be used for the first time. */
@@ -216,14 +208,14 @@ function startPart({ data, program, tell }: PartsOptions, children: Child[], par
         isReady = true;
         resolve(ready);
       },
-      onDeath(why, restartInMs) {
+      onDeath(why, restart) {
         if (!isReady) {
           // What it cannot do at its first start it will not be able to do a moment later.
           clearTimeout(late);
           return reject(new Error(`${part.name} did not start: ${lastWords(logFile) ?? why}`));
         }
-        if (restartInMs === undefined) return part.onGiveUp(`${why}; see ${logFile}`);
-        tell(`${part.name} ${why}; another starts in ${restartInMs} ms`);
+        const see = restart.isRare ? ` (see ${logFile})` : "";
+        tell(`${part.name} ${why}${see}; ${restartText(restart)}`);
       },
     });
     children.push(child);

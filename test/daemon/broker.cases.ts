@@ -13,7 +13,7 @@ import {
   isNewEnough,
   isSameProcess,
   openTrust,
-  type Patience,
+  type RestartPolicy,
   processMark,
   startBroker,
 } from "#daemon";
@@ -87,12 +87,18 @@ t.test("a program in the cache that others could have put there is not run", asy
   await test.rejects(stat(join(dir, "ran")), /ENOENT/);
 });
 
-const HASTY: Patience = { backoffMsFirst: 1, backoffMsMax: 4, deathsMax: 5, windowMs: 60_000 };
+const HASTY: RestartPolicy = {
+  backoffFirstMs: 1,
+  backoffMaxMs: 4,
+  deathsMax: 5,
+  rareMs: 8,
+  calmMs: 60_000,
+};
 
 async function realBroker(
   dir: string,
   events: BrokerEvent[] = [],
-  patience?: Patience,
+  restarts?: RestartPolicy,
 ): Promise<Broker> {
   const binary = await findBroker({ ...silent, mayProvision: true, env: process.env });
   const cluster: ClusterId = asId("test");
@@ -102,7 +108,7 @@ async function realBroker(
     dir: join(dir, "broker"),
     trust: trust.broker,
     onEvent: (event) => void events.push(event),
-    ...(patience === undefined ? {} : { patience }),
+    ...(restarts === undefined ? {} : { restarts }),
   });
 }
 
@@ -146,25 +152,31 @@ t.test("a broker that is stopped while it comes back is gone afterwards", async 
   await (await takeLock(join(dir, "broker"), "broker.lock")).release();
 });
 
-t.test("a broker that dies again and again is given up, loudly", async (test) => {
-  const dir = await scratch();
-  test.teardown(() => rm(dir, { recursive: true, force: true }));
-  const events: BrokerEvent[] = [];
-  const broker = await realBroker(dir, events, HASTY);
-  const killed = new Set<number>();
-  const gaveUp = (): boolean => {
-    const { pid } = broker;
-    if (pid !== undefined && !killed.has(pid)) {
-      killed.add(pid);
-      process.kill(pid, "SIGKILL");
-    }
-    return events.some(({ kind }) => kind === "gave-up");
-  };
-  await until(gaveUp, "it is given up");
-  test.equal(events.filter(({ kind }) => kind !== "back").length, 5);
-  test.match(events.at(-1), { kind: "gave-up", why: /5 deaths/ });
-  await broker.stop();
-});
+t.test(
+  "a broker that dies again and again is started ever later, and never given up",
+  async (test) => {
+    const dir = await scratch();
+    test.teardown(() => rm(dir, { recursive: true, force: true }));
+    const events: BrokerEvent[] = [];
+    const broker = await realBroker(dir, events, HASTY);
+    const killed = new Set<number>();
+    const deaths = () => events.flatMap((event) => (event.kind === "died" ? [event.restart] : []));
+    const killedOften = (): boolean => {
+      const { pid } = broker;
+      if (pid !== undefined && !killed.has(pid) && deaths().length < 6) {
+        killed.add(pid);
+        process.kill(pid, "SIGKILL");
+      }
+      return deaths().length === 6 && events.at(-1)?.kind === "back";
+    };
+    await until(killedOften, "it is back from its sixth death");
+    test.same(
+      deaths().map(({ inMs }) => inMs),
+      [1, 2, 4, 4, 8, 8],
+    );
+    await broker.stop();
+  },
+);
 
 t.test(
   "what a killed owner left running is ended, a stranger under its id is not",

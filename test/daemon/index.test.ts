@@ -2,4 +2,5 @@
 import "./broker.cases.ts";
 import "./broker-sources.cases.ts";
 import "./credentials.cases.ts";
+import "./restarts.cases.ts";
 import "./young-generation.cases.ts";
