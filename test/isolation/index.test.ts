@@ -11,3 +11,4 @@ await import("./plans.cases.ts");
 await import("./files.cases.ts");
 await import("./contract.cases.ts");
 await import("./limits.cases.ts");
+await import("./table.cases.ts");

@@ -18,6 +18,7 @@ import t, { type Test as Tap } from "tap";
 import { oomVerdict } from "#isolation";
 import type { ContainerUsage, LaunchPlan, LauncherAnswer, LauncherLoss, PidFacts } from "#runtime";
 import { ask, collectExits, destroyAndForget, recover } from "../contracts/launcher.cases.ts";
+import { show } from "./acceptance.ts";
 import {
   dropRig,
   machine,
@@ -109,6 +110,7 @@ for (const kind of isVm ? [enforced] : [enforced, scripts]) {
       t.ok(peak > 40 * MIB && peak <= hardBytes, `peak ${peak}`);
       const message = oomVerdict(exit, hardBytes)?.message ?? "";
       t.match(message, /^Memory limit exceeded: limit 48\.0 MiB, peak /);
+      show("out of memory at the limit, with reason, peak and memory.stat", message);
       await destroyAndForget(rig, plan.containerId);
     },
   );
@@ -169,11 +171,13 @@ test("cpu quota throttles and pids.max holds a fork bomb", enforced, async (t, r
   const usage = await usageOf(rig, plan.containerId);
   t.ok((usage?.pidsRefused ?? 0) > 0, "forks were refused");
   t.ok((usage?.pids ?? 99) <= 20, `pids ${usage?.pids}`);
+  const held = `${usage?.pids} of 20 processes, ${usage?.pidsRefused} forks refused`;
   const busy = rig.planWith({ argv: shell("while :; do :; done") }, values);
   await launch(rig, busy);
   await until("throttled", () => {
     return (counted(busy.containerId, "cpu.stat").cpuPeriodsThrottled ?? 0) > 2;
   });
+  show("a fork bomb is held, others are unharmed", `${held}; another task was launched beside it`);
   await destroyAndForget(rig, busy.containerId);
   await destroyAndForget(rig, plan.containerId);
 });
@@ -203,6 +207,7 @@ test(
       t.ok((await ask(rig, (done) => rig.launcher.update(plan.containerId, steps, done))).ok);
       t.equal(hard(), expected * MIB);
     }
+    show("shrinking never kills", `96 MiB asked down to 48 MiB: hard limit ${hard() / MIB} MiB`);
     await destroyAndForget(rig, plan.containerId);
   },
 );
