@@ -3,7 +3,14 @@
  * Turns requests into lists of tagged fields, and those into a frame (C launcher) or into lines
  * (shell launcher). Values keep their borders by length or by escape, so none becomes two.
  */
-import type { CgroupPlan, CgroupStep, LauncherRefusal, LaunchPlan } from "#runtime";
+import type {
+  CgroupPlan,
+  CgroupStep,
+  Inside,
+  InsideMount,
+  LauncherRefusal,
+  LaunchPlan,
+} from "#runtime";
 
 export const OPERATIONS = { launch: 1, steps: 2, signal: 3, destroy: 4, forget: 5 } as const;
 export type Operation = keyof typeof OPERATIONS;
@@ -51,6 +58,57 @@ export function endFields(cgroups: CgroupPlan): Field[] {
   return [reach, ...cgroups.remove.map((path): Field => ["R", path])];
 }
 
+/** What the kind of a mount needs besides its target: one text of its own. */
+function mountText(mount: InsideMount): string | null {
+  switch (mount.kind) {
+    case "bind":
+      return mount.source;
+    case "tmpfs":
+      return mount.data;
+    case "link":
+      return mount.to;
+    case "file":
+      return mount.base64;
+    default:
+      return null;
+  }
+}
+
+function mountFields(mount: InsideMount): Field[] {
+  const fields: Field[] = [
+    ["m", [mount.kind, ...mount.flags].join(" ")],
+    ["t", mount.target],
+  ];
+  const text = mountText(mount);
+  if (text !== null) fields.push(["s", text]);
+  if (mount.kind === "bind" && mount.within !== null) fields.push(["b", mount.within]);
+  return fields;
+}
+
+const limit = (value: number | "infinite"): string => (value === "infinite" ? "-1" : `${value}`);
+
+/** What lies between fork and program. A launcher that does not know one of them refuses all. */
+export function insideFields(inside: Inside): Field[] {
+  const { root, idMap, capabilities } = inside;
+  const fields: Field[] = inside.namespaces.map((name): Field => ["n", name]);
+  if (inside.netNamespace !== null) fields.push(["j", inside.netNamespace]);
+  if (idMap !== null) fields.push(["u", `${idMap.inside} ${idMap.outside} ${idMap.length}`]);
+  if (inside.hostname !== null) fields.push(["h", inside.hostname]);
+  if (root !== null) fields.push(["r", root === "tmpfs" ? root : root.path]);
+  if (root !== null && root !== "tmpfs" && root.within !== null) fields.push(["b", root.within]);
+  fields.push(...inside.mounts.flatMap(mountFields));
+  if (inside.workingDirectory !== null) fields.push(["d", inside.workingDirectory]);
+  if (capabilities !== null) {
+    fields.push(["c", `${capabilities.effective} ${capabilities.bounding}`]);
+  }
+  if (inside.noNewPrivileges) fields.push(["p", "1"]);
+  if (inside.seccomp !== null) fields.push(["f", inside.seccomp]);
+  for (const { resource, soft, hard } of inside.rlimits) {
+    fields.push(["l", `${resource} ${limit(soft)} ${limit(hard)}`]);
+  }
+  return fields;
+}
+
 export function launchFields(plan: LaunchPlan): Field[] {
   const { cgroups, user } = plan;
   const fields: Field[] = [
@@ -67,6 +125,7 @@ export function launchFields(plan: LaunchPlan): Field[] {
   if (cgroups.counters.oomPath !== null) fields.push(["O", cgroups.counters.oomPath]);
   if (cgroups.counters.peakPath !== null) fields.push(["P", cgroups.counters.peakPath]);
   fields.push(...endFields(cgroups), ...stepFields(cgroups.steps));
+  if (plan.inside !== undefined) fields.push(...insideFields(plan.inside));
   for (const path of cgroups.join) fields.push(["J", path]);
   // The shell launcher hands them on in this order, as env(1) wants them.
   for (const [name, value] of Object.entries(plan.env)) fields.push(["E", `${name}=${value}`]);

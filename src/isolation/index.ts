@@ -14,6 +14,7 @@ export * from "./cgroups/v2.ts";
 export * from "./cgroups/values.ts";
 export * from "./container.ts";
 export * from "./destroy.ts";
+export * from "./inside.ts";
 export type * from "./isolator.ts";
 export * from "./isolators/cpu.ts";
 export * from "./isolators/mem.ts";

@@ -5,6 +5,7 @@
 import type { CgroupMode } from "./cgroups/mounts.ts";
 import type { CgroupValues } from "./cgroups/driver.ts";
 import type { ContainerSpec } from "./container.ts";
+import type { Inside } from "#runtime";
 
 /** What the isolators must know of the machine; probed once at the start. */
 export interface Machine {
@@ -20,6 +21,8 @@ export interface Fragment {
   readonly cgroups?: Partial<CgroupValues>;
   readonly env?: Readonly<Record<string, string>>;
   readonly oomScoreAdj?: number;
+  /** Lists are put together in the order of the isolators; `inside.ts` says what contradicts. */
+  readonly inside?: Partial<Inside>;
 }
 
 export interface Isolator {

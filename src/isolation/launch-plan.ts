@@ -3,9 +3,10 @@
  * and prints a plan for people. Pure: only the launcher writes.
  */
 import { idFault } from "#protocol";
-import type { LaunchPlan } from "#runtime";
+import type { Inside, LaunchPlan } from "#runtime";
 import type { CgroupDriver, CgroupValues } from "./cgroups/driver.ts";
 import { type ContainerSpec, checkpointOf, encodeCheckpoint } from "./container.ts";
+import { insideFacts, mergeInside, printInside } from "./inside.ts";
 import type { Fragment, Isolator, Machine } from "./isolator.ts";
 
 /** Two isolators (or an isolator and the task) that want different things. */
@@ -20,6 +21,7 @@ export interface Merged {
   readonly cgroups: CgroupValues;
   readonly env: Readonly<Record<string, string>>;
   readonly oomScoreAdj: number | null;
+  readonly inside?: Inside;
 }
 
 export type MergeResult =
@@ -39,12 +41,14 @@ function flatten(fragment: Fragment): [string, unknown][] {
   }
   for (const [key, value] of Object.entries(fragment.env ?? {})) flat.push([`env.${key}`, value]);
   if (fragment.oomScoreAdj !== undefined) flat.push(["oomScoreAdj", fragment.oomScoreAdj]);
+  flat.push(...insideFacts(fragment.inside ?? {}));
   return flat;
 }
 
 /** Secrets may stand in the environment: a contradiction tells that values differ, not which. */
 function shown(what: string, value: unknown): string {
-  return what.startsWith("env.") ? "(hidden)" : JSON.stringify(value);
+  const hidden = what.startsWith("env.") || JSON.stringify(value).includes('"base64"');
+  return hidden ? "(hidden)" : JSON.stringify(value);
 }
 
 export function mergeFragments(parts: readonly Named[]): MergeResult {
@@ -73,7 +77,9 @@ export function mergeFragments(parts: readonly Named[]): MergeResult {
     env = { ...env, ...fragment.env };
     oomScoreAdj = fragment.oomScoreAdj ?? oomScoreAdj;
   }
-  return { ok: true, merged: { cgroups, env, oomScoreAdj } };
+  const inside = mergeInside(parts.flatMap(({ fragment }) => fragment.inside ?? []));
+  const merged = { cgroups, env, oomScoreAdj };
+  return { ok: true, merged: inside === undefined ? merged : { ...merged, inside } };
 }
 
 export interface PlanInputs {
@@ -106,7 +112,7 @@ export function planLaunch({ spec, machine, driver, isolators }: PlanInputs): Pl
       message: contradictions.map(printContradiction).join("; "),
     };
   }
-  const { cgroups, env, oomScoreAdj } = result.merged;
+  const { cgroups, env, oomScoreAdj, inside } = result.merged;
   const plan: LaunchPlan = {
     containerId: spec.containerId,
     nonce: spec.nonce,
@@ -116,6 +122,7 @@ export function planLaunch({ spec, machine, driver, isolators }: PlanInputs): Pl
     user: spec.user,
     cgroups: driver.plan(spec.containerId, cgroups),
     oomScoreAdj,
+    ...(inside === undefined ? {} : { inside }),
     logs: spec.logs,
     graceMs: spec.graceMs,
     config: encodeCheckpoint(checkpointOf(spec)),
@@ -145,6 +152,7 @@ export function printPlan(plan: LaunchPlan): string {
     lines.push(step.kind === "make" ? `make ${step.path}` : `write ${step.path} ${step.value}`);
   }
   for (const path of cgroups.join) lines.push(`join ${path}`);
+  if (plan.inside !== undefined) lines.push(...printInside(plan.inside));
   const { kill } = cgroups;
   lines.push(kill.kind === "descendants" ? "kill by descent" : `kill by ${kill.path}`);
   return lines.join("\n");

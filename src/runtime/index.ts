@@ -10,6 +10,7 @@ export { MAILBOX_MAIL_MAX, MAILBOX_UNSOLICITED_MAX } from "./mailbox.ts";
 export * from "./ports/bus.ts";
 export type * from "./ports/clock.ts";
 export * from "./ports/disk.ts";
+export * from "./ports/inside.ts";
 export * from "./ports/launcher.ts";
 export * from "./ports/log.ts";
 export type * from "./ports/logger.ts";

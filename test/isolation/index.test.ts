@@ -8,6 +8,7 @@ t.setTimeout(900_000);
 sweepLeftovers();
 await import("./cgroups.cases.ts");
 await import("./plans.cases.ts");
+await import("./inside.cases.ts");
 await import("./files.cases.ts");
 await import("./contract.cases.ts");
 await import("./limits.cases.ts");

@@ -16,6 +16,7 @@ import { connect } from "node:net";
 import { join } from "node:path";
 import t, { type Test as Tap } from "tap";
 import { oomVerdict } from "#isolation";
+import { type Inside, NOTHING_INSIDE } from "#runtime";
 import type { ContainerUsage, LaunchPlan, LauncherAnswer, LauncherLoss, PidFacts } from "#runtime";
 import { ask, collectExits, destroyAndForget, recover } from "../contracts/launcher.cases.ts";
 import { show } from "./acceptance.ts";
@@ -283,6 +284,23 @@ for (const kind of isVm ? [] : [enforced, scripts]) {
       await destroyAndForget(rig, plan.containerId);
     },
     notRoot,
+  );
+}
+
+for (const kind of isVm ? [enforced] : [enforced, scripts]) {
+  test(
+    `a plan that asks for what the launcher does not know is refused (${kind.programs.kind})`,
+    kind,
+    async (t, rig) => {
+      const plan = rig.planWith({ argv: shell("true") });
+      // As an agent of a later version would say it; the types of this one cannot.
+      const later = { ...NOTHING_INSIDE, namespaces: ["later"] } as unknown as Inside;
+      const answer = await ask(rig, (done) =>
+        rig.launcher.launch({ ...plan, inside: later }, done),
+      );
+      t.match(answer, { ok: false, reason: "invalid" });
+      t.same((await recover(rig)).containers, [], "nothing is left behind");
+    },
   );
 }
 

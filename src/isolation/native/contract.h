@@ -66,8 +66,28 @@ enum {
   TAG_KILL = 'K',    /* path of cgroup.kill */
   TAG_FREEZER = 'F', /* directory of a v1 freezer cgroup */
   TAG_DESCENDANTS = 'D', TAG_REMOVE = 'R', TAG_LOG_BYTES = 'B', TAG_LOG_FILES = 'L',
-  TAG_GRACE = 'G', TAG_SCORE = 'X', TAG_CONFIG = 'T', TAG_SIGNAL = 'I'
+  TAG_GRACE = 'G', TAG_SCORE = 'X', TAG_CONFIG = 'T', TAG_SIGNAL = 'I',
+
+  /* What lies between fork and program (src/runtime/ports/inside.ts). A launcher does all of them or
+   * refuses the launch; so it does with a tag that it does not know. */
+  TAG_NAMESPACE = 'n',    /* mount pid ipc uts net user cgroup, one each */
+  TAG_NET = 'j',          /* file of a network namespace to enter */
+  TAG_ID_MAP = 'u',       /* "inside outside length" */
+  TAG_HOSTNAME = 'h',
+  TAG_ROOT = 'r',         /* path of the new root, or tmpfs; may be followed by WITHIN */
+  TAG_MOUNT = 'm',        /* "kind flag..."; followed by TARGET, and as its kind wants SOURCE, WITHIN */
+  TAG_TARGET = 't',
+  TAG_SOURCE = 's',       /* bind: path; tmpfs: data; link: where to; file: content in base64 */
+  TAG_WITHIN = 'b',       /* the path before is looked up below this one, and no link leads out */
+  TAG_DIRECTORY = 'd',    /* working directory as seen from inside */
+  TAG_CAPABILITIES = 'c', /* "effective bounding" in hexadecimal digits */
+  TAG_NO_NEW_PRIVILEGES = 'p',
+  TAG_SECCOMP = 'f',      /* struct sock_filter[] in base64 */
+  TAG_RLIMIT = 'l'        /* "resource soft hard", -1 for no limit */
 };
+
+/* All tags of a launch that this launcher carries out. */
+#define LAUNCH_TAGS "CNAESUMWwVJOPKFDRBLGXT"
 
 struct field { uint8_t tag; uint32_t length; const char *value; };
 struct request { uint32_t id; uint8_t op; int count; struct field fields[FIELDS_MAX]; };

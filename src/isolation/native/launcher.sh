@@ -216,6 +216,8 @@ while IFS=' ' read -r id op; do
       W | w) step_count=$((step_count + 1)) steps=$steps$key$nl$value$nl ;;
       V) steps=$steps$value$nl ;;
       E | A) set -- "$@" "$value" ;;
+      D) ;;
+      *) bad="this launcher cannot do what the tag $key of the plan asks for" ;;
     esac
     case $key in [NKFDRGJ]) launch_lines="$launch_lines$key $value$nl" ;; esac
   done

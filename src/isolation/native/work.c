@@ -316,6 +316,11 @@ static int launch(char *why, int *kept) {
     snprintf(why, ANSWER_MAX, "a plan needs nonce, argv, config and an absolute sandbox without ..");
     return ANSWER_INVALID;
   }
+  for (int i = 0; i < request->count; i++) {
+    if (strchr(LAUNCH_TAGS, request->fields[i].tag) != NULL) continue;
+    snprintf(why, ANSWER_MAX, "this launcher cannot do what the tag %c of the plan asks for", request->fields[i].tag);
+    return ANSWER_INVALID;
+  }
   struct reach reach;
   reach_of(&reach);
   int result = runtime_make(id);

@@ -15,6 +15,8 @@
  * plan. What is beyond is refused with `busy` and `tooLarge`.
  */
 
+import type { Inside } from "./inside.ts";
+
 /** Requests that may wait for an answer at the same time; further ones are refused `busy`. */
 export const LAUNCHER_REQUESTS_MAX = 1_024;
 /** Size of one encoded request; a larger plan is refused `tooLarge`. */
@@ -91,6 +93,8 @@ export interface LaunchPlan {
   readonly cgroups: CgroupPlan;
   /** Written to `/proc/self/oom_score_adj` by the process itself; null leaves it alone. */
   readonly oomScoreAdj: number | null;
+  /** What the process sees and may do; absent: what the launcher itself sees and may. */
+  readonly inside?: Inside;
   readonly logs: LogRotation;
   /** Time between SIGTERM and SIGKILL when `destroy` does not name another. */
   readonly graceMs: number;
