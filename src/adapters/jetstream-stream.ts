@@ -4,6 +4,7 @@
  */
 import {
   DiscardPolicy,
+  ErrorCode,
   type JetStreamManager,
   type NatsConnection,
   NatsError,
@@ -16,7 +17,11 @@ import type { ClusterId } from "#protocol";
 /** Below this the log is not safe: earlier ones sync the group log late or lose streams whole. */
 export const SERVER_VERSION_MIN = "2.10.23";
 const STREAM_NOT_FOUND = 10_059;
-const REQUEST_TIMEOUT_MS = 10_000;
+/** Too few members are there yet, the cluster has no leader, JetStream is not there yet. */
+const PASSING: ReadonlySet<number> = new Set([10_004, 10_005, 10_008, 10_009]);
+const ASK_TIMEOUT_MS = 2_000;
+const READY_RETRY_MS = 250;
+const READY_MS_MAX = 60_000;
 const HEADERS_BYTES = 1_024;
 
 export interface StreamWanted {
@@ -44,14 +49,36 @@ export async function openStream(link: NatsConnection, wanted: StreamWanted): Pr
       `the NATS server is version ${version}, the log needs at least ${SERVER_VERSION_MIN}`,
     );
   }
-  const manager = await link.jetstreamManager({ timeout: REQUEST_TIMEOUT_MS });
-  const config = (await read(manager, wanted)) ?? (await make(manager, wanted));
+  const config = await whenReady(async () => {
+    const manager = await link.jetstreamManager({ timeout: ASK_TIMEOUT_MS });
+    return (await read(manager, wanted)) ?? (await make(manager, wanted));
+  });
   const faults = streamFaults(config, wanted);
   if (faults.length > 0) {
     throw new StreamRefused(
       `stream ${wanted.name} cannot hold the log: ${faults.join("; ")}; mend or remove it`,
     );
   }
+}
+
+/** Brokers that have just started elect a leader among them first, which takes seconds. */
+async function whenReady<T>(ask: () => Promise<T>): Promise<T> {
+  const endMs = performance.now() + READY_MS_MAX;
+  for (;;) {
+    try {
+      return await ask();
+    } catch (error) {
+      if (!isPassing(error) || performance.now() > endMs) throw error;
+      await new Promise((resolve) => setTimeout(resolve, READY_RETRY_MS));
+    }
+  }
+}
+
+/** Whether the same question may be answered a moment later. */
+function isPassing(error: unknown): boolean {
+  if (!(error instanceof NatsError)) return false;
+  if (error.code === ErrorCode.Timeout || error.code === ErrorCode.NoResponders) return true;
+  return PASSING.has(error.api_error?.err_code ?? 0);
 }
 
 async function read(manager: JetStreamManager, wanted: StreamWanted) {

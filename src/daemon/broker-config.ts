@@ -1,6 +1,7 @@
 /**
- * The text of a nats-server's configuration. Pure. It holds no secret: tokens in it are public,
- * and there is no monitoring port, which would show subjects and peers to every local user.
+ * The text of a nats-server's configuration. Pure. Of a broker alone it holds no secret: tokens
+ * in it are public; of one in a cluster it holds the secret of the routes. There is no monitoring
+ * port, which would show subjects and peers to every local user.
  */
 import type { BrokerTrust } from "./credentials.ts";
 
@@ -21,7 +22,20 @@ export interface BrokerConfig {
   /** Limit of all streams on disk. */
   readonly storeBytesMax: number;
   readonly trust: BrokerTrust;
+  /** The others that hold copies of the streams; none for a broker alone. */
+  readonly cluster?: BrokerRoutes;
 }
+
+/** How the brokers of a cluster reach each other. */
+export interface BrokerRoutes {
+  /** Whoever knows it is a broker of the cluster, and may say anything. */
+  readonly secret: string;
+  readonly port: number;
+  /** Route ports of all members, its own too, as `host:port`. */
+  readonly members: readonly string[];
+}
+
+const ROUTE_USER = "broker";
 
 export function brokerConfigText(config: BrokerConfig): string {
   const { trust } = config;
@@ -50,6 +64,18 @@ resolver: MEMORY
 resolver_preload: {
   ${trust.systemAccountId}: ${trust.systemAccountJwt}
   ${trust.accountId}: ${trust.accountJwt}
+}
+${config.cluster === undefined ? "" : routesText(config.host, config.cluster)}`;
+}
+
+function routesText(host: string, { secret, port, members }: BrokerRoutes): string {
+  const routes = members.map((at) => quoted(`nats-route://${ROUTE_USER}:${secret}@${at}`));
+  return `cluster {
+  name: "meseta"
+  listen: ${quoted(`${host}:${port}`)}
+  authorization { user: ${ROUTE_USER}, password: ${quoted(secret)}, timeout: 2 }
+  routes: [${routes.join(", ")}]
+  no_advertise: true
 }
 `;
 }

@@ -10,7 +10,7 @@ import { createConnection, createServer } from "node:net";
 import { join } from "node:path";
 import { type ExclusiveLock, takeLock, writeFileDurably } from "#adapters";
 import type { BrokerBinary } from "./broker-binary.ts";
-import { brokerConfigText } from "./broker-config.ts";
+import { type BrokerRoutes, brokerConfigText } from "./broker-config.ts";
 import type { BrokerTrust } from "./credentials.ts";
 import { type Restart, type RestartPolicy, Restarts } from "./restarts.ts";
 import { endProcess, isSameProcess, type ProcessMark, processMark } from "./process-mark.ts";
@@ -32,6 +32,10 @@ export interface StartBroker {
   /** Told of deaths and returns. */
   onEvent(event: BrokerEvent): void;
   readonly restarts?: RestartPolicy;
+  /** One of several that hold the log together. Its name is its place among them, for ever. */
+  readonly member?: { readonly name: string; readonly port: number } & {
+    readonly routes: BrokerRoutes;
+  };
 }
 
 export type BrokerEvent =
@@ -54,7 +58,7 @@ export async function startBroker(options: StartBroker): Promise<Broker> {
   const lock = await takeLock(options.dir, "broker.lock");
   try {
     await endLeftBroker(options.dir);
-    const runner = new BrokerRunner(options, lock, await choosePort(options.dir));
+    const runner = new BrokerRunner(options, lock, await portOf(options));
     await runner.begin();
     return runner;
   } catch (error) {
@@ -68,7 +72,7 @@ class BrokerRunner implements Broker {
   readonly #lock: ExclusiveLock;
   readonly port: number;
   /** Told apart by name from whatever else may listen on the port. */
-  readonly #serverName = `meseta-${randomBytes(8).toString("hex")}`;
+  readonly #serverName: string;
   #child: ChildProcess | undefined;
   #stopping = false;
   #restart: NodeJS.Timeout | undefined;
@@ -81,6 +85,7 @@ class BrokerRunner implements Broker {
     this.#lock = lock;
     this.port = port;
     this.#restarts = new Restarts(options.restarts);
+    this.#serverName = options.member?.name ?? `meseta-${randomBytes(8).toString("hex")}`;
   }
 
   get url(): string {
@@ -96,7 +101,7 @@ class BrokerRunner implements Broker {
   }
 
   async begin(): Promise<void> {
-    const { dir, trust } = this.#options;
+    const { dir, trust, member } = this.#options;
     const text = brokerConfigText({
       serverName: this.#serverName,
       host: HOST,
@@ -105,6 +110,7 @@ class BrokerRunner implements Broker {
       logFile: join(dir, "nats-server.log"),
       storeBytesMax: STORE_BYTES_MAX,
       trust,
+      ...(member === undefined ? {} : { cluster: member.routes }),
     });
     await writeFileDurably(configOf(dir), text, { mode: 0o600 });
     await writeFileDurably(join(dir, "port"), `${this.port}\n`, { mode: 0o600 });
@@ -223,6 +229,14 @@ function parseMark(text: string): ProcessMark | undefined {
     if (error instanceof SyntaxError) return undefined;
     throw error;
   }
+}
+
+async function portOf({ dir, member }: StartBroker): Promise<number> {
+  if (member === undefined) return await choosePort(dir);
+  // The others, and those who dial, were told this one: another would be no use.
+  const free = await freePort(member.port);
+  if (free === undefined) throw new Error(`port ${member.port} of broker ${member.name} is taken`);
+  return free;
 }
 
 /** The port of the last time if it is free, so that contexts and credentials stay good. */

@@ -6,18 +6,15 @@ import { join } from "node:path";
 import t from "tap";
 import {
   claimLog,
-  logStreamOf,
-  openJetStreamLog,
   openSegmentLog,
   type SegmentLogOptions,
   streamFaults,
   systemClock,
 } from "#adapters";
 import type { AppendOutcome, Log, LogEntry } from "#runtime";
-import { MASTER } from "../contracts/bus.cases.ts";
 import { type LogHarness, logContract } from "../contracts/log.cases.ts";
-import { startTestBroker, type TestBroker } from "../support/broker.ts";
 import { type Mortal, mortalLog } from "../support/mortal.ts";
+import { StreamLogs } from "../support/stream-logs.ts";
 import { until } from "../support/until.ts";
 
 const clock = systemClock();
@@ -49,6 +46,13 @@ logContract(t, {
       async crash() {
         for (const mortal of mortals) await mortal.kill();
       },
+      /** Files may not grow: the write fails. There is no way on which an answer could be lost. */
+      async openLossy() {
+        const mortal = await mortalLog(dir);
+        mortals.push(mortal);
+        const lose = (): void => mortal.refuseNextWrite();
+        return { log: mortal.port, suffers: ["append"], lose };
+      },
     };
     dirs.set(harness, dir);
     return harness;
@@ -59,98 +63,28 @@ logContract(t, {
   },
 });
 
-let shared: TestBroker | undefined;
-t.teardown(() => shared?.stop());
-let streams = 0;
-
-/** One broker for all; each log is a stream of its own, on the one subject the master may use. */
-async function jetStreamHarness(): Promise<LogHarness> {
-  shared ??= await startTestBroker();
-  const broker = shared;
-  streams += 1;
-  const { name, subject } = logStreamOf(broker.subjects.cluster, broker.subjects.log, 1);
-  const opened: Log[] = [];
-  const openLog = async (): Promise<Log> => {
-    const log = await openJetStreamLog({
-      ...broker.optionsFor(MASTER),
-      stream: { name: `${name}-${streams}`, subject, replicas: 1 },
-      // Five hundred syncs on a disk that others use too.
-      appendTimeoutMs: 12_000,
-    });
-    opened.push(log);
-    return log;
-  };
-  return {
-    open: openLog,
-    openMortal: openLog,
-    until,
-    async settle() {
-      let hints = 0;
-      const log = opened.at(-1);
-      log?.hint(() => {
-        hints += 1;
-      });
-      await until(() => log === undefined || hints === 1, "an answer of the stream");
-    },
-    async crash() {
-      await broker.kill();
-      await broker.back();
-      for (const log of opened) await answers(log);
-    },
-  };
-}
-
-/** Asks until the log has found the broker again. */
-async function answers(log: Log): Promise<void> {
-  let asking = false;
-  let answered = false;
-  await until(() => {
-    if (!asking) {
-      asking = true;
-      log.hint(({ kind }) => {
-        asking = false;
-        answered ||= kind === "hint";
-      });
-    }
-    return answered;
-  }, "the log is connected again");
-}
-
-logContract(t, {
-  name: "the log on a stream",
-  exclusive: false,
-  make: jetStreamHarness,
-  // Two streams cannot have one subject: the next log needs this one gone.
-  async teardown() {
-    if (shared !== undefined) await removeStreams(shared);
-  },
+const streamLogs: StreamLogs[] = [];
+t.teardown(async () => {
+  for (const one of streamLogs) await one.stop();
 });
 
-async function removeStreams(broker: TestBroker): Promise<void> {
-  const bus = await broker.connect(MASTER);
-  let over = false;
-  const name = `${logStreamOf(broker.subjects.cluster, "", 1).name}-${streams}`;
-  bus.request(`$JS.API.STREAM.DELETE.${name}`, new Uint8Array(0), 5_000, () => {
-    over = true;
+for (const replicas of [1, 3]) {
+  const logs = new StreamLogs(replicas);
+  streamLogs.push(logs);
+  logContract(t, {
+    name: `the log on a stream of ${replicas === 1 ? "one broker" : `${replicas} brokers`}`,
+    exclusive: false,
+    make: () => logs.harness(),
+    // Two streams cannot have one subject: the next log needs this one gone.
+    teardown: () => logs.remove(),
   });
-  await until(() => over, "the stream is removed");
-  over = false;
-  bus.close(() => {
-    over = true;
-  });
-  await until(() => over, "the bus is closed");
 }
 
 t.test("an append that got no answer in time is unknown, and may be there", async (test) => {
-  shared ??= await startTestBroker();
-  const { broker } = shared;
-  const { subject, name } = logStreamOf(shared.subjects.cluster, shared.subjects.log, 1);
-  streams += 1;
-  const log = await openJetStreamLog({
-    ...shared.optionsFor(MASTER),
-    stream: { name: `${name}-${streams}`, subject, replicas: 1 },
-    appendTimeoutMs: 200,
-  });
+  const logs = new StreamLogs(1);
+  test.teardown(() => logs.stop());
+  const log = await logs.open({ appendTimeoutMs: 200 });
+  const broker = await logs.broker();
   const append = async (expected: number, record: string): Promise<AppendOutcome | undefined> => {
     const outcomes: AppendOutcome[] = [];
     log.append(expected, new TextEncoder().encode(record), (one) => void outcomes.push(one));
@@ -184,7 +118,6 @@ t.test("an append that got no answer in time is unknown, and may be there", asyn
     over = true;
   });
   await until(() => over, "closed");
-  await removeStreams(shared);
 });
 
 t.test("a log in segments", async (suite) => {

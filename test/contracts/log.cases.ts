@@ -5,6 +5,7 @@
 import type t from "tap";
 import type { AppendOutcome, Log, LogEntry, ReadOutcome } from "#runtime";
 import { LOG_RECORD_BYTES_MAX } from "#runtime";
+import { DrivenWriter, rolesIn } from "../support/driven-writer.ts";
 
 export interface LogHarness {
   /** Opens the log of this harness once more. */
@@ -20,7 +21,20 @@ export interface LogHarness {
    * were open stay usable, unless they are exclusive: those are dead and are opened anew.
    */
   crash(): Promise<void>;
+  /**
+   * One on a way that can be cut: `lose` makes the next append vanish, or the answer to it after
+   * it was written. Each of the two that this log can suffer.
+   */
+  openLossy(): Promise<Lossy>;
 }
+
+export interface Lossy {
+  readonly log: Log;
+  readonly suffers: readonly Lost[];
+  lose(what: Lost): void;
+}
+
+export type Lost = "append" | "answer";
 
 export interface LogSubject {
   readonly name: string;
@@ -31,7 +45,7 @@ export interface LogSubject {
   teardown(harness: LogHarness): Promise<void>;
 }
 
-type Test = Pick<typeof t, "same" | "equal" | "ok" | "notOk" | "rejects" | "throws">;
+type Test = Pick<typeof t, "same" | "equal" | "ok" | "notOk" | "rejects" | "throws" | "match">;
 type Case = readonly [title: string, run: (test: Test, harness: LogHarness) => Promise<void>];
 
 /** Registers the suite: each sentence gets an empty log. */
@@ -65,11 +79,20 @@ async function append(
   return outcomes[0] ?? { kind: "unknown", why: "never" };
 }
 
+/** Failed reads that are borne; a connection that is being dialled fails each at once. */
+const FAILURES_MAX = 1_000;
+
 async function readAll(log: Log, from: number, harness: LogHarness): Promise<LogEntry[]> {
   const entries: LogEntry[] = [];
+  let failures = 0;
   for (;;) {
     const outcome = await readOnce(log, from + entries.length, 1_000, harness);
-    if (outcome.kind === "failed") throw new Error(outcome.why);
+    if (outcome.kind === "failed") {
+      // Who lost its leader, or its connection, says so and is asked again.
+      failures += 1;
+      if (failures === FAILURES_MAX) throw new Error(outcome.why);
+      continue;
+    }
     if (outcome.entries.length === 0) return entries;
     entries.push(...outcome.entries);
   }
@@ -82,6 +105,16 @@ async function readOnce(log: Log, from: number, max: number, { until }: LogHarne
   const [outcome] = outcomes;
   if (outcome === undefined) throw new Error("no outcome");
   return outcome;
+}
+
+/** The connection may still be coming back; the same bytes at the same end are safe (P-7.1). */
+async function putSurely(log: Log, position: number, record: string, harness: LogHarness) {
+  for (let tries = 0; tries < 200; tries++) {
+    const outcome = await append(log, position - 1, record, harness);
+    if (outcome.kind === "committed") return;
+    if ((await readAll(log, position, harness)).length > 0) return;
+  }
+  throw new Error(`${record} could not be appended`);
 }
 
 async function closed(log: Log, { until }: LogHarness): Promise<void> {
@@ -276,8 +309,10 @@ const crashed: Case = [
       entries.map((_, index) => `${index + 1} r${index}`),
     );
     test.ok(entries.every((entry) => text(entry).endsWith("x".repeat(entry.position - 1))));
-    const next = await append(again, last(), "after", harness);
-    test.same(next, { kind: "committed", position: last() + 1 });
+    const position = last() + 1;
+    await putSurely(again, position, "after", harness);
+    const after = await readOnce(again, position, 5, harness);
+    test.same(after.kind === "read" && shown(after.entries), [`${position} after`]);
     await closed(again, harness);
   },
 ];
@@ -297,7 +332,54 @@ const reopened: Case = [
   },
 ];
 
+const lost: Case = [
+  "an append whose way or answer is lost is unknown: there once or not at all, and asked again",
+  async (test, harness) => {
+    const { log, suffers, lose } = await harness.openLossy();
+    const expected: string[] = [];
+    for (const what of suffers) {
+      for (let round = 0; round < 3; round++) {
+        const position = expected.length;
+        const record = `${what}-${round}`;
+        lose(what);
+        const outcome = await append(log, position, record, harness);
+        test.equal(outcome.kind, "unknown", `${what} lost: ${JSON.stringify(outcome)}`);
+        const there = (await readAll(log, 1, harness)).length > position;
+        test.equal(there, what === "answer", "the record says what the answer did not");
+        const again = await append(log, position, record, harness);
+        test.equal(again.kind, there ? "conflict" : "committed", "the same bytes once more");
+        expected.push(`${position + 1} ${record}`);
+      }
+    }
+    test.same(shown(await readAll(log, 1, harness)), expected);
+    await closed(log, harness);
+  },
+];
+
+const resolved: Case = [
+  "a writer gets each of its records in once, in order, whatever is lost (P-7.1)",
+  async (test, harness) => {
+    const { log, suffers, lose } = await harness.openLossy();
+    const writer = new DrivenWriter(log, harness.until, "w1");
+    for (let round = 0; round < 12; round++) {
+      const what = suffers[round % (suffers.length + 1)];
+      if (what !== undefined) lose(what);
+      await writer.write(`role-${round}`);
+    }
+    test.equal(writer.lost, undefined);
+    test.same(
+      writer.committed,
+      Array.from({ length: 12 }, (_, round) => `role-${round}`),
+    );
+    const entries = await readAll(log, 1, harness);
+    test.same(entries.map(rolesIn), [[], ...writer.committed.map((role) => [role])]);
+    await closed(log, harness);
+  },
+];
+
 const CASES: readonly Case[] = [
+  lost,
+  resolved,
   empty,
   stale,
   pipelined,
@@ -372,14 +454,7 @@ const standby: Case = [
     await append(leader, 0, "a", harness);
     await harness.until(() => heard.length === 1, "the first is heard");
     await harness.crash();
-    let outcome = await append(leader, 1, "b", harness);
-    // The connection may still be coming back; the same bytes at the same end are safe (P-7.1).
-    for (let tries = 0; outcome.kind === "unknown" && tries < 200; tries++) {
-      await harness.settle();
-      const there = await readOnce(other, 2, 1, harness);
-      if (there.kind === "read" && there.entries.length > 0) break;
-      outcome = await append(leader, 1, "b", harness);
-    }
+    await putSurely(leader, 2, "b", harness);
     await harness.until(() => heard.length === 2, "the second is heard");
     test.same(heard, ["1 a", "2 b"]);
     await closed(leader, harness);
@@ -387,4 +462,24 @@ const standby: Case = [
   },
 ];
 
-const SHARED_CASES: readonly Case[] = [candidates, deposed, standby];
+const foreign: Case = [
+  "of two writers the one whose append meets the other's record knows by that record (P-7.1)",
+  async (test, harness) => {
+    const { log, lose } = await harness.openLossy();
+    const other = await harness.open();
+    const first = new DrivenWriter(log, harness.until, "w1");
+    await first.write("before");
+    const second = new DrivenWriter(other, harness.until, "w2", first.head);
+    await second.write("second leads");
+    lose("append");
+    await first.write("never");
+    test.match(first.lost, /w2 wrote position 3/);
+    test.same(first.committed, ["before"]);
+    const entries = await readAll(other, 1, harness);
+    test.same(entries.map(rolesIn), [[], ["before"], [], ["second leads"]]);
+    await closed(log, harness);
+    await closed(other, harness);
+  },
+];
+
+const SHARED_CASES: readonly Case[] = [foreign, candidates, deposed, standby];

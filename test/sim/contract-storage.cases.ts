@@ -16,9 +16,11 @@ import {
 } from "#sim";
 import { diskContract } from "../contracts/disk.cases.ts";
 import { launcherContract } from "../contracts/launcher.cases.ts";
-import { logContract } from "../contracts/log.cases.ts";
+import { type Lost, logContract } from "../contracts/log.cases.ts";
 import { aWorld, settleIn, STEP_MS, untilIn, WAIT_MS_MAX } from "./a-world.ts";
 
+/** Long enough for an answer to be lost on it. */
+const CUT_MS = 100;
 const BROKERS = ["n1", "n2", "n3"];
 
 diskContract(t, {
@@ -54,15 +56,29 @@ logContract(t, {
     const network = new BusNetwork(world, new Paths(world), { brokers: BROKERS, profile: "nats" });
     const cluster = new LogCluster(network, BROKERS);
     let opened = 0;
-    const open = async (): Promise<Log> => {
+    let way: string | undefined = "n2";
+    const open = async (via = (): string | undefined => "n2"): Promise<Log> => {
       opened += 1;
       const owner = node(`master-${opened}`);
       world.runUntil(world.nowMs + 1);
-      return new SimLog(cluster, owner, () => "n2");
+      return new SimLog(cluster, owner, via);
+    };
+    const cut = (): void => {
+      way = undefined;
+      world.after(CUT_MS, () => {
+        way = "n2";
+      });
     };
     return {
-      open,
-      openMortal: open,
+      open: () => open(),
+      openMortal: () => open(),
+      async openLossy() {
+        const lose = (what: Lost): void => {
+          if (what === "append") cut();
+          else cluster.onceCommitted = cut;
+        };
+        return { log: await open(() => way), suffers: ["append", "answer"], lose };
+      },
       until: untilIn(world),
       settle: settleIn(world),
       async crash() {

@@ -2,7 +2,9 @@
  * A real broker for tests, in a folder of its own, with the cluster's real credentials. The
  * program is found as `up` finds it, and fetched once when there is none.
  */
+import { randomBytes } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
+import { type AddressInfo, createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Identity, inboxOf } from "#access";
@@ -14,6 +16,7 @@ import {
   type BrokerEvent,
   findBroker,
   openTrust,
+  type StartBroker,
   startBroker,
   type Trust,
 } from "#daemon";
@@ -39,6 +42,20 @@ export interface TestBroker {
 let connections = 0;
 
 export async function startTestBroker(): Promise<TestBroker> {
+  const [one] = (await startTestBrokers(1)).brokers;
+  if (one === undefined) throw new Error("no broker was started");
+  return one;
+}
+
+/** Several of one cluster; each is asked and killed by its own `TestBroker`. */
+export interface TestBrokers {
+  readonly brokers: readonly TestBroker[];
+  /** Options of a connection that dials whichever of them is there. */
+  optionsFor(identity: Identity, servers?: readonly string[]): NatsBusOptions;
+  stop(): Promise<void>;
+}
+
+export async function startTestBrokers(count: number): Promise<TestBrokers> {
   const dir = await mkdtemp(join(tmpdir(), "meseta-test-broker-"));
   const binary = await findBroker({
     env: process.env,
@@ -47,18 +64,29 @@ export async function startTestBroker(): Promise<TestBroker> {
   });
   const cluster: ClusterId = asId("test");
   const trust = await openTrust({ dataDir: dir, cluster, nowMs: () => Date.now() });
-  const events: BrokerEvent[] = [];
-  const broker = await startBroker({
-    binary,
-    dir: join(dir, "broker"),
-    trust: trust.broker,
-    onEvent: (event) => void events.push(event),
-  });
-  const optionsFor = (identity: Identity): NatsBusOptions => {
+  const members = count === 1 ? [] : await membersOf(count);
+  const started = await Promise.all(
+    Array.from({ length: count }, async (_, index) => {
+      const events: BrokerEvent[] = [];
+      const member = members[index];
+      const broker = await startBroker({
+        binary,
+        dir: join(dir, `broker-${index + 1}`),
+        trust: trust.broker,
+        onEvent: (event) => void events.push(event),
+        ...(member === undefined ? {} : { member }),
+      });
+      return { broker, events };
+    }),
+  );
+  const optionsFor = (
+    identity: Identity,
+    servers = started.map(({ broker }) => broker.url),
+  ): NatsBusOptions => {
     const credential = trust.issue(identity);
     connections += 1;
     return {
-      servers: [broker.url],
+      servers,
       credential: () => credential,
       inbox: inboxOf(identity),
       name: identity.role,
@@ -68,15 +96,62 @@ export async function startTestBroker(): Promise<TestBroker> {
       redialJitterMs: 5,
     };
   };
+  const stop = async (): Promise<void> => {
+    await Promise.all(started.map(({ broker }) => broker.stop()));
+    await rm(dir, { recursive: true, force: true });
+  };
+  const brokers = started.map(({ broker, events }) =>
+    testBroker({
+      broker,
+      dir,
+      trust,
+      events,
+      stop,
+      optionsFor: (identity) => optionsFor(identity, [broker.url]),
+    }),
+  );
+  return { brokers, optionsFor, stop };
+}
+
+/** Names and ports of the members of a cluster, all free at this moment. */
+async function membersOf(count: number): Promise<NonNullable<StartBroker["member"]>[]> {
+  const ports = await freePorts(2 * count);
+  const routePorts = ports.slice(count);
+  const routes = {
+    secret: randomBytes(16).toString("hex"),
+    members: routePorts.map((port) => `127.0.0.1:${port}`),
+  };
+  return ports.slice(0, count).map((port, index) => ({
+    name: `broker-${index + 1}`,
+    port,
+    routes: { ...routes, port: routePorts[index] ?? 0 },
+  }));
+}
+
+async function freePorts(count: number): Promise<number[]> {
+  const servers = await Promise.all(
+    Array.from({ length: count }, () => {
+      const server = createServer();
+      return new Promise<Server>((resolve, reject) => {
+        server.once("error", reject);
+        server.listen(0, "127.0.0.1", () => resolve(server));
+      });
+    }),
+  );
+  const ports = servers.map((server) => (server.address() as AddressInfo).port);
+  await Promise.all(servers.map((one) => new Promise((resolve) => one.close(resolve))));
+  return ports;
+}
+
+type Parts = Pick<TestBroker, "broker" | "dir" | "trust" | "events" | "optionsFor" | "stop">;
+
+function testBroker(parts: Parts): TestBroker {
+  const { broker, events, optionsFor, trust } = parts;
   const count = (kind: BrokerEvent["kind"]): number =>
     events.filter((event) => event.kind === kind).length;
   return {
-    broker,
-    dir,
-    trust,
-    subjects: subjectsOf(cluster),
-    events,
-    optionsFor,
+    ...parts,
+    subjects: subjectsOf(trust.cluster),
     async connect(identity) {
       const bus = natsBus(optionsFor(identity));
       await until(() => bus.connected, `${identity.role} connects`);
@@ -91,10 +166,6 @@ export async function startTestBroker(): Promise<TestBroker> {
     },
     async back() {
       await until(() => count("back") === count("died"), "the broker is back");
-    },
-    async stop() {
-      await broker.stop();
-      await rm(dir, { recursive: true, force: true });
     },
   };
 }

@@ -2,7 +2,7 @@
  * A log or a disk in a process of its own, so that a test can kill it in the middle. This file is
  * both sides: imported it starts the child, run it is the child.
  */
-import { type ChildProcess, fork } from "node:child_process";
+import { type ChildProcess, execFileSync, fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { openFilesDisk, openSegmentLog, systemClock } from "#adapters";
 import type { AppendOutcome, Disk, DiskOutcome, DiskRead, Log, ReadOutcome } from "#runtime";
@@ -23,12 +23,14 @@ type Question =
 type Call = { readonly id: number; readonly question: Question };
 type Answer = { readonly id: number; readonly outcome?: unknown; readonly error?: string };
 
+const UNLIMITED = "unlimited";
 const HERE = fileURLToPath(import.meta.url);
 
 class Child {
   readonly #process: ChildProcess;
   readonly #pending = new Map<number, (answer: Answer) => void>();
   #count = 0;
+  #limit = UNLIMITED;
 
   constructor() {
     this.#process = fork(HERE, ["child"], { serialization: "advanced" });
@@ -60,6 +62,13 @@ class Child {
     if (this.#process.connected) this.#process.send({ id: this.#count, question });
   }
 
+  /** No file of the child can grow beyond so many bytes: the kernel refuses the write. */
+  limitFiles(bytes: string): void {
+    if (bytes === this.#limit) return;
+    this.#limit = bytes;
+    execFileSync("prlimit", ["--pid", String(this.#process.pid), `--fsize=${bytes}:`]);
+  }
+
   /** Kills the process; returns when it is gone. Nothing is answered afterwards. */
   kill(): Promise<void> {
     this.#pending.clear();
@@ -76,20 +85,28 @@ export interface Mortal<Port> {
   kill(): Promise<void>;
 }
 
-export async function mortalLog(dir: string): Promise<Mortal<Log>> {
+/** A log whose next append meets a disk that takes no byte more. */
+export interface MortalLog extends Mortal<Log> {
+  refuseNextWrite(): void;
+}
+
+export async function mortalLog(dir: string): Promise<MortalLog> {
   const child = new Child();
   await child.open({ kind: "segment-log", dir });
   const port: Log = {
     exclusive: true,
     append: (expected, record, done: (outcome: AppendOutcome) => void) =>
-      child.ask({ ask: "append", expected, record }, done),
+      child.ask({ ask: "append", expected, record }, (outcome: AppendOutcome) => {
+        child.limitFiles(UNLIMITED);
+        done(outcome);
+      }),
     read: (from, max, done: (outcome: ReadOutcome) => void) =>
       child.ask({ ask: "read", from, max }, done),
     follow: () => notHere("follow"),
     hint: () => notHere("hint"),
     close: (done) => child.ask({ ask: "close" }, done),
   };
-  return { port, kill: () => child.kill() };
+  return { port, kill: () => child.kill(), refuseNextWrite: () => child.limitFiles("1") };
 }
 
 export async function mortalDisk(dir: string): Promise<Mortal<Disk>> {
@@ -152,5 +169,7 @@ if (process.argv[1] === HERE && process.argv[2] === "child") {
       (error: Error) => say({ id, error: error.message }),
     );
   });
+  // The kernel's signal at such a limit would end the process; the refusal is enough.
+  process.on("SIGXFSZ", () => undefined);
   process.on("disconnect", () => process.exit(0));
 }
