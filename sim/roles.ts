@@ -20,7 +20,7 @@ import { agentFacts, frameworkFacts, masterFacts } from "./facts.ts";
 import type { Seed } from "./kernel/prng.ts";
 import { MACHINE, type MachineSize } from "./machine-size.ts";
 import { type Around, ClusterMember } from "./members.ts";
-import type { Work } from "./workloads/work.ts";
+import type { SchedulerProcess, Work } from "./workloads/work.ts";
 
 export function masterMember(around: Around, name: string): ClusterMember {
   const masterId = asId<MasterId>(name);
@@ -178,7 +178,12 @@ export function frameworkMember(
     identity: { role: "framework", principal, instance },
     start(member, ports) {
       const { frameworkId } = work;
-      work.later = (inMs, run) => void ports.clock.timer(inMs, run);
+      const process: SchedulerProcess = {
+        instance,
+        beganMs: around.world.nowMs,
+        later: (inMs, run) => void ports.clock.timer(inMs, run),
+      };
+      work.begins?.(process);
       const config = {
         principal,
         instance,
@@ -194,7 +199,7 @@ export function frameworkMember(
         config,
         (event, driver) => {
           observe(event);
-          work.on(event, driver, instance);
+          work.on(event, driver, process);
           // Who is displaced does not come back by itself (P-4.4).
           const displaced = event.kind === "ended" && event.reason === "displaced";
           if (displaced) member.standDown("displaced");

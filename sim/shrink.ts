@@ -5,7 +5,7 @@
  */
 import { type Failure, failureOf, rerun } from "./failure.ts";
 import { faultNamed, type PlannedFault } from "./faults/index.ts";
-import { itemNames } from "./workloads/batch.ts";
+import { itemNames } from "./workloads/items.ts";
 
 export interface Shrunk {
   readonly failure: Failure;

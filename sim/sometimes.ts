@@ -5,6 +5,7 @@
  */
 import { type AnyMessage, isTerminal } from "#protocol";
 import { open } from "#replication";
+import { DriverLives } from "./checkers/driver-lives.ts";
 import type { Observation, SeenFrame } from "./observation.ts";
 
 export const SOMETIMES = {
@@ -43,7 +44,9 @@ export class Sometimes {
   readonly #launched = new Map<string, number>();
   readonly #acknowledged = new Set<string>();
   readonly #rescinded = new Set<string>();
+  /** Answers by whose call it was, in which epoch and under which number. */
   readonly #answered = new Set<string>();
+  readonly #lives = new DriverLives();
   readonly #told = new Set<string>();
   readonly #ended = new Set<string>();
   /** Epoch in which a node spoke as a master, by its name and life. */
@@ -65,6 +68,7 @@ export class Sometimes {
       case "said": {
         const { node, frame } = observation;
         if (frame.speaker === "master") this.#led.set(`${node.name}#${node.life}`, frame.epoch);
+        if (frame.speaker.startsWith("framework.")) this.#lives.said(node, frame);
         return this.#said(node.name, frame);
       }
       case "told": {
@@ -126,7 +130,9 @@ export class Sometimes {
         const { reason } = message.body;
         if (reason === "offer-expired") this.reached("offer-expired-accepted");
         if (reason === "offer-not-outstanding") this.reached("offer-taken-twice");
-        const key = `${session} ${message.re}`;
+        // Being busy is no answer; and who calls again does so in a later session.
+        if (reason === "busy") return;
+        const key = `${this.#lives.of(session)} ${epoch} ${message.re}`;
         if (this.#answered.has(key)) this.reached("call-answered-again");
         return void this.#answered.add(key);
       }

@@ -5,8 +5,9 @@
  * then to guard the observer itself.
  */
 import { type AnyMessage, isTerminal, type Peer, type Resource, type TaskInfo } from "#protocol";
-import type { Observation, SeenFrame } from "../observation.ts";
+import type { Observation } from "../observation.ts";
 import type { CheckedWorld, Checker, Violate } from "./checker.ts";
+import { endedIn, endsByHeard, endsBySaid, LeaderHeard, type OfferEnds } from "./offer-ends.ts";
 
 /** Frames to several peers leave one after another; only what lasts longer is a violation. */
 const TOLERANCE_MS = 1_000;
@@ -25,7 +26,7 @@ interface Holding {
 }
 
 interface Offered extends Holding {
-  readonly framework: Peer;
+  readonly to: Peer;
   readonly madeAtMs: number;
 }
 
@@ -90,8 +91,8 @@ class Ledger {
     for (const [key, task] of this.tasks) if (task.agent === agent) this.free(key);
   }
 
-  endOffers(where: (offer: Offered) => boolean): void {
-    for (const [id, offer] of this.offers) if (where(offer)) this.endOffer(id);
+  endOffers(ends: OfferEnds | undefined): void {
+    for (const id of endedIn(this.offers, ends)) this.endOffer(id);
   }
 
   #count({ agent, amounts }: Holding, sign: 1 | -1): void {
@@ -126,6 +127,7 @@ class Allocation {
   readonly #world: CheckedWorld;
   readonly #violate: Violate;
   readonly #totals = new Map<string, Amounts>();
+  readonly #leader = new LeaderHeard();
   #ledger = new Ledger(0);
   #beaconMs = 0;
   #speaksSinceMs = 0;
@@ -137,42 +139,36 @@ class Allocation {
   }
 
   on(observation: Observation): void {
-    if (observation.what !== "said" && observation.what !== "heard") return;
-    const { frame } = observation;
-    const isMaster = frame.speaker === "master";
-    if (observation.what === "said" && isMaster && frame.epoch > 0) {
-      if (frame.epoch !== this.#ledger.epoch) this.#ledger = new Ledger(frame.epoch);
-      for (const message of frame.messages) this.#said(message, frame.subject);
-    } else if (observation.what === "heard" && !isMaster && this.#ledger.epoch > 0) {
-      for (const message of frame.messages) this.#heard(message, frame);
+    if (observation.what === "said" && this.#leader.says(observation)) {
+      const { epoch, messages, subject } = observation.frame;
+      if (epoch !== this.#ledger.epoch) this.#ledger = new Ledger(epoch);
+      for (const message of messages) this.#said(message, subject);
+    } else if (observation.what === "heard" && this.#leader.hears(observation)) {
+      const { messages, speaker } = observation.frame;
+      for (const message of messages) this.#heard(message, speaker);
     }
   }
 
   #said(message: AnyMessage, subject: string): void {
     const ledger = this.#ledger;
+    ledger.endOffers(endsBySaid(message, subject));
     switch (message.kind) {
       case "Beacon":
         return this.#beacon();
       case "OFFERS": {
-        const framework = subject.slice(subject.indexOf(".framework.") + 1) as Peer;
+        const to = subject.slice(subject.indexOf(".framework.") + 1) as Peer;
         const madeAtMs = this.#world.nowMs;
         for (const { offerId, agentId, resources } of message.body.offers) {
           const amounts = amountsOf(resources);
-          ledger.offer(offerId, { agent: agentId, framework, amounts, madeAtMs });
+          ledger.offer(offerId, { agent: agentId, to, amounts, madeAtMs });
         }
         return;
       }
-      case "RESCIND":
-        return ledger.endOffer(message.body.offerId);
       case "RunTask":
         return this.#launch(message.body.task);
       case "RunTaskGroup":
         for (const task of message.body.taskGroup.tasks) this.#launch(task);
         return;
-      case "Closed":
-      case "ERROR":
-        // The session of a framework is over, so its offers are void.
-        return ledger.endOffers(({ framework }) => subject.endsWith(framework));
       default:
         return;
     }
@@ -193,27 +189,18 @@ class Allocation {
     this.#ledger.hold(executorKey(executor), { agent, amounts });
   }
 
-  #heard(message: AnyMessage, frame: SeenFrame): void {
+  #heard(message: AnyMessage, speaker: Peer): void {
     const ledger = this.#ledger;
+    ledger.endOffers(endsByHeard(message, speaker));
     switch (message.kind) {
       case "RegisterAgent": {
         const { agent, tasks, part } = message.body;
         const { agentId } = agent;
         this.#totals.set(agentId, amountsOf(agent.resources));
-        ledger.endOffers((offer) => offer.agent === agentId);
         if (part === 0) ledger.freeAgent(agentId);
         for (const { info, state } of tasks) if (!isTerminal(state)) this.#launch(info);
         return;
       }
-      case "ACCEPT":
-      case "DECLINE":
-        for (const id of message.body.offerIds) ledger.endOffer(id);
-        return;
-      case "Hello":
-      case "Closed":
-      case "TEARDOWN":
-      case "SUPPRESS":
-        return ledger.endOffers(({ framework }) => frame.speaker.endsWith(framework));
       case "ExitedExecutor":
         return ledger.free(executorKey(message.body));
       case "StatusUpdate":
@@ -247,10 +234,10 @@ class Allocation {
   #overdue(): void {
     const { nowMs, offerTimeoutMs } = this.#world;
     if (nowMs - this.#beaconMs > BEACON_GAP_MS) return;
-    for (const [id, { framework, madeAtMs }] of this.#ledger.offers) {
+    for (const [id, { to, madeAtMs }] of this.#ledger.offers) {
       const sinceMs = Math.max(madeAtMs, this.#speaksSinceMs);
       if (nowMs - sinceMs <= offerTimeoutMs + OFFER_MARGIN_MS) return;
-      this.#violate("O1", `${id} to ${framework} stands for more than ${offerTimeoutMs} ms`);
+      this.#violate("O1", `${id} to ${to} stands for more than ${offerTimeoutMs} ms`);
     }
   }
 

@@ -7,6 +7,7 @@ import type { BodyOf, OfferId } from "#protocol";
 import type { Observation, SeenFrame } from "../observation.ts";
 import type { SimNode } from "../kernel/node.ts";
 import type { CheckedWorld, Checker, Violate } from "./checker.ts";
+import { DriverLives } from "./driver-lives.ts";
 
 interface SeenCall {
   readonly offerIds: readonly OfferId[];
@@ -25,10 +26,7 @@ export function callChecker(world: CheckedWorld, violate: Violate): Checker {
     if (world.nowMs - instance.sinceMs <= TOLERANCE_MS) return;
     violate("K1", `${subject} is served after ${instance.subject} has subscribed`);
   };
-  /** Who speaks in a session: a life of the framework's driver; in each its numbers begin anew. */
-  const lives = new Map<string, string>();
-  /** Drivers that a process has had: one that subscribes without a token is new. */
-  const drivers = new Map<string, number>();
+  const lives = new DriverLives();
   /** ACCEPTs by who calls in which epoch under which number. */
   const calls = new Map<string, SeenCall>();
   /** Offers that were taken back, and by which call they were taken. */
@@ -36,13 +34,7 @@ export function callChecker(world: CheckedWorld, violate: Violate): Checker {
   const takenBy = new Map<OfferId, string>();
 
   const called = (node: SimNode, frame: SeenFrame): void => {
-    const process = `${frame.speaker}#${node.life}`;
-    for (const message of frame.messages) {
-      if (message.kind !== "SUBSCRIBE" || message.body.token !== undefined) continue;
-      drivers.set(process, (drivers.get(process) ?? 0) + 1);
-    }
-    const life = `${process}.${drivers.get(process) ?? 0}`;
-    lives.set(frame.session, life);
+    const life = lives.said(node, frame);
     for (const { kind, id, body } of frame.messages) {
       if (kind !== "ACCEPT" || id === undefined) continue;
       const key = `${life} ${frame.epoch} ${id}`;
@@ -85,7 +77,7 @@ export function callChecker(world: CheckedWorld, violate: Violate): Checker {
         const isServed = message.kind === "ANSWER" && message.body.accepted;
         if (isServed || message.kind === "OFFERS") served(frame.subject);
         if (message.kind !== "ANSWER") continue;
-        answered(`${lives.get(frame.session)} ${frame.epoch} ${message.re}`, message.body);
+        answered(`${lives.of(frame.session)} ${frame.epoch} ${message.re}`, message.body);
       }
     },
   };

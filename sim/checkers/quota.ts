@@ -8,6 +8,7 @@ import { type AnyMessage, isTerminal, type Peer, type Resource } from "#protocol
 import type { Observation, SeenFrame } from "../observation.ts";
 import type { CheckedWorld, Checker, Violate } from "./checker.ts";
 import { CommittedOperations } from "./committed.ts";
+import { endedIn, endsByHeard, endsBySaid, LeaderHeard } from "./offer-ends.ts";
 
 /** So long after its commit every leader that speaks has applied a quota. */
 const APPLIED_MS_MAX = 5_000;
@@ -59,6 +60,7 @@ export function quotaChecker(world: CheckedWorld, violate: Violate): Checker {
   const quotas = new Map<string, Quota>();
   /** When a quota was changed, or an agent lost, for the last time. */
   let changedMs = Number.NEGATIVE_INFINITY;
+  const leader = new LeaderHeard();
   let ledger: Ledger | undefined;
 
   const catchUp = (): void => {
@@ -89,7 +91,6 @@ export function quotaChecker(world: CheckedWorld, violate: Violate): Checker {
       const fresh = { totals: new Map(), coming: new Map(), offers: new Map(), tasks: new Map() };
       ledger = { epoch, ...fresh };
     }
-    if (frame.epoch !== ledger.epoch) return;
     const offered: string[] = [];
     for (const message of frame.messages) say(ledger, message, frame.subject, offered);
     const settled = world.nowMs - changedMs >= APPLIED_MS_MAX;
@@ -137,10 +138,10 @@ export function quotaChecker(world: CheckedWorld, violate: Violate): Checker {
     on(observation: Observation): void {
       if (observation.what !== "said" && observation.what !== "heard") return;
       const { frame } = observation;
-      if (observation.what === "said" && frame.speaker === "master" && frame.epoch > 0) said(frame);
-      if (observation.what === "heard" && frame.speaker !== "master" && ledger !== undefined) {
-        for (const message of frame.messages) hear(ledger, message, frame);
-      }
+      if (observation.what === "said" && leader.says(observation)) said(frame);
+      if (observation.what !== "heard" || ledger === undefined) return;
+      if (!leader.hears(observation)) return;
+      for (const message of frame.messages) hear(ledger, message, frame);
     },
   };
 }
@@ -162,11 +163,6 @@ function forget(ledger: Ledger, agent: string): void {
   forgetHoldings(ledger, agent);
 }
 
-/** The session of a framework is over, so its offers are void. */
-function voidOffers({ offers }: Ledger, isOf: (to: Peer) => boolean): void {
-  for (const [id, { to }] of offers) if (isOf(to)) offers.delete(id);
-}
-
 function forgetHoldings({ offers, tasks }: Ledger, agent: string): void {
   for (const holdings of [offers, tasks]) {
     for (const [id, holding] of holdings) if (holding.agent === agent) holdings.delete(id);
@@ -176,6 +172,7 @@ function forgetHoldings({ offers, tasks }: Ledger, agent: string): void {
 /** What the leader says. Roles that are offered something are put into `offered`. */
 function say(ledger: Ledger, message: AnyMessage, subject: string, offered: string[]): void {
   const { offers, tasks } = ledger;
+  for (const id of endedIn(offers, endsBySaid(message, subject))) offers.delete(id);
   switch (message.kind) {
     case "OFFERS": {
       const to = subject.slice(subject.indexOf(".framework.") + 1) as Peer;
@@ -186,10 +183,6 @@ function say(ledger: Ledger, message: AnyMessage, subject: string, offered: stri
       }
       return;
     }
-    case "Closed":
-      return voidOffers(ledger, (to) => subject.endsWith(to));
-    case "RESCIND":
-      return void offers.delete(message.body.offerId);
     case "RunTask": {
       const { task } = message.body;
       const { agentId, resources } = task;
@@ -212,16 +205,8 @@ function say(ledger: Ledger, message: AnyMessage, subject: string, offered: stri
 /** What the leader hears: it frees at once, and agents announce what they run. */
 function hear(ledger: Ledger, message: AnyMessage, { speaker }: SeenFrame): void {
   const { offers, tasks, totals, coming } = ledger;
+  for (const id of endedIn(offers, endsByHeard(message, speaker))) offers.delete(id);
   switch (message.kind) {
-    case "ACCEPT":
-    case "DECLINE":
-      for (const id of message.body.offerIds) offers.delete(id);
-      return;
-    case "Hello":
-    case "Closed":
-    case "TEARDOWN":
-    case "SUPPRESS":
-      return voidOffers(ledger, (to) => to === speaker);
     case "StatusUpdate":
       if (isTerminal(message.body.latestState)) tasks.delete(message.body.status.taskId);
       return;

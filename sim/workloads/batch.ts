@@ -18,10 +18,10 @@ import {
   type TaskStatus,
 } from "#protocol";
 import type { Driver, SchedulerEvent } from "#actors/framework";
-import type { Chance } from "../kernel/prng.ts";
 import { drawHabits, type Habits, PLAIN_HABITS } from "./habits.ts";
-import { amountIn, scalar, type Work } from "./work.ts";
+import { type BatchOptions, drawItems, type Item } from "./items.ts";
 import type { Manner, Scheduler } from "./scheduler.ts";
+import { amountIn, scalar, type SchedulerProcess, type Work } from "./work.ts";
 
 /** Tries of one item before it counts as not to be done. */
 export const TRIES_MAX = 50;
@@ -31,6 +31,10 @@ const RUNNING_MAX = 40;
 export const EXECUTOR_PROGRAM = "batch-executor";
 const EXECUTOR_CPU_MILLI = 100;
 const EXECUTOR_MEM_MIB = 32;
+/** What is launched under the id of a live task. */
+const AGAIN = { script: "sleep 1", ends: "TASK_FINISHED" } as const;
+/** States of a try of which no agent has said a word. */
+const UNHEARD: ReadonlySet<string> = new Set(["asked", "TASK_STAGING"]);
 /** States that say nothing of the script: the item is tried again. */
 const LOST: ReadonlySet<string> = new Set([
   "TASK_LOST",
@@ -42,90 +46,16 @@ const LOST: ReadonlySet<string> = new Set([
   "TASK_UNKNOWN",
 ]);
 
-interface Item {
-  readonly name: string;
-  readonly script: string;
-  /** How a task with this script ends when nothing else goes wrong. */
-  readonly ends: string;
-  readonly cpuMilli: number;
-  readonly memMib: number;
-  /** Killed by its scheduler so long after it runs. */
-  readonly killAfterMs: number | undefined;
-  readonly availableAtMs: number;
-  /** true: in an executor of its own, which costs something too. */
-  readonly custom: boolean;
-  tries: number;
-  done: boolean;
-}
-
 interface Try {
   readonly item: Item;
+  readonly atMs: number;
+  /** The driver that it was launched by. */
+  readonly by: Driver;
   agentId: AgentId;
   state: string;
   over: boolean;
-}
-
-export interface BatchOptions {
-  readonly name: string;
-  readonly items: number;
-  readonly chance: Chance;
-  /** Items come in over this time, from the beginning of the run. */
-  readonly overMs: number;
-  /** Names of the items that are done; absent: all. What is left out was still drawn. */
-  readonly only?: readonly string[] | undefined;
-  readonly world: { readonly nowMs: number };
-  /** true: items come one by one, and every framework works alike, as a story may count on. */
-  readonly plain?: boolean;
-}
-
-/** What a script does, how it ends, how often it is drawn. */
-const SCRIPTS: readonly (readonly [script: (ms: number) => string, ends: string])[] = [
-  [(ms) => `sleep ${ms / 1000}`, "TASK_FINISHED"],
-  [(ms) => `sleep ${ms / 1000}`, "TASK_FINISHED"],
-  [(ms) => `echo ${ms}; sleep ${ms / 1000}; exit 0`, "TASK_FINISHED"],
-  [() => "true", "TASK_FINISHED"],
-  [(ms) => `sleep ${ms / 1000}; exit 3`, "TASK_FAILED"],
-  [(ms) => `sleep ${ms / 1000}; oom`, "TASK_FAILED"],
-];
-
-/** Items in the order in which they come in. */
-function drawItems(
-  { name, items, chance, overMs, only }: BatchOptions,
-  taskMs: number,
-  most: number,
-) {
-  const drawn: Item[] = [];
-  while (drawn.length < items) {
-    const atMs = chance.below(Math.max(1, overMs));
-    const size = Math.min(items - drawn.length, chance.between(1, most));
-    for (let count = 0; count < size; count++) {
-      const item = drawItem(`${name}-${drawn.length + 1}`, chance, taskMs, overMs);
-      drawn.push({ ...item, availableAtMs: atMs });
-    }
-  }
-  drawn.sort((one, other) => one.availableAtMs - other.availableAtMs);
-  return drawn.filter((item) => only?.includes(item.name) ?? true);
-}
-
-function drawItem(name: string, chance: Chance, taskMs: number, overMs: number): Item {
-  const common = {
-    name,
-    availableAtMs: 0,
-    custom: chance.chance(200_000),
-    cpuMilli: chance.between(1, 20) * 100,
-    memMib: chance.between(1, 16) * 32,
-    tries: 0,
-    done: false,
-  };
-  if (chance.chance(100_000)) {
-    const killAfterMs = chance.between(100, 10_000);
-    const script = chance.chance(300_000) ? "ignore-term; hang" : "hang";
-    return { ...common, script, ends: "TASK_KILLED", killAfterMs };
-  }
-  const [script, ends] = chance.pick(SCRIPTS) ?? [() => "true", "TASK_FINISHED"];
-  // Work that is lost at the end of the faults must still end before the run does.
-  const text = script(Math.ceil(Math.min(chance.exponential(taskMs), overMs / 5)));
-  return { ...common, script: text, ends, killAfterMs: undefined };
+  /** Launched once more when nobody had said yet that the id is known. */
+  again: boolean;
 }
 
 export class BatchWork implements Work, Scheduler {
@@ -138,11 +68,12 @@ export class BatchWork implements Work, Scheduler {
   readonly #waiting = new Set<Item>();
   #arrived = 0;
   #running = 0;
-  #suppressed = false;
+  /** Drivers that were told SUPPRESS last; each keeps that for as long as its process lives. */
+  readonly #suppressing = new WeakSet<Driver>();
   readonly #tries = new Map<TaskId, Try>();
   #driver: Driver | undefined;
-  /** Runs something in the framework's own process, if it still lives then. */
-  later: (inMs: number, run: () => void) => void = () => undefined;
+  /** Where that driver runs. */
+  #process: SchedulerProcess | undefined;
   /** The id that the first subscription got; it survives the process. */
   frameworkId: FrameworkId | undefined;
   /** Updates that were told, by state: what the summary counts. */
@@ -215,18 +146,18 @@ export class BatchWork implements Work, Scheduler {
   }
 
   /** An instance that is not the one whose events count has been displaced, or will be. */
-  on(event: SchedulerEvent, driver: Driver, instance = ""): void {
-    if (event.kind === "subscribed") this.#instance = instance;
-    if (instance !== this.#instance || driver === this.#gone) return;
+  on(event: SchedulerEvent, driver: Driver, process: SchedulerProcess): void {
+    if (event.kind === "subscribed") this.#instance = process.instance;
+    if (process.instance !== this.#instance || driver === this.#gone) return;
     if (this.#driver !== driver) {
-      // A new process: its driver knows nothing of what the last one suppressed.
       this.#driver = driver;
-      this.#suppressed = false;
+      this.#process = process;
       this.#awaitArrival();
     }
     switch (event.kind) {
       case "subscribed":
         this.frameworkId = event.frameworkId;
+        this.#inherit(driver, process);
         if (this.#leaving) driver.teardown();
         return this.#reconsider();
       case "ended":
@@ -251,6 +182,22 @@ export class BatchWork implements Work, Scheduler {
   /** Which process speaks for the framework. */
   #instance = "";
 
+  /**
+   * What another process has launched since this one began stands in the book, and its driver has
+   * never heard of it: a call that the displaced one was refused is nobody's but this one's.
+   */
+  #inherit(driver: Driver, { beganMs }: SchedulerProcess): void {
+    const others = [...this.#tries].filter(
+      ([, { over, by, atMs }]) => !over && by !== driver && atMs >= beganMs,
+    );
+    if (others.length === 0) return;
+    driver.reconcile(others.map(([taskId, { agentId }]) => ({ taskId, agentId })));
+  }
+
+  #later(inMs: number, run: () => void): void {
+    this.#process?.later(inMs, run);
+  }
+
   #use(offer: Offer, driver: Driver): void {
     // A framework that has ended meanwhile, or is about to, launches nothing more.
     if (driver !== this.#driver || driver === this.#gone || this.#leaving) return;
@@ -265,7 +212,7 @@ export class BatchWork implements Work, Scheduler {
       if (cpu > cpuMilli || mem > memMilli) continue;
       cpuMilli -= cpu;
       memMilli -= mem;
-      tasks.push(this.#try(item, offer));
+      tasks.push(this.#try(item, offer, driver));
     }
     if (this.manners.has("launch-same-task-id")) tasks.push(...this.#again(offer, tasks));
     if (tasks.length === 0) {
@@ -297,11 +244,11 @@ export class BatchWork implements Work, Scheduler {
     const manner = chance.below(10);
     if (manner === 0 || manners.has("accept-expired")) {
       const inMs = Math.ceil(chance.exponential(8_000));
-      return this.later(inMs, () => this.#use(offer, driver));
+      return this.#later(inMs, () => this.#use(offer, driver));
     }
     this.#use(offer, driver);
     if (manner > 2) return;
-    this.later(chance.between(1, 3_000), () => this.#use(offer, driver));
+    this.#later(chance.between(1, 3_000), () => this.#use(offer, driver));
   }
 
   /** Items whose time has come wait from now on. */
@@ -319,7 +266,7 @@ export class BatchWork implements Work, Scheduler {
     this.#comeIn();
     const next = this.#items[this.#arrived];
     if (next === undefined) return;
-    this.later(next.availableAtMs - this.#options.world.nowMs, () => {
+    this.#later(next.availableAtMs - this.#options.world.nowMs, () => {
       this.#awaitArrival();
       this.#reconsider();
     });
@@ -327,11 +274,17 @@ export class BatchWork implements Work, Scheduler {
 
   /** Says whether offers are wanted, when that has changed. */
   #reconsider(): void {
+    const driver = this.#driver;
+    if (driver === undefined || !this.#habits.suppresses || this.#leaving) return;
     const wants = this.#waiting.size > 0 && this.#running < RUNNING_MAX;
-    if (!this.#habits.suppresses || this.#leaving || wants !== this.#suppressed) return;
-    this.#suppressed = !wants;
-    if (wants) this.#driver?.revive();
-    else this.#driver?.suppress();
+    if (wants !== this.#suppressing.has(driver)) return;
+    if (wants) {
+      this.#suppressing.delete(driver);
+      driver.revive();
+    } else {
+      this.#suppressing.add(driver);
+      driver.suppress();
+    }
   }
 
   /** The try is over; what is not done waits to be tried again. */
@@ -348,8 +301,10 @@ export class BatchWork implements Work, Scheduler {
       (one) => one.agentId === agentId && one.taskId !== first?.taskId,
     );
     if (first === undefined || live === undefined) return [];
+    const known = this.#tries.get(live.taskId);
+    if (known !== undefined && UNHEARD.has(known.state)) known.again = true;
     const { executor: _, data: _data, ...plain } = first;
-    const command = { shell: true, value: "sleep 1" };
+    const command = { shell: true, value: AGAIN.script };
     return [{ ...plain, taskId: live.taskId, agentId, command }];
   }
 
@@ -360,17 +315,18 @@ export class BatchWork implements Work, Scheduler {
     return script;
   }
 
-  #try(item: Item, offer: Offer): TaskInfo {
+  #try(item: Item, { agentId, allocationRole: role }: Offer, by: Driver): TaskInfo {
     item.tries += 1;
     this.#waiting.delete(item);
     this.#running += 1;
     const taskId = `${item.name}-${item.tries}` as TaskId;
-    this.#tries.set(taskId, { item, agentId: offer.agentId, state: "asked", over: false });
-    const role = offer.allocationRole;
+    const atMs = this.#options.world.nowMs;
+    const rest = { state: "asked", over: false, again: false };
+    this.#tries.set(taskId, { item, atMs, by, agentId, ...rest });
     const common = {
       name: item.name,
       taskId,
-      agentId: offer.agentId,
+      agentId,
       resources: [scalar("cpus", item.cpuMilli, role), scalar("mem", item.memMib * 1000, role)],
     };
     const script = this.#scriptOf(item);
@@ -422,9 +378,10 @@ export class BatchWork implements Work, Scheduler {
   }
 
   /** Whether the end is one that the item may have. */
-  #judge(taskId: TaskId, { item }: Try, status: TaskStatus): void {
+  #judge(taskId: TaskId, { item, again }: Try, status: TaskStatus): void {
     const { state } = status;
-    if (state === item.ends) return;
+    // A first launch that nobody ever heard of leaves its id to the second one, which ran then.
+    if (state === item.ends || (again && state === AGAIN.ends)) return;
     if (!LOST.has(state) && !this.#explained(status)) {
       const { script, ends } = item;
       this.wrong.push(`${taskId} (${script}) is ${state}, not ${ends}: ${status.message}`);
@@ -446,7 +403,7 @@ export class BatchWork implements Work, Scheduler {
   }
 
   #killLater(taskId: TaskId, inMs: number): void {
-    this.later(inMs, () => {
+    this.#later(inMs, () => {
       const one = this.#tries.get(taskId);
       if (one === undefined || one.over) return;
       this.#driver?.kill(taskId, { agentId: one.agentId });
@@ -458,18 +415,4 @@ export class BatchWork implements Work, Scheduler {
     item.done = true;
     this.#open -= 1;
   }
-}
-
-/** Names of all items of a run. */
-export function itemNames({
-  frameworks,
-  items,
-}: {
-  readonly frameworks: number;
-  readonly items: number;
-}): string[] {
-  return Array.from({ length: frameworks * items }, (_, index) => {
-    const framework = 1 + Math.floor(index / items);
-    return `framework-${framework}-${1 + (index % items)}`;
-  });
 }

@@ -2,17 +2,26 @@
 import type { Driver, SchedulerEvent } from "#actors/framework";
 import type { AgentId, FrameworkId, Offer, Resource, TaskId } from "#protocol";
 
+/** A process that runs a driver of the framework. */
+export interface SchedulerProcess {
+  /** Which of the framework's instances it is. */
+  readonly instance: string;
+  readonly beganMs: number;
+  /** Runs something in it, if it still lives then. */
+  readonly later: (inMs: number, run: () => void) => void;
+}
+
 export interface Work {
   /** The id that the first subscription got. */
   readonly frameworkId: FrameworkId | undefined;
-  /** Runs something in the framework's own process, if it still lives then; set at each start. */
-  later: (inMs: number, run: () => void) => void;
+  /** A process of the framework begins. */
+  begins?(process: SchedulerProcess): void;
   /** Live tasks as the book has them. */
   known(): { taskId: TaskId; agentId: AgentId }[];
   /** true: it acknowledges updates itself, or does not; else its driver does. */
   readonly acknowledges?: boolean;
-  /** @param instance of the framework that is told. */
-  on(event: SchedulerEvent, driver: Driver, instance?: string): void;
+  /** @param process that is told. */
+  on(event: SchedulerEvent, driver: Driver, process: SchedulerProcess): void;
 }
 
 /** How much of a scalar an offer has, in thousandths. */

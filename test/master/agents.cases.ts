@@ -3,6 +3,7 @@ import t from "tap";
 import { Stage } from "./stage.ts";
 import {
   accept,
+  acknowledge,
   agentId,
   agentInfo,
   agentOf,
@@ -12,6 +13,7 @@ import {
   reported,
   subscribe,
   task,
+  update,
 } from "./cluster.ts";
 
 function leading(options = {}): Stage {
@@ -203,6 +205,45 @@ t.test("a new work directory of the same principal makes the old one unreachable
   t.match(stage.taken("log ←"), ["log ← AgentMarkedUnreachable a1, AgentAdmitted b1"]);
   t.equal(stage.state.agents.has(agentId("a1")), false);
   t.equal(stage.state.agentsByPeer.get(agentOf("a1"))?.agentId, "b1");
+});
+
+t.test("a task that ended with its agent unheard is said to be unreachable", async (t) => {
+  const cases = [
+    // What was said of it, its state by then, what the framework is told in the end.
+    {
+      said: "TASK_KILLING",
+      latest: "TASK_KILLED",
+      told: [/t1 TASK_UNREACHABLE REASON_AGENT_REMOVED/],
+    },
+    { said: "TASK_KILLED", latest: "TASK_KILLED", told: [] },
+  ] as const;
+  for (const { said, latest, told } of cases) {
+    const stage = leading();
+    register(stage, "a1");
+    subscribe(stage, "f");
+    accept(stage, "f", [launch(task("t1", "a1"))]);
+    update(stage, "a1", "f", "t1", said, { latest });
+    stage.closed(agentOf("a1"));
+    stage.take();
+    register(stage, "b1", { as: "a1" });
+    t.match(stage.taken("UPDATE"), told, said);
+    t.equal(stage.taken("UPDATE").length, 0);
+  }
+});
+
+t.test("an end that is acknowledged when its agent is lost is kept no longer", async (t) => {
+  const stage = leading();
+  register(stage, "a1");
+  subscribe(stage, "f");
+  accept(stage, "f", [launch(task("t1", "a1"))]);
+  update(stage, "a1", "f", "t1", "TASK_FINISHED");
+  stage.closed(agentOf("a1"));
+  register(stage, "b1", { as: "a1" });
+  const tasks = () => stage.state.frameworks.get(frameworkIdOf("f"))?.tasks.size;
+  t.equal(tasks(), 1, "nobody has said yet that it was heard");
+  acknowledge(stage, "a1", "f", "t1");
+  t.equal(tasks(), 0);
+  t.equal(stage.state.agents.has(agentId("a1")), false, "nor is the agent");
 });
 
 t.test("also for a leader that knows the old one from the log alone", async (t) => {

@@ -80,23 +80,23 @@ const runTask = (taskId: string, agentId: string, milli = 0) => ({
   kind: "RunTask",
   body: { task: { taskId, agentId, resources: cpus(milli) } },
 });
+const registration = (agentId: string, milli: number, tasks: unknown[] = []) => ({
+  kind: "RegisterAgent",
+  body: { part: 0, agent: { agentId, resources: cpus(milli) }, tasks },
+});
 const update = (taskId: string, state: string, uuid: string, timestampMs: number) => ({
   kind: "StatusUpdate",
   body: { latestState: state, status: { taskId, state, uuid, timestampMs } },
 });
 
 t.test("R1 sees an agent that is given away twice, when that lasts", async (t) => {
-  const register = {
-    kind: "RegisterAgent",
-    body: { part: 0, agent: { agentId: "a1", resources: cpus(4_000) }, tasks: [] },
-  };
   for (const [second, wrong] of [
     [2_000, false],
     [3_000, true],
   ] as const) {
     const { said, world, checker, says, hears } = watched(allocationChecker);
     says("m1", "master", 9, { kind: "Beacon", body: {} });
-    hears("m1", "agent.a1", 9, register);
+    hears("m1", "agent.a1", 9, registration("a1", 4_000));
     says("m1", "master", 9, runTask("t1", "a1", 2_000));
     says("m1", "master", 9, offers("o1", second));
     checker.recount?.();
@@ -104,6 +104,57 @@ t.test("R1 sees an agent that is given away twice, when that lasts", async (t) =
     checker.recount?.();
     t.equal(said.length > 0, wrong, `${said}`);
   }
+});
+
+t.test("R1 lets go what a leader has ended, by whatever it says or hears", async (t) => {
+  const master = "m1";
+  const ends: Record<string, (one: ReturnType<typeof watched>) => void> = {
+    "the framework subscribes again": ({ says }) =>
+      says(master, "master", 9, { kind: "SUBSCRIBED", body: {} }),
+    "it is told that another has its place": ({ says }) =>
+      says(master, "master", 9, { kind: "ERROR", body: {} }),
+    "it was started anew and knows no leader": ({ hears }) =>
+      hears(master, "framework.f.i", 0, { kind: "Closed", body: {} }),
+    "it has asked for another session": ({ hears }) =>
+      hears(master, "framework.f.i", 4, { kind: "Hello", body: {} }),
+    "it declines": ({ hears }) =>
+      hears(master, "framework.f.i", 9, { kind: "DECLINE", body: { offerIds: ["o1"] } }),
+  };
+  const says: Record<string, (one: ReturnType<typeof watched>) => void> = {
+    ...ends,
+    "another process hears that": ({ hears }) =>
+      hears("m2", "framework.f.i", 9, { kind: "DECLINE", body: { offerIds: ["o1"] } }),
+    "it suppresses": ({ hears }) =>
+      hears(master, "framework.f.i", 9, { kind: "SUPPRESS", body: { roles: [] } }),
+  };
+  for (const [name, end] of Object.entries(says)) {
+    const one = watched(allocationChecker);
+    one.says(master, "master", 9, { kind: "Beacon", body: {} });
+    one.hears(master, "agent.a1", 9, registration("a1", 4_000));
+    one.says(master, "master", 9, offers("o1", 4_000));
+    end(one);
+    one.says(master, "master", 9, offers("o2", 4_000));
+    one.checker.recount?.();
+    one.world.nowMs = 5_000;
+    one.checker.recount?.();
+    t.equal(one.said.length > 0, !(name in ends), `${name}: ${one.said}`);
+  }
+});
+
+t.test("R1 counts no registration that a master reads which led long ago", async (t) => {
+  const { said, world, checker, says, hears } = watched(allocationChecker);
+  says("m1", "master", 9, { kind: "Beacon", body: {} });
+  hears("m1", "agent.a1", 9, registration("a1", 4_000));
+  says("m1", "master", 9, offers("o1", 4_000));
+  const old = registration("a1", 4_000, [
+    { info: { taskId: "t1", agentId: "a1", resources: cpus(2_000) } },
+  ]);
+  hears("m2", "agent.a1", 5, old);
+  hears("m1", "agent.a1", 5, old);
+  checker.recount?.();
+  world.nowMs = 5_000;
+  checker.recount?.();
+  t.same(said, []);
 });
 
 t.test("E1 sees two masters in one epoch, and a client that goes back", async (t) => {

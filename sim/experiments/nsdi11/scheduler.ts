@@ -14,7 +14,7 @@ import {
   type TaskInfo,
   type TaskState,
 } from "#protocol";
-import { amountIn, scalar, type Work } from "../../workloads/work.ts";
+import { amountIn, scalar, type SchedulerProcess, type Work } from "../../workloads/work.ts";
 
 /** What a task takes from its machine. */
 export interface Need {
@@ -53,6 +53,10 @@ export abstract class Scheduler implements Work {
   /** Tasks that ended otherwise than their scheduler meant; their work is done again. */
   lost = 0;
   #suppressed = false;
+
+  begins({ later }: SchedulerProcess): void {
+    this.later = later;
+  }
 
   known(): { taskId: TaskId; agentId: AgentId }[] {
     return [...this.#live].map(([taskId, { agentId }]) => ({ taskId, agentId }));

@@ -3,9 +3,9 @@
  * is none until the agent has registered in this epoch or its window is over (P-6.2). An agent is
  * unreachable when the log says so, and its tasks then.
  */
-import { type AgentId, type FrameworkId, holdsResources } from "#protocol";
+import { type AgentId, type FrameworkId, holdsResources, isTerminal } from "#protocol";
 import { rescindOffersOf } from "./offers.ts";
-import type { AgentRecord } from "./records.ts";
+import type { AgentRecord, TaskRecord } from "./records.ts";
 import { note, propose, refuse, say, type Turn } from "./state.ts";
 import { forgetTask, forgetUnreachable, setHolds } from "./tasks.ts";
 import { masterStatus, tell } from "./tell.ts";
@@ -128,12 +128,15 @@ export function agentAccounted({ state }: Turn, agentId: AgentId): void {
   state.allocationWanted = true;
 }
 
-/** Its tasks are unreachable, or gone; whoever they belong to is told. */
+/**
+ * Its tasks are unreachable, or gone; whoever they belong to is told. So is one that has ended:
+ * what its agent had not said of its end yet is away with the agent, perhaps for good.
+ */
 function loseTasks(turn: Turn, agent: AgentRecord, how: "unreachable" | "gone"): Set<FrameworkId> {
   const { state, env } = turn;
   const concerned = new Set<FrameworkId>();
   for (const task of [...agent.tasks]) {
-    if (!holdsResources(task.state)) continue;
+    if (!holdsResources(task.state) && !endsUntold(task)) continue;
     concerned.add(task.frameworkId);
     setHolds(turn, task, false);
     task.state = how === "gone" ? "TASK_GONE_BY_OPERATOR" : "TASK_UNREACHABLE";
@@ -145,4 +148,9 @@ function loseTasks(turn: Turn, agent: AgentRecord, how: "unreachable" | "gone"):
     if (how === "gone") forgetTask(turn, task);
   }
   return concerned;
+}
+
+/** Whether it has ended and its framework was told of earlier states at most. */
+function endsUntold({ state, statusUpdateState: told }: TaskRecord): boolean {
+  return isTerminal(state) && (told === undefined || !isTerminal(told));
 }

@@ -82,12 +82,15 @@ export function acknowledge(
   const agent = state.agents.get(agentId);
   const owed = framework.owed.get(taskId);
   if (owed?.uuid === uuid) framework.owed.delete(taskId);
-  // Not kept: the agent will say the update again, and it will be acknowledged again.
-  if (agent?.condition !== "registered") {
-    return refuse(turn, "agent-not-connected", "acknowledgements");
+  if (agent?.condition === "registered") {
+    const acknowledged = { frameworkId, taskId, uuid };
+    say(turn, agent.peer, { kind: "StatusUpdateAcknowledgement", body: acknowledged });
+  } else {
+    refuse(turn, "agent-not-connected", "acknowledgements");
+    // Not kept: the agent will say the update again, and it will be acknowledged again. Of one that
+    // is lost nobody knows that, and what is known of the task is no use any more.
+    if (agent?.condition === "disconnected" || agent?.condition === "absent") return;
   }
-  const acknowledged = { frameworkId, taskId, uuid };
-  say(turn, agent.peer, { kind: "StatusUpdateAcknowledgement", body: acknowledged });
   const task = framework.tasks.get(taskId);
   if (task?.unacknowledged?.uuid !== uuid) return;
   const { unacknowledged } = task;

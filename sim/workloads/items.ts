@@ -1,0 +1,98 @@
+/**
+ * The items of a batch framework's work: what each one's script does, how it must end, what it
+ * needs and when it comes in, all drawn from the seed. Whether they are done is the batch's affair.
+ */
+import type { Chance } from "../kernel/prng.ts";
+
+export interface Item {
+  readonly name: string;
+  readonly script: string;
+  /** How a task with this script ends when nothing else goes wrong. */
+  readonly ends: string;
+  readonly cpuMilli: number;
+  readonly memMib: number;
+  /** Killed by its scheduler so long after it runs. */
+  readonly killAfterMs: number | undefined;
+  readonly availableAtMs: number;
+  /** true: in an executor of its own, which costs something too. */
+  readonly custom: boolean;
+  tries: number;
+  done: boolean;
+}
+
+export interface BatchOptions {
+  readonly name: string;
+  readonly items: number;
+  readonly chance: Chance;
+  /** Items come in over this time, from the beginning of the run. */
+  readonly overMs: number;
+  /** Names of the items that are done; absent: all. What is left out was still drawn. */
+  readonly only?: readonly string[] | undefined;
+  readonly world: { readonly nowMs: number };
+  /** true: items come one by one, and every framework works alike, as a story may count on. */
+  readonly plain?: boolean;
+}
+
+/** What a script does, how it ends, how often it is drawn. */
+const SCRIPTS: readonly (readonly [script: (ms: number) => string, ends: string])[] = [
+  [(ms) => `sleep ${ms / 1000}`, "TASK_FINISHED"],
+  [(ms) => `sleep ${ms / 1000}`, "TASK_FINISHED"],
+  [(ms) => `echo ${ms}; sleep ${ms / 1000}; exit 0`, "TASK_FINISHED"],
+  [() => "true", "TASK_FINISHED"],
+  [(ms) => `sleep ${ms / 1000}; exit 3`, "TASK_FAILED"],
+  [(ms) => `sleep ${ms / 1000}; oom`, "TASK_FAILED"],
+];
+
+/** Items in the order in which they come in. */
+export function drawItems(
+  { name, items, chance, overMs, only }: BatchOptions,
+  taskMs: number,
+  most: number,
+) {
+  const drawn: Item[] = [];
+  while (drawn.length < items) {
+    const atMs = chance.below(Math.max(1, overMs));
+    const size = Math.min(items - drawn.length, chance.between(1, most));
+    for (let count = 0; count < size; count++) {
+      const item = drawItem(`${name}-${drawn.length + 1}`, chance, taskMs, overMs);
+      drawn.push({ ...item, availableAtMs: atMs });
+    }
+  }
+  drawn.sort((one, other) => one.availableAtMs - other.availableAtMs);
+  return drawn.filter((item) => only?.includes(item.name) ?? true);
+}
+
+function drawItem(name: string, chance: Chance, taskMs: number, overMs: number): Item {
+  const common = {
+    name,
+    availableAtMs: 0,
+    custom: chance.chance(200_000),
+    cpuMilli: chance.between(1, 20) * 100,
+    memMib: chance.between(1, 16) * 32,
+    tries: 0,
+    done: false,
+  };
+  if (chance.chance(100_000)) {
+    const killAfterMs = chance.between(100, 10_000);
+    const script = chance.chance(300_000) ? "ignore-term; hang" : "hang";
+    return { ...common, script, ends: "TASK_KILLED", killAfterMs };
+  }
+  const [script, ends] = chance.pick(SCRIPTS) ?? [() => "true", "TASK_FINISHED"];
+  // Work that is lost at the end of the faults must still end before the run does.
+  const text = script(Math.ceil(Math.min(chance.exponential(taskMs), overMs / 5)));
+  return { ...common, script: text, ends, killAfterMs: undefined };
+}
+
+/** Names of all items of a run. */
+export function itemNames({
+  frameworks,
+  items,
+}: {
+  readonly frameworks: number;
+  readonly items: number;
+}): string[] {
+  return Array.from({ length: frameworks * items }, (_, index) => {
+    const framework = 1 + Math.floor(index / items);
+    return `framework-${framework}-${1 + (index % items)}`;
+  });
+}
