@@ -39,6 +39,11 @@ export type Workload = {
   readonly name: string;
   readonly about: string;
   readonly points: readonly Point[];
+  /**
+   * The median cycle is flat in frameworks: at the same number of agents none is more than this
+   * many times that with the fewest frameworks.
+   */
+  readonly flatMost?: number;
   readonly run: (meter: Meter, size: Size) => void;
 };
 

@@ -160,15 +160,50 @@ export function table(report: PointReport): string {
   return `${lines.join("\n")}\n`;
 }
 
-/** How the median cycle grows with agents: the exponent of a power, fitted to the points. */
-export function exponent(reports: readonly PointReport[]): string {
-  const xs = reports.map(({ agents }) => Math.log(agents));
-  const ys = reports.map(({ phases }) => {
-    return Math.log(phases.find(({ name }) => name === "cycle")?.medianMs ?? 1);
+const cycleMs = ({ phases }: PointReport): number =>
+  phases.find(({ name }) => name === "cycle")?.medianMs ?? Number.NaN;
+
+/** How a cycle grew, and whether it may. */
+export type Growth = {
+  readonly what: string;
+  readonly measured: number;
+  readonly most: number;
+  readonly met: boolean;
+};
+
+export const growthLine = ({ what, measured, most, met }: Growth): string =>
+  `  ${what} ${measured.toFixed(2)}, at most ${most.toFixed(2)}${mark(met)}\n`;
+
+/** Of each number of agents, the dearest cycle by the one with the fewest frameworks. */
+export function flatness(reports: readonly PointReport[], most: number): Growth[] {
+  return [...new Set(reports.map(({ agents }) => agents))].flatMap((agents) => {
+    const some = reports.filter((report) => report.agents === agents);
+    const [fewest, ...others] = some.sort((a, b) => a.frameworks - b.frameworks);
+    if (fewest === undefined || others.length === 0) return [];
+    const measured = Math.max(...others.map(cycleMs)) / cycleMs(fewest);
+    const range = `${fewest.frameworks} to ${others.at(-1)?.frameworks} frameworks`;
+    const what = `growth of a cycle over ${agents} agents from ${range}`;
+    return [{ what, measured, most, met: measured <= most }];
   });
+}
+
+/** Machines are noisy: an exponent that is fitted to times is no better known than this. */
+const EXPONENT_SLACK = 0.05;
+
+/** The exponent of a power fitted to the median cycles, beside that of n·log n. */
+export function exponent(reports: readonly PointReport[]): Growth[] {
+  if (reports.length < 2) return [];
+  const measured = exponentOf(reports, cycleMs);
+  const most = exponentOf(reports, ({ agents }) => agents * Math.log(agents)) + EXPONENT_SLACK;
+  const what = "growth exponent in agents";
+  return [{ what, measured, most, met: measured <= most }];
+}
+
+function exponentOf(reports: readonly PointReport[], of: (report: PointReport) => number): number {
+  const xs = reports.map(({ agents }) => Math.log(agents));
+  const ys = reports.map((report) => Math.log(of(report)));
   const mean = (list: readonly number[]): number => list.reduce((a, b) => a + b, 0) / list.length;
   const [mx, my] = [mean(xs), mean(ys)];
   const above = mean(xs.map((x, i) => (x - mx) * ((ys[i] ?? 0) - my)));
-  const below = mean(xs.map((x) => (x - mx) ** 2));
-  return `  growth exponent in agents ${(above / below).toFixed(3)}\n`;
+  return above / mean(xs.map((x) => (x - mx) ** 2));
 }

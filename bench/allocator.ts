@@ -9,7 +9,15 @@ import { appendFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { YOUNG_GENERATION_MIB_MAX, youngGenerationFlags } from "#daemon";
 import { Meter, type Phase, type Point, referenceMs, type Workload } from "./allocator-meter.ts";
-import { exponent, judge, measured, type PointReport, table } from "./allocator-report.ts";
+import {
+  exponent,
+  flatness,
+  growthLine,
+  judge,
+  measured,
+  type PointReport,
+  table,
+} from "./allocator-report.ts";
 import { WORKLOADS } from "./allocator-workloads.ts";
 
 const HERE = fileURLToPath(import.meta.url);
@@ -41,16 +49,26 @@ export function run(args: readonly string[]): boolean {
     const reports = options.pointsOf(workload).map((point) => {
       const report = inProcess(workload, point, emptyMib);
       process.stdout.write(table(report));
-      const like = { youngGenerationMib: YOUNG_GENERATION_MIB_MAX };
-      const line = `${JSON.stringify({ benchmark: "allocator", ...like, ...report })}\n`;
-      if (options.json === undefined) process.stdout.write(line);
-      else appendFileSync(options.json, line);
+      say(options.json, { youngGenerationMib: YOUNG_GENERATION_MIB_MAX, ...report });
       met = judge(report) && met;
       return report;
     });
-    if (workload.name === "growth") process.stdout.write(exponent(reports));
+    const grown = workload.name === "growth" ? exponent(reports) : [];
+    const { name, flatMost } = workload;
+    for (const each of flatMost === undefined ? grown : flatness(reports, flatMost)) {
+      process.stdout.write(growthLine(each));
+      say(options.json, { workload: name, ...each });
+      met = each.met && met;
+    }
   }
   return met;
+}
+
+/** One line of JSON, to the file where one is named. */
+function say(file: string | undefined, what: object): void {
+  const line = `${JSON.stringify({ benchmark: "allocator", ...what })}\n`;
+  if (file === undefined) process.stdout.write(line);
+  else appendFileSync(file, line);
 }
 
 function list(): boolean {

@@ -74,7 +74,9 @@ class HierarchicalAllocator implements Allocator {
     this.#agents = new Agents(this.#totals, tree);
     this.#touched = new Touched(this.#agents);
     this.#roles = new Roles(this.#totals, tree, sortersOf(options));
-    this.#filters = new Filters(options.allocationIntervalMs);
+    this.#filters = new Filters(options.allocationIntervalMs, (marks, { role, client }) =>
+      marks.get(role)?.delete(client.slot),
+    );
     this.#lending = new Lending(this.#totals.names);
     this.#books = new Books(this.#parts);
     this.#around = {
@@ -120,7 +122,7 @@ class HierarchicalAllocator implements Allocator {
       const same = equalAttributes(agents.subject(slot).attributes, attributes);
       if (!same) {
         agents.change(slot, { attributes });
-        this.#filters.dropAgent(agentId);
+        this.#filters.dropAgent(slot);
       }
     }
     this.#touched.add(agentId);
@@ -133,7 +135,7 @@ class HierarchicalAllocator implements Allocator {
       for (const [role, part] of partsByRole(resources))
         this.#books.give(slot, frameworkId, role, part);
     }
-    this.#filters.dropAgent(agentId);
+    this.#filters.dropAgent(slot);
     this.#inverse.dropAgent(agentId);
     this.#lending.dropAgent(agentId);
     this.#agents.remove(agentId);
@@ -345,7 +347,7 @@ class HierarchicalAllocator implements Allocator {
       const subscription = this.#frameworks.get(frameworkId)?.subscriptions.get(role);
       if (subscription === undefined || !subscription.framework.active) continue;
       const refused = { resources: part.unallocate(), refuseMs: filter.refuseMs, nowMs };
-      this.#filters.add(subscription, agentId, refused);
+      this.#filters.add(subscription, { agentId, slot }, refused);
     }
     this.#touched.add(agentId);
   }

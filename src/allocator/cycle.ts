@@ -124,10 +124,9 @@ function allKnownFull({ around, full, offers }: Run, slot: Slot): boolean {
 function serveRole(run: Run, slot: Slot, role: Role, judge: Judge): void {
   const { around, offers, sharedOut } = run;
   const { agents, filters } = around;
-  const agentId = agents.idOf(slot);
   const free = agents.free(slot);
-  const marks = filters.marks(agentId, role);
-  marks?.begin(free, role.frameworks.arrivals);
+  const marks = filters.marks(slot, role);
+  marks?.begin(free, role.frameworks);
   if (marks?.all !== undefined) return around.count("filtered", marks.all);
   let marked = 0;
   let unmarked = 0;
@@ -144,7 +143,7 @@ function serveRole(run: Run, slot: Slot, role: Role, judge: Judge): void {
       break;
     } else {
       around.count(offered);
-      if (offered === "filtered" && filters.match(client.owner, agentId, free) !== undefined) {
+      if (offered === "filtered" && filters.match(client.owner, slot, free) !== undefined) {
         marks?.add(client.slot);
         marked += 1;
       } else unmarked += 1;
@@ -250,7 +249,7 @@ export function openTo(
 
 /** The offer, unless it is too small or was refused. */
 export function acceptable(
-  { agents, filters, minAllocatable, roles }: Surroundings,
+  { filters, minAllocatable, roles }: Surroundings,
   slot: Slot,
   subscription: Subscription,
   offered: Resources,
@@ -258,7 +257,7 @@ export function acceptable(
   const minimum = minimumOf(subscription, minAllocatable);
   const quantities = offered.measureFor(roles.tree.names);
   if (offered.isEmpty || !meetsMinimum(minimum, quantities)) return tooSmall(minimum, quantities);
-  const filter = filters.match(subscription, agents.idOf(slot), offered);
+  const filter = filters.match(subscription, slot, offered);
   if (filter !== undefined) return filter.backoff ? "backoff" : "filtered";
   return offered;
 }

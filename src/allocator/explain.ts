@@ -154,7 +154,7 @@ function refused(
 ): Judgement {
   if (reason !== "filtered") return { reason };
   const open = stripped(asker.framework.abilities, allocatable(agents, slot, asker.role.name));
-  const filter = filters.match(asker, agents.idOf(slot), open);
+  const filter = filters.match(asker, slot, open);
   return filter === undefined ? { reason } : { reason, untilMs: filter.expiryMs };
 }
 

@@ -16,6 +16,8 @@ export const FILTERS_PER_CLIENT_MAX = 16;
 
 export type Filter<Client> = {
   readonly agentId: AgentId;
+  /** Where the agent stands; its filters end before another one stands there. */
+  readonly slot: number;
   readonly client: Client;
   readonly resources: Resources;
   readonly expiryMs: number;
@@ -30,14 +32,23 @@ export type Filter<Client> = {
 /** What was refused of one agent. */
 type Refused<Client> = {
   readonly clients: Map<Client, Filter<Client>[]>;
-  /** By role; forgotten when a filter on the agent ends. */
+  /** By role; whose filter ends is not marked any more. */
   readonly marks: Map<object, Marks>;
+};
+
+/** Where a client refused something. */
+type Refusing = {
+  readonly slots: Set<number>;
+  /** Filters in force, backoffs left out. */
+  active: number;
 };
 
 export class Filters<Client> {
   readonly #intervalMs: number;
-  readonly #byAgent = new Map<AgentId, Refused<Client>>();
-  readonly #agentsOf = new Map<Client, Set<AgentId>>();
+  readonly #unmark: (marks: ReadonlyMap<object, Marks>, client: Client) => void;
+  /** By the slot of the agent: a run asks for each of them. */
+  readonly #bySlot: (Refused<Client> | undefined)[] = [];
+  readonly #refusing = new Map<Client, Refusing>();
   readonly #wheel = new TimingWheel<Filter<Client>>();
   /** Due, but no batch has run since they were made. */
   readonly #waiting = new Set<Filter<Client>>();
@@ -45,8 +56,13 @@ export class Filters<Client> {
   #batches = 0;
   #size = 0;
 
-  constructor(allocationIntervalMs: number) {
+  /** `unmark` takes a client out of those marked in its role. */
+  constructor(
+    allocationIntervalMs: number,
+    unmark: (marks: ReadonlyMap<object, Marks>, client: Client) => void,
+  ) {
     this.#intervalMs = allocationIntervalMs;
+    this.#unmark = unmark;
   }
 
   /** Filters in force, backoffs included. */
@@ -56,7 +72,7 @@ export class Filters<Client> {
 
   add(
     client: Client,
-    agentId: AgentId,
+    { agentId, slot }: { readonly agentId: AgentId; readonly slot: number },
     refused: { readonly resources: Resources; readonly refuseMs: number; readonly nowMs: number },
   ): void {
     const { resources, refuseMs, nowMs } = refused;
@@ -64,6 +80,7 @@ export class Filters<Client> {
     const lastsMs = Math.max(Math.min(refuseMs, REFUSE_MS_MAX), this.#intervalMs);
     const filter: Filter<Client> = {
       agentId,
+      slot,
       client,
       resources,
       expiryMs: backoff ? Number.POSITIVE_INFINITY : nowMs + lastsMs,
@@ -71,36 +88,48 @@ export class Filters<Client> {
       backoff,
       contained: undefined,
     };
-    for (const other of [...(this.#byAgent.get(agentId)?.clients.get(client) ?? [])]) {
+    for (const other of [...(this.#bySlot[slot]?.clients.get(client) ?? [])]) {
       const covered = other.backoff === backoff && other.expiryMs <= filter.expiryMs;
       if (covered && resources.contains(other.resources)) this.#end(other);
     }
-    const kept = this.#byAgent.get(agentId)?.clients.get(client) ?? [];
+    const kept = this.#bySlot[slot]?.clients.get(client) ?? [];
     if (kept.length >= FILTERS_PER_CLIENT_MAX) {
       this.#end(kept.reduce((a, b) => (b.expiryMs < a.expiryMs ? b : a)));
     }
     this.#enter(filter, nowMs);
   }
 
-  /** Takes over the refusals of another list, in its order, for those whom `clientOf` knows. */
-  adopt(other: Filters<Client>, clientOf: (client: Client) => Client | undefined): void {
+  /** Takes over the refusals of another list, in its order, for those whom `here` knows. */
+  adopt(
+    other: Filters<Client>,
+    here: (
+      filter: Filter<Client>,
+    ) => { readonly client: Client; readonly slot: number } | undefined,
+  ): void {
     this.#batches = other.#batches;
     for (const filter of other.all()) {
-      const client = clientOf(filter.client);
-      if (client !== undefined) this.#enter({ ...filter, client }, other.#wheel.nowMs);
+      const place = here(filter);
+      if (place !== undefined) this.#enter({ ...filter, ...place }, other.#wheel.nowMs);
     }
   }
 
   /** Those in force, in no order that means anything. */
   *all(): Iterable<Filter<Client>> {
-    for (const { clients } of this.#byAgent.values()) {
-      for (const filters of clients.values()) yield* filters;
+    for (const refused of this.#bySlot) {
+      for (const filters of refused?.clients.values() ?? []) yield* filters;
     }
   }
 
+  /** How many each client has in force, those for no time left out. */
+  *counts(): Iterable<readonly [client: Client, active: number]> {
+    for (const [client, { active }] of this.#refusing) if (active > 0) yield [client, active];
+  }
+
   /** The refusal that contains all of `resources`, if there is one. */
-  match(client: Client, agentId: AgentId, resources: Resources): Filter<Client> | undefined {
-    const list = this.#byAgent.get(agentId)?.clients.get(client);
+  match(client: Client, slot: number, resources: Resources): Filter<Client> | undefined {
+    // Who refused nothing anywhere is looked up where it is always at hand.
+    if (!this.#refusing.has(client)) return undefined;
+    const list = this.#bySlot[slot]?.clients.get(client);
     if (list === undefined) return undefined;
     for (const filter of list) {
       if (filter.contained === resources) return filter;
@@ -113,9 +142,9 @@ export class Filters<Client> {
   }
 
   /** Where a run may note who refused all that is free; undefined: nobody refused anything. */
-  marks(agentId: AgentId, role: object): Marks | undefined {
+  marks(slot: number, role: object): Marks | undefined {
     if (this.#size === 0) return undefined;
-    const refused = this.#byAgent.get(agentId);
+    const refused = this.#bySlot[slot];
     if (refused === undefined) return undefined;
     const known = refused.marks.get(role);
     if (known !== undefined) return known;
@@ -157,56 +186,61 @@ export class Filters<Client> {
 
   /** Gives the agents where something ended. */
   dropClient(client: Client): AgentId[] {
-    const agents = [...(this.#agentsOf.get(client) ?? [])];
-    for (const agentId of agents) {
-      for (const filter of [...(this.#byAgent.get(agentId)?.clients.get(client) ?? [])]) {
-        this.#end(filter);
-      }
+    const agents: AgentId[] = [];
+    for (const slot of [...(this.#refusing.get(client)?.slots ?? [])]) {
+      const filters = [...(this.#bySlot[slot]?.clients.get(client) ?? [])];
+      for (const filter of filters) this.#end(filter);
+      if (filters[0] !== undefined) agents.push(filters[0].agentId);
     }
     return agents;
   }
 
-  dropAgent(agentId: AgentId): void {
-    for (const list of [...(this.#byAgent.get(agentId)?.clients.values() ?? [])]) {
+  dropAgent(slot: number): void {
+    for (const list of [...(this.#bySlot[slot]?.clients.values() ?? [])]) {
       for (const filter of [...list]) this.#end(filter);
     }
   }
 
   #enter(filter: Filter<Client>, nowMs: number): void {
-    const { agentId, client } = filter;
-    let refused = this.#byAgent.get(agentId);
+    const { slot, client } = filter;
+    let refused = this.#bySlot[slot];
     if (refused === undefined) {
       refused = { clients: new Map(), marks: new Map() };
-      this.#byAgent.set(agentId, refused);
+      this.#bySlot[slot] = refused;
     }
     const list = refused.clients.get(client);
     if (list === undefined) refused.clients.set(client, [filter]);
     else list.push(filter);
-    const agents = this.#agentsOf.get(client);
-    if (agents === undefined) this.#agentsOf.set(client, new Set([agentId]));
-    else agents.add(agentId);
+    let refusing = this.#refusing.get(client);
+    if (refusing === undefined) {
+      refusing = { slots: new Set(), active: 0 };
+      this.#refusing.set(client, refusing);
+    }
+    refusing.slots.add(slot);
+    if (!filter.backoff) refusing.active += 1;
     this.#size += 1;
     if (filter.backoff) this.#backoffs.add(filter);
     else this.#wheel.add(filter, nowMs);
   }
 
   #end(filter: Filter<Client>): void {
-    const { agentId, client } = filter;
-    const refused = this.#byAgent.get(agentId);
+    const { slot, client } = filter;
+    const refused = this.#bySlot[slot];
     const list = refused?.clients.get(client);
     const at = list?.indexOf(filter) ?? -1;
     if (refused === undefined || list === undefined || at < 0) return;
     list.splice(at, 1);
-    refused.marks.clear();
+    this.#unmark(refused.marks, client);
     this.#size -= 1;
     this.#backoffs.delete(filter);
     this.#waiting.delete(filter);
     this.#wheel.remove(filter);
+    const refusing = this.#refusing.get(client);
+    if (refusing !== undefined && !filter.backoff) refusing.active -= 1;
     if (list.length > 0) return;
     refused.clients.delete(client);
-    if (refused.clients.size === 0) this.#byAgent.delete(agentId);
-    const agents = this.#agentsOf.get(client);
-    agents?.delete(agentId);
-    if (agents?.size === 0) this.#agentsOf.delete(client);
+    if (refused.clients.size === 0) this.#bySlot[slot] = undefined;
+    refusing?.slots.delete(slot);
+    if (refusing?.slots.size === 0) this.#refusing.delete(client);
   }
 }

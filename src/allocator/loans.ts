@@ -2,7 +2,6 @@
  * The last stage of a run, where roles lend, and the way back: who may borrow what of which agent,
  * and what must come back because a role asks for its guarantee again. Books through `lend`.
  */
-import type { AgentId } from "#protocol";
 import {
   at,
   compareText,
@@ -156,10 +155,9 @@ function* askersOf(clients: Iterable<{ readonly owner: Role; readonly active: bo
 function wants(around: Surroundings, slot: Slot, role: Role, piece: Resources): boolean {
   const { agents, filters } = around;
   if (agents.absence(slot) !== undefined) return false;
-  const agentId: AgentId = agents.idOf(slot);
   for (const { active, owner } of role.frameworks.clients()) {
     if (!active || excludedBy(around, slot, owner) !== undefined) continue;
-    if (filters.match(owner, agentId, piece) === undefined) return true;
+    if (filters.match(owner, slot, piece) === undefined) return true;
   }
   return false;
 }

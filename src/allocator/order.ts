@@ -249,6 +249,10 @@ export class FairOrder<Owner> {
     return this.#root.sorted.arrivals;
   }
 
+  arrivedAt(n: number): number | undefined {
+    return this.#root.sorted.arrivedAt(n);
+  }
+
   #drawn(random: () => number): Client<Owner>[] {
     const clients: Client<Owner>[] = [];
     const weights: number[] = [];

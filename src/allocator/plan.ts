@@ -36,9 +36,11 @@ export function replay(from: Parts, to: Allocator, its: Parts): void {
     }
   }
   its.roles.adoptCounts(from.roles);
-  its.filters.adopt(from.filters, ({ framework, role }) =>
-    its.frameworks.get(framework.id)?.subscriptions.get(role.name),
-  );
+  its.filters.adopt(from.filters, ({ agentId, client: { framework, role } }) => {
+    const client = its.frameworks.get(framework.id)?.subscriptions.get(role.name);
+    const slot = its.agents.find(agentId);
+    return client === undefined || slot === undefined ? undefined : { client, slot };
+  });
   its.pause.adopt(from.pause);
 }
 

@@ -15,15 +15,25 @@ export type Sortable = {
 /** What an item stands under until it is moved. */
 export type Keys = { readonly share: number; readonly allocations: number };
 
+/** Items that came last whose numbers are remembered. */
+const ARRIVALS_KEPT_MAX = 128;
+
+/** Marked items in a row that are looked at one by one before whole words of marks are. */
+const MARKED_ROW_MAX = 16;
+
 /** Blocks up to this length are moved item by item: a call for a whole block costs more. */
 const SMALL_BLOCK_MAX = 48;
 
 export class SortedList<Item extends Sortable> {
   readonly #items: (Item | undefined)[] = [];
   readonly #vacant: number[] = [];
+  /** A bit for each number that an item has. */
+  #present = new Int32Array(1);
   #length = 0;
   /** How many items have come so far: a number may since stand for another item. */
   arrivals = 0;
+  /** The numbers that the last ones got, the n-th at n modulo the length. */
+  readonly #arrived = new Int32Array(ARRIVALS_KEPT_MAX);
   /** Numbers of items, first served first. */
   #order = new Int32Array(4);
   /** Numbers of items by name. */
@@ -42,18 +52,61 @@ export class SortedList<Item extends Sortable> {
     return index < this.#length ? this.#items[this.#order[index] ?? -1] : undefined;
   }
 
-  /** The first index from `from` on whose item is not marked. */
+  /** The number that the n-th item got, counted from 1; undefined: forgotten. */
+  arrivedAt(n: number): number | undefined {
+    if (n <= this.arrivals - ARRIVALS_KEPT_MAX || n > this.arrivals) return undefined;
+    return this.#arrived[n % ARRIVALS_KEPT_MAX];
+  }
+
+  /**
+   * The first index from `from` on whose item is not marked. Where many are marked in a row it is
+   * found among the few that are not, so that it costs next to nothing how many are.
+   */
   firstUnmarked(from: number, marks: Marks): number {
+    const length = this.#length;
+    const row = MARKED_ROW_MAX + (Math.max(0, length - marks.count) >>> 3);
+    const until = Math.min(length, from + row);
     let index = from;
-    while (index < this.#length && marks.has(this.#order[index] ?? -1)) index += 1;
-    return index;
+    while (index < until && marks.has(this.#order[index] ?? -1)) index += 1;
+    if (index < until || index === length) return index;
+    const slot = this.#leastUnmarked(marks, from === 0 ? -1 : (this.#order[from] ?? -1));
+    return slot < 0 ? length : this.#firstNotBefore(slot, index, length);
+  }
+
+  /** Of those that do not stand before `floor`, if it is one; -1: all of them are marked. */
+  #leastUnmarked(marks: Marks, floor: number): number {
+    const present = this.#present;
+    const shares = this.#shares;
+    let least = -1;
+    let leastShare = Number.POSITIVE_INFINITY;
+    for (let index = 0; index < present.length; index++) {
+      let open = (present[index] ?? 0) & ~marks.word(index);
+      while (open !== 0) {
+        const slot = 32 * index + 31 - Math.clz32(open & -open);
+        open &= open - 1;
+        const share = shares[slot] ?? 0;
+        if (share > leastShare || (floor >= 0 && this.#compare(slot, floor) < 0)) continue;
+        if (share === leastShare && least >= 0 && this.#compare(slot, least) > 0) continue;
+        least = slot;
+        leastShare = share;
+      }
+    }
+    return least;
+  }
+
+  #setPresent(slot: number, present: boolean): void {
+    const bit = 1 << (slot & 31);
+    const word = this.#present[slot >>> 5] ?? 0;
+    this.#present[slot >>> 5] = present ? word | bit : word & ~bit;
   }
 
   insert(item: Item, keys: Keys): void {
     const slot = this.#vacant.pop() ?? this.#items.length;
     item.slot = slot;
     this.#items[slot] = item;
+    this.#setPresent(slot, true);
     this.arrivals += 1;
+    this.#arrived[this.arrivals % ARRIVALS_KEPT_MAX] = slot;
     if (this.#length === this.#order.length) this.#grow();
     this.#shares[slot] = keys.share;
     this.#allocations[slot] = keys.allocations;
@@ -71,6 +124,7 @@ export class SortedList<Item extends Sortable> {
     shift(this.#byName, this.#nameIndexOf(slot) + 1, this.#length, -1);
     this.#length -= 1;
     this.#items[slot] = undefined;
+    this.#setPresent(slot, false);
     this.#vacant.push(slot);
     item.slot = -1;
   }
@@ -189,6 +243,7 @@ export class SortedList<Item extends Sortable> {
     const length = 2 * this.#order.length;
     this.#order = enlarged(new Int32Array(length), this.#order);
     this.#byName = enlarged(new Int32Array(length), this.#byName);
+    this.#present = enlarged(new Int32Array((length >>> 5) + 1), this.#present);
     this.#shares = enlarged(new Float64Array(length), this.#shares);
     this.#allocations = enlarged(new Float64Array(length), this.#allocations);
     this.#ranks = enlarged(new Float64Array(length), this.#ranks);

@@ -19,8 +19,8 @@ export function sharesOf(totals: Totals, roles: Roles): Shares {
 /** Refusals in force by role; those for no time are none that anybody asked for. */
 export function activeFiltersOf(filters: Filters<Subscription>): Map<string, number> {
   const active = new Map<string, number>();
-  for (const { client, backoff } of filters.all()) {
-    if (!backoff) active.set(client.role.name, (active.get(client.role.name) ?? 0) + 1);
+  for (const [{ role }, count] of filters.counts()) {
+    active.set(role.name, (active.get(role.name) ?? 0) + count);
   }
   return active;
 }

@@ -1,6 +1,7 @@
 /** The whole gateway: the native HTTP API of a master, health and metrics, as routes. */
 import type { HttpRoute } from "#http";
 import type { GatewayContext } from "./context.ts";
+import { mesosMetrics } from "./allocator-metrics.ts";
 import { healthRoutes } from "./health.ts";
 import { metricsText } from "./metrics.ts";
 import { nativeRoutes } from "./native.ts";
@@ -20,6 +21,11 @@ export function gatewayRoutes(context: GatewayContext): HttpRoute[] {
         new Response(await metrics(), {
           headers: { "content-type": "text/plain; version=0.0.4; charset=utf-8" },
         }),
+    },
+    {
+      ...read,
+      path: "/metrics/snapshot",
+      handle: () => Response.json(mesosMetrics(context.view)),
     },
     {
       ...read,

@@ -1,5 +1,6 @@
 /** What monitoring reads: the views' sums and this process's counts, as Prometheus text. */
 import { Counter, collectDefaultMetrics, Gauge, Registry } from "prom-client";
+import { allocatorMetrics } from "./allocator-metrics.ts";
 import type { GatewayContext } from "./context.ts";
 
 /** A function that renders all metrics as they are now. */
@@ -42,6 +43,7 @@ export function metricsText(context: GatewayContext): () => Promise<string> {
       g.set({ resource: "gpus", what }, sums.gpus);
     }
   });
+  allocatorMetrics(registry, view);
   new Counter({
     name: "meseta_count_total",
     help: "Refusals, drops and other counted events of this process",

@@ -98,6 +98,47 @@ export const RoleViewSchema = Type.Object({
 });
 export type RoleView = Static<typeof RoleViewSchema>;
 
+const Milliseconds = Type.Number({ minimum: 0 });
+
+/** Times of one kind: `total` and `sumMs` of all there were, the rest of the last `count`. */
+export const TimerViewSchema = Type.Object({
+  total: Type.Integer({ minimum: 1 }),
+  sumMs: Milliseconds,
+  lastMs: Milliseconds,
+  count: Type.Integer({ minimum: 1 }),
+  minMs: Milliseconds,
+  maxMs: Milliseconds,
+  p50Ms: Milliseconds,
+  p90Ms: Milliseconds,
+  p95Ms: Milliseconds,
+  p99Ms: Milliseconds,
+  p999Ms: Milliseconds,
+  p9999Ms: Milliseconds,
+});
+export type TimerView = Static<typeof TimerViewSchema>;
+
+/** Roles whose filters are told one by one; those of all others are told together. */
+export const FILTER_ROLES_MAX = 1000;
+
+/** What the leader's allocator does, for people (mesos.md §19). */
+export const AllocatorViewSchema = Type.Object({
+  /** Runs since this master leads. */
+  runs: Type.Integer({ minimum: 0 }),
+  /** How long they took; absent before the first. */
+  runTimes: Type.Optional(TimerViewSchema),
+  /** From what asked for a run until it began. */
+  latencies: Type.Optional(TimerViewSchema),
+  /** Of the agents that it knows, and what of it is offered or allocated. */
+  total: QuantitiesSchema,
+  taken: QuantitiesSchema,
+  /** Refusals in force by role, and of all roles that are not told one by one. */
+  filters: Type.Array(Type.Object({ role: RoleSchema, active: Type.Integer({ minimum: 0 }) }), {
+    maxItems: FILTER_ROLES_MAX,
+  }),
+  otherFilters: Type.Integer({ minimum: 0 }),
+});
+export type AllocatorView = Static<typeof AllocatorViewSchema>;
+
 /** One change. Kinds with a Mesos v1 operator event bear its name. */
 export const OperatorEventSchema = Type.Union([
   Type.Object({ type: Type.Literal("RESET"), leader: Type.String() }),
@@ -139,6 +180,7 @@ export const OperatorEventSchema = Type.Union([
     type: Type.Literal("COUNTERS"),
     counters: Type.Record(Type.String(), Type.Number()),
   }),
+  Type.Object({ type: Type.Literal("ALLOCATOR_UPDATED"), allocator: AllocatorViewSchema }),
 ]);
 export type OperatorEvent = Static<typeof OperatorEventSchema>;
 

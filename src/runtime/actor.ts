@@ -20,6 +20,8 @@ import type { Streams } from "./ports/streams.ts";
 export interface Env {
   /** Monotonic time at which the batch began. */
   readonly nowMs: number;
+  /** Monotonic time at this moment: measures work within a batch, decides nothing. */
+  clockMs(): number;
   readonly wallMs: number;
   readonly random: Random;
   readonly counters: Counters;

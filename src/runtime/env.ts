@@ -19,6 +19,7 @@ export function envOf(source: EnvSource): Env {
     get nowMs() {
       return source.nowMs();
     },
+    clockMs: () => ports.clock.monotonicMs(),
     get wallMs() {
       return ports.clock.wallMs();
     },

@@ -14,6 +14,7 @@ import type {
 import {
   type AgentUsage,
   type AgentView,
+  type AllocatorView,
   type EventBatch,
   type FrameworkView,
   isTerminal,
@@ -51,6 +52,8 @@ export class ClusterView {
   #stale = true;
   readonly history = new TaskHistory();
   readonly counters = new Map<string, number>();
+  /** What the leader told of its allocator last; undefined before. */
+  allocator: AllocatorView | undefined;
   leader: { masterId: string; epoch: number } | undefined;
   /** Id of the last event applied. */
   index = "0.0";
@@ -142,6 +145,9 @@ export class ClusterView {
         for (const [name, count] of Object.entries(event.counters)) {
           this.counters.set(name, count);
         }
+        return;
+      case "ALLOCATOR_UPDATED":
+        this.allocator = event.allocator;
         return;
     }
   }

@@ -11,6 +11,7 @@ import "./filters.cases.ts";
 import "./hierarchy.cases.ts";
 import "./hoarding.cases.ts";
 import "./lending.cases.ts";
+import "./marks.cases.ts";
 import "./placement.cases.ts";
 import "./plan.cases.ts";
 import "./properties.cases.ts";

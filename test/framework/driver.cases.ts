@@ -57,6 +57,7 @@ function lineOf(effect: Effect): string | undefined {
 function surroundings(room: () => number) {
   const env: Env = {
     nowMs: 0,
+    clockMs: () => clock.nowMs,
     wallMs: 0,
     random: { below: (bound) => bound - 1, uuid: () => UUID, token: () => "t" },
     counters: new Counters(),

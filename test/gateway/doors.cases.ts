@@ -295,6 +295,11 @@ void t.test("the doors of a master", { timeout: 60_000 }, async (t) => {
       const metrics = await (await ask("/metrics")).text();
       t.match(metrics, /^meseta_leader_epoch \d+$/m);
       t.match(metrics, /^meseta_frameworks\{connected="true"\} 1$/m);
+      t.match(metrics, /^meseta_allocator_runs_total \d+$/m);
+      t.match(metrics, /^# TYPE meseta_allocator_run_ms gauge$/m);
+      const snapshot = (await (await ask("/metrics/snapshot")).json()) as object;
+      const mesos = /^allocator\/mesos\/(allocation_runs|allocation_run(_latency)?_ms|roles|res)/;
+      t.ok(Object.keys(snapshot).every((name) => mesos.test(name)));
       const openapi = (await (await ask("/openapi.json")).json()) as { paths: object };
       const paths = new Set(Object.values(ROUTES).map(({ path }) => path as string));
       t.same(Object.keys(openapi.paths).sort(), [...paths].sort());

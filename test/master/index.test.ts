@@ -1,6 +1,7 @@
 /** Tests of the master, one process. */
 import "./accept-rules.cases.ts";
 import "./agents.cases.ts";
+import "./allocation-metrics.cases.ts";
 import "./frameworks.cases.ts";
 import "./launch.cases.ts";
 import "./lending.cases.ts";

@@ -91,6 +91,8 @@ export class Stage {
   readonly moods: Mood[];
   ask: "reply" | "no-responders" | "timeout" = "no-responders";
   nowMs = 0;
+  /** Between two looks at the clock within a batch passes as much. */
+  workMs = 0;
   muted = false;
   ended: string | undefined;
   busConnected = true;
@@ -101,6 +103,7 @@ export class Stage {
   #inputs: Input[] = [];
   #late: (() => void)[] = [];
   #sessions = 0;
+  #readings = 0;
 
   constructor(options: StageOptions = {}) {
     const { log = [], exclusive = false, name = "m1", moods = [], ...config } = options;
@@ -231,6 +234,10 @@ export class Stage {
   #env(): Env {
     return {
       nowMs: this.nowMs,
+      clockMs: () => {
+        this.#readings += 1;
+        return this.nowMs + this.#readings * this.workMs;
+      },
       wallMs: WALL_MS + this.nowMs,
       random: this.#random,
       counters: this.counters,

@@ -85,7 +85,7 @@ export const BEYOND: readonly RuleMutant[] = [
     edits: [
       {
         file: at("loans"),
-        find: "if (filters.match(owner, agentId, piece) === undefined)",
+        find: "if (filters.match(owner, slot, piece) === undefined)",
         replace: "if (filters !== undefined)",
       },
     ],

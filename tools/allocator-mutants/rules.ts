@@ -328,7 +328,7 @@ const FILTERS: readonly RuleMutant[] = [
     edits: [
       {
         file: at("allocator"),
-        find: "agents.change(slot, { attributes });\n                this.#filters.dropAgent(agentId);",
+        find: "agents.change(slot, { attributes });\n                this.#filters.dropAgent(slot);",
         replace: "agents.change(slot, { attributes });",
       },
     ],

@@ -17,12 +17,12 @@ const SLOW_REFUSE_MS = 5000;
 /** Longest filter: 365 days (mesos.md §2). */
 const REFUSE_MS_MAX = 365 * 24 * 3600 * 1000;
 
-/** One run of the allocator, over the agents named or over all. */
-export function allocate(turn: Turn, only?: Iterable<AgentId>): void {
-  const { state, env } = turn;
+/** One run of the allocator, over the agents named or over all; a batch was due at `dueMs`. */
+export function allocate(turn: Turn, only?: Iterable<AgentId>, dueMs?: number): void {
+  const { state } = turn;
   if (state.muted) return;
   const made = new Map<FrameworkRecord, Offer[]>();
-  for (const candidate of state.allocator.allocate(env.nowMs, only)) {
+  for (const candidate of measuredRun(turn, only, dueMs)) {
     const framework = state.frameworks.get(candidate.frameworkId);
     const agent = state.agents.get(candidate.agentId);
     const offers = framework === undefined ? undefined : made.get(framework);
@@ -39,6 +39,16 @@ export function allocate(turn: Turn, only?: Iterable<AgentId>): void {
     }
   }
   for (const [framework, offers] of made) sayOffers(turn, framework, offers);
+}
+
+/** A run that the allocator does not make, being paused, is none. */
+function measuredRun({ state, env }: Turn, only?: Iterable<AgentId>, dueMs?: number) {
+  const { allocator, runTimes } = state;
+  const runs = allocator.runs();
+  const beginMs = env.clockMs();
+  const candidates = allocator.allocate(env.nowMs, only);
+  if (allocator.runs() > runs) runTimes.ran(beginMs, env.clockMs(), dueMs);
+  return candidates;
 }
 
 /** An event run: over the agents where something changed. Whether anything did. */

@@ -7,6 +7,7 @@ import {
   type AgentId,
   type AgentUsage,
   type AgentView,
+  type AllocatorView,
   EVENTS_PER_BATCH_MAX,
   type FrameworkId,
   type FrameworkView,
@@ -126,6 +127,10 @@ export class Publisher {
 
   counters(counters: Record<string, number>): void {
     this.#push({ type: "COUNTERS", counters });
+  }
+
+  allocator(allocator: AllocatorView): void {
+    this.#push({ type: "ALLOCATOR_UPDATED", allocator });
   }
 
   /** Says of the roles what has changed since it was said last. */

@@ -36,6 +36,7 @@ import type { Effect, Env, Token } from "#runtime";
 import type { MasterSettings } from "./config.ts";
 import { Owners } from "./owners.ts";
 import type { Publisher } from "./publish.ts";
+import { RunTimes } from "./run-times.ts";
 import type { AgentRecord, FrameworkRecord, OfferEnd, OfferRecord, TaskRecord } from "./records.ts";
 
 /** Answers kept per framework so that a repeated call gets its first answer (P-5.2). */
@@ -168,6 +169,7 @@ export class MasterState {
   removals = { sinceMs: 0, count: 0, said: false };
   /** Something changed that may make new offers possible. */
   allocationWanted = false;
+  readonly runTimes = new RunTimes();
   readonly publisher: Publisher;
 
   constructor(

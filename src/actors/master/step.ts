@@ -19,6 +19,7 @@ import {
   standBy,
   wasRead,
 } from "./leadership.ts";
+import { allocatorView } from "./allocator-view.ts";
 import { allocate, allocateChanged, expireOffers } from "./offers.ts";
 import { isOperatorCall, operatorCalled } from "./operator.ts";
 import { reclaimLent } from "./reclaim.ts";
@@ -31,9 +32,16 @@ import { executorMessage, exitedExecutor, statusUpdate } from "./updates.ts";
 export function step(state: MasterState, input: Input, env: Env, out: Effect[]): void {
   const turn: Turn = { state, env, out };
   mindMute(turn);
+  const wanted = state.allocationWanted;
+  take(turn, input);
+  if (wanted || !state.allocationWanted) return;
+  state.runTimes.asked(input.family === "mail" ? input.arrivedAtMs : env.nowMs);
+}
+
+function take(turn: Turn, input: Input): void {
   switch (input.family) {
     case "mail":
-      return env.lifecycle === "leading"
+      return turn.env.lifecycle === "leading"
         ? mail(turn, input)
         : refuse(turn, "not-handled-in-this-state");
     case "due":
@@ -96,7 +104,7 @@ function due(turn: Turn, { timer, lateMs }: Due): void {
     case "sweep":
       return sweep(turn, lateMs);
     case "allocation":
-      return batch(turn);
+      return batch(turn, lateMs);
     case "incumbents":
       return endContests(turn);
     case "counters":
@@ -194,9 +202,9 @@ function sweep(turn: Turn, lateMs: number): void {
 }
 
 /** The batch run, over all agents; shares are told to people with it. */
-function batch(turn: Turn): void {
-  const { state, out } = turn;
-  allocate(turn);
+function batch(turn: Turn, lateMs: number): void {
+  const { state, env, out } = turn;
+  allocate(turn, undefined, env.nowMs - lateMs);
   reclaimLent(turn);
   state.publisher.roles(roleViews(state));
   out.push({ kind: "timer", name: "allocation", inMs: state.settings.allocationIntervalMs });
@@ -208,5 +216,6 @@ function counters({ state, env, out }: Turn): void {
   for (const [reason, count] of state.allocator.refusals()) counts[`allocator.${reason}`] = count;
   for (const [reason, count] of state.follower.voids) counts[`log-void.${reason}`] = count;
   state.publisher.counters(counts);
+  state.publisher.allocator(allocatorView(state));
   out.push({ kind: "timer", name: "counters", inMs: state.settings.countersIntervalMs });
 }

@@ -26,6 +26,7 @@ const TOPIC_OF: Readonly<Record<OperatorEvent["type"], string>> = {
   ROLE_REMOVED: "role",
   USAGE_UPDATED: "usage",
   COUNTERS: "cluster",
+  ALLOCATOR_UPDATED: "cluster",
 };
 
 /** Topics that a reader may ask for. */
