@@ -20,7 +20,9 @@ const sources = join(root, "src", "isolation", "native");
 const target = join(root, "dist", "native");
 
 /** One program: the launcher's workers stay as shims. */
-const PROGRAMS = { launcher: ["launcher.c", "work.c", "shim.c", "contract.c"] } as const;
+const PROGRAMS = {
+  launcher: ["launcher.c", "work.c", "shim.c", "inside.c", "mounts.c", "contract.c"],
+} as const;
 const FLAGS = ["-std=gnu11", "-Os", "-s", "-Wall", "-Wextra", "-ffunction-sections"];
 const LINK = ["-Wl,--gc-sections"];
 

@@ -62,13 +62,12 @@ export function endFields(cgroups: CgroupPlan): Field[] {
 function mountText(mount: InsideMount): string | null {
   switch (mount.kind) {
     case "bind":
+    case "secret":
       return mount.source;
     case "tmpfs":
       return mount.data;
     case "link":
       return mount.to;
-    case "file":
-      return mount.base64;
     default:
       return null;
   }
@@ -81,7 +80,8 @@ function mountFields(mount: InsideMount): Field[] {
   ];
   const text = mountText(mount);
   if (text !== null) fields.push(["s", text]);
-  if (mount.kind === "bind" && mount.within !== null) fields.push(["b", mount.within]);
+  const within = mount.kind === "bind" || mount.kind === "secret" ? mount.within : null;
+  if (within !== null) fields.push(["b", within]);
   return fields;
 }
 
@@ -97,12 +97,15 @@ export function insideFields(inside: Inside): Field[] {
   if (root !== null) fields.push(["r", root === "tmpfs" ? root : root.path]);
   if (root !== null && root !== "tmpfs" && root.within !== null) fields.push(["b", root.within]);
   fields.push(...inside.mounts.flatMap(mountFields));
-  if (inside.workingDirectory !== null) fields.push(["d", inside.workingDirectory]);
+  if (inside.workingDirectory !== null) fields.push(["k", inside.workingDirectory]);
   if (capabilities !== null) {
     fields.push(["c", `${capabilities.effective} ${capabilities.bounding}`]);
   }
   if (inside.noNewPrivileges) fields.push(["p", "1"]);
   if (inside.seccomp !== null) fields.push(["f", inside.seccomp]);
+  for (const { name, source, within } of inside.secrets) {
+    fields.push(["e", name], ["s", source], ["b", within]);
+  }
   for (const { resource, soft, hard } of inside.rlimits) {
     fields.push(["l", `${resource} ${limit(soft)} ${limit(hard)}`]);
   }

@@ -5,6 +5,7 @@
  */
 import { type Static, Type } from "@sinclair/typebox";
 import { TypeCompiler } from "@sinclair/typebox/compiler";
+import type { ContainerInfo, Secret } from "#protocol";
 import type { LogRotation } from "#runtime";
 
 /** A limit that may say `infinite`; null where the task names none. */
@@ -68,14 +69,27 @@ export interface ContainerSpec extends Checkpoint {
   readonly argv: readonly [string, ...string[]];
   readonly env: Readonly<Record<string, string>>;
   readonly logs: LogRotation;
+  /** What its task asks for; needed to start it and never again. */
+  readonly container?: ContainerInfo;
+  readonly persistentVolumes?: readonly PersistentVolume[];
+  readonly secretEnv?: readonly { readonly name: string; readonly secret: Secret }[];
+}
+
+/** A volume that outlives its tasks, of the disk that a role has reserved. */
+export interface PersistentVolume {
+  readonly role: string;
+  readonly id: string;
+  readonly containerPath: string;
+  readonly mode: "RW" | "RO";
 }
 
 const check = TypeCompiler.Compile(CheckpointV1);
 
 /** Drops what must not be on disk. */
 export function checkpointOf(spec: ContainerSpec): Checkpoint {
-  const { argv: _argv, env: _env, logs: _logs, ...checkpoint } = spec;
-  return checkpoint;
+  const { argv: _argv, env: _env, logs: _logs, ...rest } = spec;
+  const { container: _container, persistentVolumes: _volumes, secretEnv: _secrets, ...kept } = rest;
+  return kept;
 }
 
 export function encodeCheckpoint(checkpoint: Checkpoint): string {

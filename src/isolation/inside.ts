@@ -5,11 +5,11 @@
 import { type Inside, type InsideMount, NOTHING_INSIDE } from "#runtime";
 
 /** Fields that are added up instead of being said by one isolator alone. */
-const LISTS = ["namespaces", "mounts", "rlimits"] as const;
+const LISTS = ["namespaces", "mounts", "rlimits", "secrets"] as const;
 
 /** What may be said once, as names and values: `inside.hostname`, `inside.mounts./proc`. */
 export function insideFacts(inside: Partial<Inside>): [string, unknown][] {
-  const { namespaces: _namespaces, mounts = [], rlimits = [], ...single } = inside;
+  const { namespaces: _namespaces, mounts = [], rlimits = [], secrets = [], ...single } = inside;
   return [
     ...Object.entries(single).map(([key, value]): [string, unknown] => [`inside.${key}`, value]),
     // One place may be bound and then be given flags, but not be two things.
@@ -17,6 +17,7 @@ export function insideFacts(inside: Partial<Inside>): [string, unknown][] {
       `inside.mounts.${mount.kind === "attr" ? "attr:" : ""}${mount.target}`,
       mount,
     ]),
+    ...secrets.map((secret): [string, unknown] => [`env.${secret.name}`, secret]),
     ...rlimits.map((limit): [string, unknown] => [`inside.rlimits.${limit.resource}`, limit]),
   ];
 }
@@ -38,11 +39,11 @@ export function mergeInside(parts: readonly Partial<Inside>[]): Inside | undefin
 
 function printMount(mount: InsideMount): string {
   const flags = mount.flags.length === 0 ? "" : ` (${mount.flags.join(" ")})`;
-  const what = mount.kind === "bind" ? `bind ${mount.source}` : mount.kind;
+  const what = "source" in mount ? `${mount.kind} ${mount.source}` : mount.kind;
   return `inside: ${what} on ${mount.target}${flags}`;
 }
 
-/** As lines for people; never the content of a file. */
+/** As lines for people. */
 export function printInside(inside: Inside): string[] {
   const { namespaces, hostname, root, capabilities, seccomp, idMap } = inside;
   const lines: string[] = [];
@@ -58,6 +59,7 @@ export function printInside(inside: Inside): string[] {
   }
   if (inside.noNewPrivileges) lines.push("inside: no new privileges");
   if (seccomp !== null) lines.push(`inside: seccomp program of ${seccomp.length} characters`);
+  for (const { name, source } of inside.secrets) lines.push(`inside: ${name} from ${source}`);
   for (const { resource, soft, hard } of inside.rlimits) {
     lines.push(`inside: rlimit ${resource} ${soft} ${hard}`);
   }

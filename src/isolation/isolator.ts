@@ -23,6 +23,8 @@ export interface Fragment {
   readonly oomScoreAdj?: number;
   /** Lists are put together in the order of the isolators; `inside.ts` says what contradicts. */
   readonly inside?: Partial<Inside>;
+  /** Why the container cannot be had on this machine: field, value, what there is instead. */
+  readonly refused?: string;
 }
 
 export interface Isolator {

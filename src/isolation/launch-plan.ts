@@ -47,8 +47,7 @@ function flatten(fragment: Fragment): [string, unknown][] {
 
 /** Secrets may stand in the environment: a contradiction tells that values differ, not which. */
 function shown(what: string, value: unknown): string {
-  const hidden = what.startsWith("env.") || JSON.stringify(value).includes('"base64"');
-  return hidden ? "(hidden)" : JSON.stringify(value);
+  return what.startsWith("env.") ? "(hidden)" : JSON.stringify(value);
 }
 
 export function mergeFragments(parts: readonly Named[]): MergeResult {
@@ -101,7 +100,12 @@ export type PlanResult =
 export function planLaunch({ spec, machine, driver, isolators }: PlanInputs): PlanResult {
   const parts: Named[] = [{ by: "task", fragment: { env: spec.env } }];
   for (const isolator of isolators) {
-    parts.push({ by: isolator.name, fragment: isolator.fragment(spec, machine) });
+    const fragment = isolator.fragment(spec, machine);
+    const { refused } = fragment;
+    if (refused !== undefined) {
+      return { ok: false, contradictions: [], message: `${isolator.name}: ${refused}` };
+    }
+    parts.push({ by: isolator.name, fragment });
   }
   const result = mergeFragments(parts);
   if (!result.ok) {

@@ -18,6 +18,7 @@ import {
   type TaskId,
   type Uuid,
 } from "./ids.ts";
+import { ContainerInfoSchema, SecretSchema } from "./containers.ts";
 import {
   STATUS_REASON_NAMES,
   STATUS_SOURCE_NAMES,
@@ -134,7 +135,13 @@ export type Attribute = Static<typeof AttributeSchema>;
 
 export const EnvironmentSchema = Type.Object({
   variables: list(
-    Type.Object({ name: Type.String({ minLength: 1, maxLength: 4096 }), value: Type.String() }),
+    Type.Object({
+      name: Type.String({ minLength: 1, maxLength: 4096 }),
+      /** Empty for a secret. */
+      value: Type.String(),
+      type: Type.Optional(oneOf(["VALUE", "SECRET"] as const)),
+      secret: Type.Optional(SecretSchema),
+    }),
     1024,
   ),
 });
@@ -162,6 +169,7 @@ export const ExecutorInfoSchema = Type.Object({
   type: Type.Optional(oneOf(EXECUTOR_TYPES)),
   name: Type.Optional(Text),
   command: Type.Optional(CommandInfoSchema),
+  container: Type.Optional(ContainerInfoSchema),
   resources: ResourcesSchema,
   labels: Type.Optional(LabelsSchema),
   shutdownGracePeriodMs: Type.Optional(Milliseconds),
@@ -180,6 +188,7 @@ export const TaskInfoSchema = Type.Object({
   limits: Type.Optional(Type.Record(Type.String(), Type.Integer({ minimum: -1 }))),
   executor: Type.Optional(ExecutorInfoSchema),
   command: Type.Optional(CommandInfoSchema),
+  container: Type.Optional(ContainerInfoSchema),
   killPolicy: Type.Optional(KillPolicySchema),
   maxCompletionTimeMs: Type.Optional(Milliseconds),
   labels: Type.Optional(LabelsSchema),

@@ -1,5 +1,6 @@
 /** Door of the protocol floor: the words that everybody speaks. */
 export * from "./codec.ts";
+export * from "./containers.ts";
 export * from "./entities.ts";
 export * from "./events.ts";
 export * from "./frame.ts";

@@ -28,22 +28,22 @@ t.test("lists are put together in order, and what is said alike is said once", a
   t.notOk(JSON.stringify(mergeFragments([])).includes("inside"), "nobody wants anything");
 });
 
-t.test("two that want different things are told apart by name, without secrets", async (t) => {
-  const secret = (base64: string) =>
-    ({ kind: "file", target: "/secret", flags: [], base64 }) as const;
+t.test("two that want different things are told apart by name", async (t) => {
+  const secret = (source: string) =>
+    ({ kind: "secret", target: "/secret", flags: [], source, within: "/s" }) as const;
   const limit = (soft: number) => [{ resource: 7, soft, hard: 9 }];
   const result = merged(
-    { hostname: "a", mounts: [secret("aaaa")], rlimits: limit(1) },
-    { hostname: "b", mounts: [secret("bbbb")], rlimits: limit(2) },
+    { hostname: "a", mounts: [secret("/s/a")], rlimits: limit(1) },
+    { hostname: "b", mounts: [secret("/s/b")], rlimits: limit(2) },
   );
   t.match(result, {
     ok: false,
     contradictions: [
       { what: "inside.hostname", said: [{ value: '"a"' }, { value: '"b"' }] },
-      { what: "inside.mounts./secret", said: [{ value: "(hidden)" }, { value: "(hidden)" }] },
+      { what: "inside.mounts./secret", said: [{ value: /s.a/ }, { value: /s.b/ }] },
       { what: "inside.rlimits.7" },
     ],
   });
-  const lines = printInside({ ...NOTHING_INSIDE, mounts: [secret("aaaa")] });
-  t.same(lines, ["inside: file on /secret"], "a file's content is not printed");
+  const lines = printInside({ ...NOTHING_INSIDE, mounts: [secret("/s/a")] });
+  t.same(lines, ["inside: secret /s/a on /secret"]);
 });

@@ -77,17 +77,18 @@ enum {
   TAG_ROOT = 'r',         /* path of the new root, or tmpfs; may be followed by WITHIN */
   TAG_MOUNT = 'm',        /* "kind flag..."; followed by TARGET, and as its kind wants SOURCE, WITHIN */
   TAG_TARGET = 't',
-  TAG_SOURCE = 's',       /* bind: path; tmpfs: data; link: where to; file: content in base64 */
+  TAG_SOURCE = 's',       /* bind, secret: path; tmpfs: data; link: where to */
   TAG_WITHIN = 'b',       /* the path before is looked up below this one, and no link leads out */
-  TAG_DIRECTORY = 'd',    /* working directory as seen from inside */
+  TAG_DIRECTORY = 'k',    /* working directory as seen from inside */
   TAG_CAPABILITIES = 'c', /* "effective bounding" in hexadecimal digits */
   TAG_NO_NEW_PRIVILEGES = 'p',
   TAG_SECCOMP = 'f',      /* struct sock_filter[] in base64 */
+  TAG_SECRET_ENV = 'e',   /* name of a variable; followed by SOURCE and WITHIN, a file of the host */
   TAG_RLIMIT = 'l'        /* "resource soft hard", -1 for no limit */
 };
 
 /* All tags of a launch that this launcher carries out. */
-#define LAUNCH_TAGS "CNAESUMWwVJOPKFDRBLGXT"
+#define LAUNCH_TAGS "CNAESUMWwVJOPKFDRBLGXTnjuhrmtsbkcpfel"
 
 struct field { uint8_t tag; uint32_t length; const char *value; };
 struct request { uint32_t id; uint8_t op; int count; struct field fields[FIELDS_MAX]; };

@@ -37,6 +37,7 @@ static struct child children[CHILDREN_MAX];
 /* One above the last child, how many requests are being served, and how many ends are untold. */
 static int children_end, serving, untold;
 static int listener, signals;
+static char **words;
 static struct request request;
 
 static struct child *child_free(void) {
@@ -131,6 +132,13 @@ static void leave(void) {
   }
 }
 
+/* In a container's init, whose descriptors are closed already. Its command line names the host's. */
+static void forget(void) {
+  for (char **word = words; *word != NULL; word++) memset(*word, 0, strlen(*word));
+  for (int i = 0; i < CLIENTS_MAX; i++)
+    if (clients[i].fd >= 0) buffer_free(&clients[i]);
+}
+
 static void client_close(struct client *client) {
   close(client->fd);
   buffer_free(client);
@@ -192,7 +200,8 @@ static int listen_here(void) {
 int main(int argc, char **argv) {
   struct stat about;
   if (argc < 2) return dprintf(2, "usage: launcher RUNTIME_DIRECTORY [CGROUP_PATH...]\n"), 2;
-  service = (struct service){argv + 2, leave};
+  words = argv;
+  service = (struct service){argv + 2, leave, forget};
   if (chdir(argv[1]) != 0 || stat(".", &about) != 0)
     return dprintf(2, "launcher: %s: %s\n", argv[1], strerror(errno)), 2;
   if (about.st_uid != geteuid() || (about.st_mode & 077) != 0)

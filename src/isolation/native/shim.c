@@ -7,10 +7,9 @@
  * exec costs three times the fork (measured: 0.56 ms against 0.18 ms).
  */
 #define _GNU_SOURCE
-#include "work.h"
+#include "inside.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -98,7 +97,7 @@ static int log_pump(struct log *log) {
  * In the child: everything between vfork and exec, with the memory of the shim, which waits.
  * Returns only when `step` failed, with errno.
  */
-static void become(const struct request *plan, const char **step) {
+static void become(const struct request *plan, const struct inside *inside, const char **step) {
   *step = "join cgroup";
   for (int i = 0; i < plan->count; i++) {
     if (plan->fields[i].tag != TAG_JOIN) continue;
@@ -109,28 +108,13 @@ static void become(const struct request *plan, const char **step) {
   const char *score = request_text(plan, TAG_SCORE);
   int result = score == NULL ? 0 : file_write("/proc/self/oom_score_adj", score);
   if (result != 0) { errno = -result; return; }
-  *step = "enter sandbox";
-  if (fchdir(sandbox) != 0) return;
-  *step = "become user";
-  const char *user = request_text(plan, TAG_USER);
-  if (user != NULL) {
-    gid_t groups[64];
-    int count = 0;
-    char *end;
-    strtoul(user, &end, 10);
-    strtoul(end, &end, 10);
-    while (*end == ' ' && count < 64) groups[count++] = (gid_t)strtoul(end + 1, &end, 10);
-    /* An agent without privileges may only name itself; then there is nothing to change. */
-    if (geteuid() == 0 || owner != geteuid() || group != getegid()) {
-      /* The calls themselves: those of the C library change every thread that it knows of. */
-      if (syscall(SYS_setgroups, (size_t)count, groups) != 0) return;
-      if (syscall(SYS_setresgid, group, group, group) != 0) return;
-      if (syscall(SYS_setresuid, owner, owner, owner) != 0) return;
-    }
-  }
+  if (inside_enter(plan, inside, sandbox, step) != 0 || inside_limit(plan, step) != 0) return;
+  /* Before seccomp, which need not know this call. */
+  syscall(SYS_close_range, 3, ~0U, 4 /* CLOSE_RANGE_CLOEXEC */);
+  if (inside_confine(plan, inside, step) != 0) return;
   *step = "execute";
   char **argv = calloc((size_t)plan->count + 1, sizeof *argv);
-  char **env = calloc((size_t)plan->count + 2, sizeof *env);
+  char **env = calloc((size_t)(plan->count + inside->secret_count) + 2, sizeof *env);
   char mark[300];
   if (argv == NULL || env == NULL) return;
   int argc = 0, envc = 0;
@@ -138,15 +122,16 @@ static void become(const struct request *plan, const char **step) {
     if (plan->fields[i].tag == TAG_ARG) argv[argc++] = (char *)plan->fields[i].value;
     if (plan->fields[i].tag == TAG_ENV) env[envc++] = (char *)plan->fields[i].value;
   }
+  char *secret = inside->secrets;
+  for (int i = 0; i < inside->secret_count; i++, secret += strlen(secret) + 1) env[envc++] = secret;
   snprintf(mark, sizeof mark, "MESETA_LAUNCH=%s", reach.nonce);
   env[envc] = mark;
-  syscall(SYS_close_range, 3, ~0U, 4 /* CLOSE_RANGE_CLOEXEC */);
   environ = env; /* where execvp looks for PATH; the shim itself needs no environment */
   execvp(argv[0], argv);
 }
 
 /* Starts the task. `vfork` returns when it has been executed or has failed, which `step` tells. */
-static int start(const struct request *plan, char *why) {
+static int start(const struct request *plan, const struct inside *inside, char *why) {
   int out[2], err[2], null = open("/dev/null", O_RDONLY | O_CLOEXEC);
   if (null < 0 || pipe2(out, O_CLOEXEC) != 0 || pipe2(err, O_CLOEXEC) != 0)
     return refused(why, "open pipes", errno);
@@ -163,7 +148,7 @@ static int start(const struct request *plan, char *why) {
     setsid();
     umask(022);
     sigprocmask(SIG_SETMASK, &none, NULL);
-    if (dup2(null, 0) >= 0 && dup2(out[1], 1) >= 0 && dup2(err[1], 2) >= 0) become(plan, &step);
+    if (dup2(null, 0) >= 0 && dup2(out[1], 1) >= 0 && dup2(err[1], 2) >= 0) become(plan, inside, &step);
     error = errno;
     _exit(127);
   }
@@ -199,11 +184,7 @@ static void keep(const struct request *plan) {
   if (text != NULL) snprintf(reach.path, sizeof reach.path, "%s", text);
   if ((text = request_text(plan, TAG_OOM)) != NULL) snprintf(oom_path, sizeof oom_path, "%s", text);
   if ((text = request_text(plan, TAG_PEAK)) != NULL) snprintf(peak_path, sizeof peak_path, "%s", text);
-  if ((text = request_text(plan, TAG_USER)) != NULL) {
-    char *end;
-    owner = (uid_t)strtoul(text, &end, 10);
-    group = (gid_t)strtoul(end, &end, 10);
-  }
+  if (owner_of(plan, &owner, &group) != 0) owner = (uid_t)-1;
 }
 
 static int reap(pid_t wanted, int *status, struct rusage *usage) {
@@ -240,6 +221,7 @@ static void finish(void) {
   long long until = now_ms() + KILL_WAIT_MS;
   int status, open_pipes = 1;
   struct rusage usage;
+  inside_end();
   for (int wait = 1; now_ms() < until; wait = wait < 32 ? wait * 2 : 32) {
     int children = reap(-2, &status, &usage) >= 0;
     int left = reach.tag == TAG_DESCENDANTS && !children ? 0 : reach_kill(&reach, getpid());
@@ -282,7 +264,7 @@ static long long oom_kills(void) {
   return n < 0 ? 0 : n;
 }
 
-int shim_begin(const struct request *plan, int directory, char *why) {
+int shim_begin(const struct request *plan, const struct service *service, int directory, char *why) {
   setsid();
   prctl(PR_SET_NAME, "meseta-shim");
   prctl(PR_SET_CHILD_SUBREAPER, 1);
@@ -301,8 +283,14 @@ int shim_begin(const struct request *plan, int directory, char *why) {
   if (signals < 0 || sandbox < 0) return refused(why, "open sandbox", errno);
   for (int i = 0; i < 2; i++) log_open(&logs[i]);
   kills_before = oom_kills();
-  int code = start(plan, why);
-  if (code != ANSWER_OK) return code;
+  struct inside inside = {0};
+  int code = inside_begin(plan, service, &inside, why);
+  if (code == ANSWER_OK) code = start(plan, &inside, why);
+  inside_started(&inside);
+  if (code != ANSWER_OK) {
+    inside_end();
+    return code;
+  }
   char text[200];
   pid_t self = getpid();
   long long self_start = start_ticks(self), task_start = start_ticks(task);
@@ -311,6 +299,7 @@ int shim_begin(const struct request *plan, int directory, char *why) {
   int result = file_put(runtime, "pid", text, (size_t)n);
   if (result < 0) {
     reach_kill(&reach, self);
+    inside_end();
     return refused(why, "write pid", -result);
   }
   close(result);

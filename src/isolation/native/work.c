@@ -4,7 +4,7 @@
  * worker of a launch stays as the container's shim.
  */
 #define _GNU_SOURCE
-#include "work.h"
+#include "inside.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -263,7 +263,7 @@ static int spread(const char *path) {
 }
 
 /* Makes the sandbox and what is above it; only what was made here changes its owner. */
-static int sandbox_make(const char *path, const char *user) {
+static int sandbox_make(const char *path) {
   char part[1024];
   snprintf(part, sizeof part, "%s", path);
   int result = mkdir(part, 0750) == 0 ? 0 : errno;
@@ -277,10 +277,10 @@ static int sandbox_make(const char *path, const char *user) {
   }
   if (result == ENOENT) result = mkdir(part, 0750) == 0 ? 0 : errno;
   if (result != 0) return result == EEXIST ? 0 : -result;
-  if (user == NULL) return 0;
-  char *end;
-  uid_t uid = (uid_t)strtoul(user, &end, 10);
-  gid_t gid = (gid_t)strtoul(end, &end, 10);
+  if (request_text(request, TAG_USER) == NULL) return 0;
+  uid_t uid;
+  gid_t gid;
+  if (owner_of(request, &uid, &gid) != 0) return -EOVERFLOW;
   return lchown(part, uid, gid) == 0 ? 0 : -errno;
 }
 
@@ -308,7 +308,7 @@ static int launch_again(int directory, const char *nonce, char *why) {
 }
 
 /* On success this process is the shim, with the runtime directory locked in `*kept`. */
-static int launch(char *why, int *kept) {
+static int launch(const struct service *service, char *why, int *kept) {
   const char *id = request_text(request, TAG_CONTAINER), *nonce = request_text(request, TAG_NONCE);
   const char *sandbox = request_text(request, TAG_SANDBOX), *config = request_text(request, TAG_CONFIG);
   if (nonce == NULL || strlen(nonce) > 200 || strchr(nonce, '\n') != NULL || config == NULL || sandbox == NULL ||
@@ -340,9 +340,9 @@ static int launch(char *why, int *kept) {
   if (result == 0 && mkfifoat(directory, "alive", 0600) != 0 && errno != EEXIST) result = -errno;
   if (result != 0) code = failed(why, ANSWER_SYSTEM, "write runtime files of", id, -result);
   if (code == ANSWER_OK) code = do_steps(why);
-  if (code == ANSWER_OK && (result = sandbox_make(sandbox, request_text(request, TAG_USER))) != 0)
+  if (code == ANSWER_OK && (result = sandbox_make(sandbox)) != 0)
     code = failed(why, ANSWER_SYSTEM, "make sandbox", sandbox, -result);
-  if (code == ANSWER_OK) code = shim_begin(request, directory, why);
+  if (code == ANSWER_OK) code = shim_begin(request, service, directory, why);
   if (code != ANSWER_OK) {
     char ignored[ANSWER_MAX];
     reach_kill(&reach, 0);
@@ -438,9 +438,9 @@ static int forget(char *why) {
   return ANSWER_OK;
 }
 
-/* Answers; a launch that succeeded goes on as the shim and holds nothing of the request-> */
+/* Answers; a launch that succeeded goes on as the shim and holds nothing of the request. */
 static void launch_and_stay(const struct service *service, int client, char *why) {
-  int directory = -1, code = launch(why, &directory);
+  int directory = -1, code = launch(service, why, &directory);
   if (code == ANSWER_OK && directory >= 0) strncat(why, " told", ANSWER_MAX - 1 - strlen(why));
   answer(client, request->id, code, why, 0);
   if (directory < 0) _exit(REFUSED_EXIT);

@@ -10,6 +10,8 @@ struct service {
   char **roots;
   /* In a worker that stays: gives up every descriptor and buffer of the server. */
   void (*leave)(void);
+  /* In the init of a container: gives up the requests, which may hold secrets; it has no descriptors. */
+  void (*forget)(void);
 };
 
 /* Serves one request, answers it on the socket `client`, ends the process; a shim ends later. */
@@ -19,7 +21,7 @@ void work(const struct service *service, int client, struct request *request) __
 int answer(int client, uint32_t id, int code, const char *text, int flags);
 
 /* Makes this process the shim of `plan` and starts its task; a code, with `why` or the pids. */
-int shim_begin(const struct request *plan, int directory, char *why);
+int shim_begin(const struct request *plan, const struct service *service, int directory, char *why);
 /* Watches the task to its end, writes the status, ends the process. */
 void shim_run(void) __attribute__((noreturn));
 

@@ -17,6 +17,8 @@ export const MOUNT_FLAGS = [
   "recursive",
   /** What is not there is left out; without this word it is a refusal. */
   "optional",
+  /** `bind`: a source that is missing is made below `within`, for everybody (1777). */
+  "make",
   /** `bind`: the owner must be known to the container's user namespace, if it has one. */
   "owned",
 ] as const;
@@ -47,12 +49,21 @@ export type InsideMount = {
   | { readonly kind: "mqueue" }
   /** Gives what is there already these flags. */
   | { readonly kind: "attr" }
+  /** Mounts what is at the target on itself, with these flags. */
+  | { readonly kind: "freeze" }
   /** Covers a file with nothing to read, a directory with an empty one. */
   | { readonly kind: "mask" }
   | { readonly kind: "link"; readonly to: string }
-  /** A file of the container's user, mode 0400, in memory: put it on a tmpfs. Text in base64. */
-  | { readonly kind: "file"; readonly base64: string }
+  /** A copy of a file of the host in memory, of the container's user alone (0400). */
+  | { readonly kind: "secret"; readonly source: string; readonly within: string }
 );
+
+/** A variable of the environment whose value only the launcher reads, when it starts the task. */
+export interface SecretVariable {
+  readonly name: string;
+  readonly source: string;
+  readonly within: string;
+}
 
 /** `outside` is this host's id for `inside`, and so on for `length` ids. */
 export interface IdMap {
@@ -97,6 +108,7 @@ export interface Inside {
   /** A program of `struct sock_filter`s, in base64; needs `noNewPrivileges`. */
   readonly seccomp: string | null;
   readonly rlimits: readonly Rlimit[];
+  readonly secrets: readonly SecretVariable[];
 }
 
 export const NOTHING_INSIDE: Inside = {
@@ -111,4 +123,5 @@ export const NOTHING_INSIDE: Inside = {
   noNewPrivileges: false,
   seccomp: null,
   rlimits: [],
+  secrets: [],
 };
