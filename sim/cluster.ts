@@ -13,13 +13,13 @@ import {
   type PlannedFault,
   Swarm,
 } from "./faults/index.ts";
-import { open } from "#replication";
 import { frameOf } from "./frames.ts";
 import type { SimNode } from "./kernel/node.ts";
 import type { DrawListener } from "./kernel/prng.ts";
 import { World } from "./kernel/world.ts";
 import type { Around, Begin, ClusterMember } from "./members.ts";
 import { BusEyes, type Observation } from "./observation.ts";
+import { opened } from "./opened.ts";
 import { SimOperator } from "./operator.ts";
 import { BusNetwork } from "./ports/bus.ts";
 import { LogCluster } from "./ports/log-cluster.ts";
@@ -302,9 +302,9 @@ export class SimCluster implements FaultTarget, CheckedWorld {
 }
 
 function marksUnreachable(bytes: Uint8Array): boolean {
-  const opened = open(bytes);
-  if (opened.kind !== "record") return false;
-  return opened.record.operations.some(({ kind }) => kind === "AgentMarkedUnreachable");
+  const found = opened(bytes);
+  if (found.kind !== "record") return false;
+  return found.record.operations.some(({ kind }) => kind === "AgentMarkedUnreachable");
 }
 
 /** Faults are drawn until the heal, and in the middle the leader dies whatever else happens. */

@@ -4,9 +4,9 @@
  * them up. Judges nothing.
  */
 import { type AnyMessage, isTerminal } from "#protocol";
-import { open } from "#replication";
 import { DriverLives } from "./checkers/driver-lives.ts";
 import type { Observation, SeenFrame } from "./observation.ts";
+import { opened } from "./opened.ts";
 
 export const SOMETIMES = {
   "failover-mid-launch": "another master leads before an agent has said a word of a launched task",
@@ -90,9 +90,9 @@ export class Sometimes {
   }
 
   #readBy(epoch: number, record: Uint8Array): void {
-    const opened = open(record);
-    if (opened.kind !== "record" || opened.record.epoch <= epoch) return;
-    const elects = opened.record.operations.some(({ kind }) => kind === "LeaderElected");
+    const found = opened(record);
+    if (found.kind !== "record" || found.record.epoch <= epoch) return;
+    const elects = found.record.operations.some(({ kind }) => kind === "LeaderElected");
     if (elects) this.reached("deposed-while-up");
   }
 

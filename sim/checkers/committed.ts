@@ -1,5 +1,6 @@
 /** What stands in the log, as far as it was acknowledged: each record is opened once. */
-import { open, type RegistryOperation } from "#replication";
+import type { RegistryOperation } from "#replication";
+import { opened } from "../opened.ts";
 import type { CheckedWorld } from "./checker.ts";
 
 export class CommittedOperations {
@@ -15,8 +16,8 @@ export class CommittedOperations {
     while (this.#position < this.#log.end) {
       this.#position += 1;
       const bytes = this.#log.record(this.#position);
-      const opened = bytes === undefined ? undefined : open(bytes);
-      if (opened?.kind === "record") yield* opened.record.operations;
+      const found = bytes === undefined ? undefined : opened(bytes);
+      if (found?.kind === "record") yield* found.record.operations;
     }
   }
 }

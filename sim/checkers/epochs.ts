@@ -4,15 +4,15 @@
  * (P-1.2). Read from the headers of frames and from the log's answers.
  */
 import type { LogEntry } from "#runtime";
-import { open } from "#replication";
 import type { Observation } from "../observation.ts";
+import { opened } from "../opened.ts";
 import type { CheckedWorld, Checker, Violate } from "./checker.ts";
 
 /** Whether the record begins a later epoch. */
 function electsAfter({ record }: LogEntry, epoch: number): boolean {
-  const opened = open(record);
-  if (opened.kind !== "record" || opened.record.epoch <= epoch) return false;
-  return opened.record.operations.some(({ kind }) => kind === "LeaderElected");
+  const found = opened(record);
+  if (found.kind !== "record" || found.record.epoch <= epoch) return false;
+  return found.record.operations.some(({ kind }) => kind === "LeaderElected");
 }
 
 export function epochChecker(_world: CheckedWorld, violate: Violate): Checker {

@@ -40,6 +40,8 @@ export interface Surroundings {
   cause: number;
   at(atMs: number, run: Run): void;
   after(inMs: number, run: Run): void;
+  /** `turn` runs as the end of the event in hand: what has come in was for this process. */
+  wake(turn: Run): void;
   /** How many of `most` waiting messages one read brings. */
   batch(most: number): number;
   uncaught(node: SimNode, error: unknown): void;
@@ -238,11 +240,13 @@ export class SimNode {
     if (this.#waking || this.#inTurn || !this.up || this.paused || !this.#ready()) return;
     this.#waking = true;
     const life = this.life;
-    this.#world.at(Math.max(this.#world.nowMs, this.#busyUntilMs), () => {
+    const begin = (): void => {
       this.#waking = false;
       if (life === this.life && !this.paused) this.#turn();
       else this.#wake();
-    });
+    };
+    if (this.#busyUntilMs > this.#world.nowMs) this.#world.at(this.#busyUntilMs, begin);
+    else this.#world.wake(begin);
   }
 
   #turn(): void {

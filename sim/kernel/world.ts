@@ -61,6 +61,8 @@ export class World implements Surroundings {
   readonly #heap = new Heap();
   /** What is to run at the present instant: it comes after what the calendar has for it. */
   readonly #present = new Fifo<Pick<Entry, "run" | "cause">>();
+  /** Turns of idle processes that the event in hand has given something to do. */
+  readonly #woken = new Fifo<() => void>();
   readonly #nodes = new Map<string, SimNode>();
   readonly #recorder: Recorder;
   readonly #batches: Chance;
@@ -109,6 +111,14 @@ export class World implements Surroundings {
 
   after(inMs: number, run: () => void): void {
     this.at(this.nowMs + Math.max(ticks(inMs), TICK_MS), run);
+  }
+
+  wake(turn: () => void): void {
+    this.#woken.push(turn);
+  }
+
+  #turns(): void {
+    for (let turn = this.#woken.shift(); turn; turn = this.#woken.shift()) turn();
   }
 
   /** Writes down what happens; answers with the number of the record. */
@@ -175,6 +185,7 @@ export class World implements Surroundings {
 
   /** Runs what comes until virtual time `untilMs`, or until nothing is left, or `stop`. */
   runUntil(untilMs: number): void {
+    this.#turns();
     for (;;) {
       if (this.#stopped) return;
       const next = this.#next(untilMs);
@@ -183,6 +194,7 @@ export class World implements Surroundings {
       this.events += 1;
       this.cause = next.cause;
       next.run();
+      this.#turns();
     }
     this.cause = 0;
     this.nowMs = Math.max(this.nowMs, untilMs);

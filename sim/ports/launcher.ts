@@ -25,7 +25,8 @@ const SIGTERM = 15;
 const SIGKILL = 9;
 const LAUNCH_MS = { floor: 1.5, mean: 2 };
 const CALL_MS = { floor: 0.15, mean: 0.2 };
-const POLL_MS = 10;
+/** A container that has become empty is noticed within this. */
+const NOTICED_MS = 5;
 /** How long after SIGKILL a destroy waits before it says `notEmpty`. */
 const KILL_WAIT_MS = 5_000;
 const RESTART_MS = 200;
@@ -71,6 +72,8 @@ interface Request {
 interface Destroy {
   killAtMs: number;
   giveUpAtMs: number;
+  /** When it is looked at next, whatever happens to its container. */
+  lookAtMs: number;
   killed: boolean;
   readonly waiting: ((answer: LauncherAnswer) => void)[];
 }
@@ -152,15 +155,19 @@ export class SimLauncher implements Launcher {
       if (open !== undefined) {
         open.killAtMs = Math.min(open.killAtMs, killAtMs);
         open.waiting.push(answer);
+        this.#pursue(container, open);
         return undefined;
       }
       const destroy: Destroy = {
         killAtMs,
         giveUpAtMs: Number.POSITIVE_INFINITY,
+        lookAtMs: Number.POSITIVE_INFINITY,
         killed: false,
         waiting: [answer],
       };
       this.#destroys.set(containerId, destroy);
+      container.onEmpty = () =>
+        this.#machine.world.after(NOTICED_MS, () => this.#pursue(container, destroy));
       if (!container.empty) this.#machine.signal(container, SIGTERM);
       this.#pursue(container, destroy);
       return undefined;
@@ -310,7 +317,7 @@ export class SimLauncher implements Launcher {
     });
   }
 
-  /** Watches a container until it is empty: SIGTERM was sent, SIGKILL comes when it is time. */
+  /** Until a container is empty: SIGTERM was sent, SIGKILL comes when it is time. */
   #pursue(container: SimContainer, destroy: Destroy): void {
     const id = container.plan.containerId;
     if (this.#destroys.get(id) !== destroy) return;
@@ -327,7 +334,10 @@ export class SimLauncher implements Launcher {
       const message = `container ${id} did not end within ${KILL_WAIT_MS} ms of SIGKILL; ask again`;
       return this.#destroyed(id, destroy, refusal("notEmpty", message));
     }
-    this.#machine.world.after(POLL_MS, () => this.#pursue(container, destroy));
+    const lookAtMs = destroy.killed ? destroy.giveUpAtMs : destroy.killAtMs;
+    if (lookAtMs === destroy.lookAtMs) return;
+    destroy.lookAtMs = lookAtMs;
+    this.#machine.world.at(lookAtMs, () => this.#pursue(container, destroy));
   }
 
   #destroyed(id: string, destroy: Destroy, what: LauncherAnswer): void {

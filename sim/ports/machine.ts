@@ -41,6 +41,8 @@ export class SimContainer {
   /** true: cgroups are removed; only the runtime directory stands. */
   destroyed = false;
   program: Program | undefined;
+  /** Called when its last process has ended. */
+  onEmpty: (() => void) | undefined;
 
   constructor(plan: LaunchPlan, pids: PidFacts, startedAtMs: number) {
     this.plan = plan;
@@ -130,9 +132,11 @@ export class SimMachine {
     if (signal === 15 && container.codeOnTerm !== undefined && container.running) {
       return this.#end(container, container.codeOnTerm, null);
     }
+    const wasOver = !container.running;
     container.left = 0;
     container.program?.signal(signal);
     this.#end(container, null, signal);
+    if (wasOver) container.onEmpty?.();
   }
 
   /** Fault: the kernel ends the container's first process for its memory. */
@@ -219,6 +223,7 @@ export class SimMachine {
       logBytesDropped: 0,
     };
     container.exit = exit;
+    if (container.empty) container.onEmpty?.();
     const how = code === null ? `signal ${String(signal)}` : `code ${code}`;
     const ended = this.#record("exit", `${nameOf(container.plan)} ${how}`);
     for (const observer of this.observers) observer.ended(this, container);

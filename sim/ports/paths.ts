@@ -25,6 +25,8 @@ type Listener = () => void;
 interface Carried {
   readonly deliver: () => void;
   readonly lost: Lost | undefined;
+  /** Number of the record because of which it was sent. */
+  readonly cause: number;
 }
 
 export class Paths {
@@ -96,6 +98,9 @@ export class Pipe {
   readonly #delay: Delay;
   readonly #stalled = new Fifo<Carried>();
   #lastMs = 0;
+  /** What was written last, while it is under way, and the event that wrote it. */
+  #written: Carried[] | undefined;
+  #writtenBy = -1;
   #broken = false;
   #unlisten: (() => void) | undefined;
 
@@ -112,17 +117,30 @@ export class Pipe {
   }
 
   /**
-   * `deliver` runs when what departs at `departMs` arrives, after everything sent before.
+   * `deliver` runs when what departs at `departMs` arrives, after everything sent before. What
+   * one event sends is one write, as clients and brokers make it: it arrives together.
    * @param lost told when the pipe breaks before.
    */
   send(departMs: number, deliver: () => void, lost?: Lost): void {
     if (this.#broken) return lost?.(BROKEN);
+    const { cause, events } = this.#world;
+    const carried = { deliver, lost, cause };
+    if (this.#written !== undefined && this.#writtenBy === events) {
+      this.#written.push(carried);
+      return;
+    }
+    const written = [carried];
+    this.#written = written;
+    this.#writtenBy = events;
     const extra = this.#paths.slow.get(this.#way);
     let delayMs = this.#delay.floorMs + this.#chance.exponential(this.#delay.meanMs);
     if (extra !== undefined) delayMs += extra.floorMs + this.#chance.exponential(extra.meanMs);
     const atMs = Math.max(departMs + ticks(delayMs), this.#lastMs);
     this.#lastMs = atMs;
-    this.#world.at(atMs, () => this.#arrive(deliver, lost));
+    this.#world.at(atMs, () => {
+      if (this.#written === written) this.#written = undefined;
+      for (const each of written) this.#arrive(each);
+    });
   }
 
   /** What has not arrived never will. */
@@ -132,10 +150,11 @@ export class Pipe {
     for (let next = this.#stalled.shift(); next; next = this.#stalled.shift()) next.lost?.(BROKEN);
   }
 
-  #arrive(deliver: () => void, lost: Lost | undefined): void {
-    if (this.#broken) return lost?.(BROKEN);
-    if (this.#stalled.length === 0 && !this.#paths.isCut(this.#way)) return deliver();
-    this.#stalled.push({ deliver, lost });
+  #arrive(carried: Carried): void {
+    this.#world.cause = carried.cause;
+    if (this.#broken) return carried.lost?.(BROKEN);
+    if (this.#stalled.length === 0 && !this.#paths.isCut(this.#way)) return carried.deliver();
+    this.#stalled.push(carried);
     this.#unlisten ??= this.#paths.onChange(() => this.#healed());
   }
 
@@ -149,6 +168,7 @@ export class Pipe {
   #flush(): void {
     if (this.#broken || this.#paths.isCut(this.#way)) return;
     for (let next = this.#stalled.shift(); next; next = this.#stalled.shift()) {
+      this.#world.cause = next.cause;
       next.deliver();
       if (this.#broken) return;
     }

@@ -9,6 +9,8 @@ import type { ClusterOptions } from "../cluster.ts";
 import { crashed, type SeedOutcome } from "./outcome.ts";
 
 const WORKER = fileURLToPath(new URL("./worker.js", import.meta.url));
+/** Most of what a run makes is gone at once: with Node's 16 MiB a seed takes a sixth longer. */
+const YOUNG_MIB = 64;
 /** How long one seed may take on the wall clock before its process is ended. */
 export const SEED_MS_MAX = 900_000;
 
@@ -58,7 +60,10 @@ export async function runSeeds(pool: PoolOptions): Promise<number> {
 
 /** One child process. */
 class Worker {
-  readonly #child: ChildProcess = fork(WORKER, { stdio: ["ignore", "inherit", "inherit", "ipc"] });
+  readonly #child: ChildProcess = fork(WORKER, {
+    stdio: ["ignore", "inherit", "inherit", "ipc"],
+    execArgv: [...process.execArgv, `--max-semi-space-size=${YOUNG_MIB}`],
+  });
   live = true;
 
   run(options: ClusterOptions): Promise<SeedOutcome> {
