@@ -17,13 +17,7 @@ import {
   systemClock,
   systemRandom,
 } from "#adapters";
-import {
-  type CgroupDriver,
-  cpuIsolator,
-  LAUNCHER_CGROUP,
-  memIsolator,
-  pidsIsolator,
-} from "#isolation";
+import { type CgroupDriver, defaultIsolators, LAUNCHER_CGROUP } from "#isolation";
 import { type AgentId, asId, MASTER_PEER, subjectsOf, type TaskId } from "#protocol";
 import { Resources } from "#resources";
 import { type Behaviour, type Effect, type Input, startActor } from "#runtime";
@@ -167,7 +161,7 @@ async function setUp(root: string, cpu: ProcessorTime, over: () => void) {
       agentId,
       machine,
       driver,
-      isolators: [cpuIsolator({ isQuotaForAll: false }), memIsolator, pidsIsolator({ max: 64 })],
+      isolators: defaultIsolators({ pidsMax: 64 }),
       logs: { bytes: 65_536, files: 1 },
     },
   );

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { findLauncherPrograms, openLauncher } from "#adapters";
 import { driverOf, type MachineFacts } from "#daemon";
-import { type CgroupDriver, cpuIsolator, memIsolator, pidsIsolator, planLaunch } from "#isolation";
+import { type CgroupDriver, defaultIsolators, planLaunch } from "#isolation";
 import type { ContainerId } from "#protocol";
 import { asId } from "#protocol";
 import type { Launcher, LauncherAnswer, LaunchPlan } from "#runtime";
@@ -53,7 +53,7 @@ export async function openRig(machine: MachineFacts, root: string): Promise<Rig>
     onMessage: (line) => process.stderr.write(`launcher: ${line}\n`),
   });
   await answerTo((done) => launcher.prepare(driver.agentSteps(), done));
-  const isolators = [cpuIsolator({ isQuotaForAll: false }), memIsolator, pidsIsolator({ max: 64 })];
+  const isolators = defaultIsolators({ pidsMax: 64 });
   return {
     launcher,
     driver,

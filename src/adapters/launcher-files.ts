@@ -28,6 +28,7 @@ const StatusShape = Type.Object({
   maxRssKb: Type.Number(),
   oomKills: Type.Integer(),
   peakBytes: Type.Union([Type.Number(), Type.Null()]),
+  memory: Type.Optional(Type.Record(Type.String(), Type.Number())),
   dropped: Type.Number(),
 });
 const Status = TypeCompiler.Compile(StatusShape);
@@ -90,6 +91,7 @@ function exitOf(containerId: string, status: Static<typeof StatusShape>): Contai
     maxRssKb: status.maxRssKb,
     oomKills: status.oomKills,
     memoryPeakBytes: status.peakBytes,
+    ...(status.memory === undefined ? {} : { memoryStat: status.memory }),
     logBytesDropped: status.dropped,
   };
 }

@@ -40,14 +40,17 @@ export function refusalOf(code: number): LauncherRefusal {
 }
 
 export function stepFields(steps: readonly CgroupStep[]): Field[] {
-  return steps.flatMap((step): Field[] =>
-    step.kind === "make"
-      ? [["M", step.path]]
-      : [
-          [step.optional ? "w" : "W", step.path],
-          ["V", step.value],
-        ],
-  );
+  return steps.flatMap((step): Field[] => {
+    if (step.kind === "make") return [["M", step.path]];
+    const [tag, value] =
+      step.kind === "write"
+        ? [step.optional ? "w" : "W", step.value]
+        : ["d", step.rules.join("\n")];
+    return [
+      [tag, step.path],
+      ["V", value],
+    ];
+  });
 }
 
 /** How a container is killed and what is removed afterwards. */

@@ -158,7 +158,8 @@ function recipeOf(
   options: AgentProcessOptions,
   { agentId, facts, mode }: Node & { readonly mode: CgroupMode },
 ): AgentRecipe {
-  const { cpus, memoryBytes, cgroupMode, isRoot, hierarchies } = facts;
+  const { cpus, memoryBytes, cgroupMode, isRoot, hierarchies, hardware, cpuset } = facts;
+  const machine = { cpus, memoryBytes, cgroupMode, isRoot };
   return {
     kind: "agent",
     cluster: options.cluster,
@@ -177,7 +178,8 @@ function recipeOf(
     },
     changesUser: isRoot,
     node: {
-      machine: { cpus, memoryBytes, cgroupMode, isRoot },
+      machine: hardware === undefined ? machine : { ...machine, hardware },
+      ...(cpuset === null ? {} : { cpuset }),
       cgroupRoot: CGROUP_ROOT_DEFAULT,
       v2Mount: hierarchies.v2,
       v1Mounts: [...hierarchies.v1],

@@ -10,12 +10,15 @@ import {
   type CgroupMode,
   type CgroupPlace,
   cgroupMode,
+  type CpusetRoot,
   findHierarchies,
   type Hierarchies,
   type Machine,
   parseNumber,
   pickDriver,
 } from "#isolation";
+
+import { probeCpuset, probeHardware } from "./probe-hardware.ts";
 
 export interface MachineFacts extends Machine {
   readonly diskBytes: number;
@@ -24,6 +27,8 @@ export interface MachineFacts extends Machine {
   readonly bootId: string;
   readonly hierarchies: Hierarchies;
   readonly v2Controllers: readonly string[];
+  /** Null: no cpuset is mounted. */
+  readonly cpuset: CpusetRoot | null;
   /** Why nothing is enforced, for `status`; null when limits are enforced. */
   readonly unenforcedBecause: string | null;
   /** Path of the C compiler that `build-native` would use; null when there is none. */
@@ -109,8 +114,11 @@ function memoryLimitText(hierarchies: Hierarchies): string | null {
   return textOf(`${hierarchies.v2 ?? ""}${parseCgroupPath(own, "") ?? ""}/memory.max`);
 }
 
-/** @param workDir an existing directory; its file system is the disk that is measured */
-export function probeMachine(workDir: string): MachineFacts {
+/**
+ * @param workDir an existing directory; its file system is the disk that is measured
+ * @param devices paths of the devices that tasks may be granted
+ */
+export function probeMachine(workDir: string, devices: readonly string[] = []): MachineFacts {
   const hierarchies = findHierarchies(textOf("/proc/self/mountinfo") ?? "");
   const controllers = hierarchies.v2 === null ? null : `${hierarchies.v2}/cgroup.controllers`;
   const v2Controllers = (controllers === null ? "" : (textOf(controllers) ?? ""))
@@ -122,7 +130,10 @@ export function probeMachine(workDir: string): MachineFacts {
   const mode = cgroupMode(hierarchies, v2Controllers);
   const total = parseMemTotal(textOf("/proc/meminfo") ?? "") ?? 0;
   const disk = statfsSync(workDir);
+  const cpuset = probeCpuset(hierarchies);
   return {
+    hardware: probeHardware(cpuset, devices),
+    cpuset,
     cpus: availableParallelism(),
     memoryBytes: memoryWithin(total, memoryLimitText(hierarchies)),
     diskBytes: disk.blocks * disk.bsize,
@@ -140,9 +151,10 @@ export function probeMachine(workDir: string): MachineFacts {
 
 /** The cgroup driver that fits what was probed. */
 export function driverOf(facts: MachineFacts, place: CgroupPlace): CgroupDriver {
-  const { hierarchies, v2Controllers, unenforcedBecause } = facts;
+  const { hierarchies, v2Controllers, unenforcedBecause, cpuset } = facts;
   return pickDriver({
     ...place,
+    ...(cpuset === null ? {} : { cpuset }),
     hierarchies,
     v2Controllers,
     isWritable: unenforcedBecause === null,

@@ -20,13 +20,41 @@ const Resources = Type.Object({
   cpuMilli: Type.Integer({ minimum: 0 }),
   cpuMilliRevocable: Type.Integer({ minimum: 0 }),
   memMib: Type.Integer({ minimum: 0 }),
+  gpus: Type.Optional(Type.Integer({ minimum: 0 })),
+});
+
+const Rate = Type.Optional(Type.Integer({ minimum: 1 }));
+
+/** Bytes and operations in a second; `device` is a name such as `vda`. */
+const Io = Type.Object({
+  device: Type.String({ minLength: 1, maxLength: 64 }),
+  readBps: Rate,
+  writeBps: Rate,
+  readIops: Rate,
+  writeIops: Rate,
 });
 
 const Limits = Type.Object({
   cpuMilli: LimitOrNull,
   memMib: LimitOrNull,
   pids: Type.Union([Type.Integer({ minimum: 1 }), Type.Null()]),
+  /** Swap beside the memory; absent: what the agent gives everybody. */
+  swapMib: Type.Optional(LimitOrNull),
+  /** From here on it is slowed down instead of killed. */
+  memHighMib: Type.Optional(LimitOrNull),
+  /** Size of page (`2MB`) to the MiB of them. */
+  hugetlbMib: Type.Optional(Type.Record(Type.String(), Type.Integer({ minimum: 0 }))),
+  io: Type.Optional(Type.Array(Io, { maxItems: 32 })),
+  /** Paths of devices that it may use beside the harmless ones. */
+  devices: Type.Optional(Type.Array(Type.String({ maxLength: 255 }), { maxItems: 64 })),
+  /** Its cpus are whole and nobody else's who asks for the same. */
+  exclusiveCpus: Type.Optional(Type.Boolean()),
 });
+
+const Numbers = Type.Array(Type.Integer({ minimum: 0 }));
+
+/** What the isolator chose among what the machine has; nobody else gets it meanwhile. */
+const Assigned = Type.Object({ cpus: Numbers, mems: Numbers, gpus: Numbers });
 
 const User = Type.Object({
   uid: Type.Integer({ minimum: 0 }),
@@ -54,6 +82,7 @@ export const CheckpointV1 = Type.Object({
   user: Type.Union([User, Type.Null()]),
   resources: Resources,
   limits: Limits,
+  assigned: Type.Optional(Assigned),
   cgroupMode: Mode,
   graceMs: Type.Integer({ minimum: 0 }),
   /** The agent's own data (task, framework, executor): opaque here, given back as it was. */
@@ -63,6 +92,7 @@ export const CheckpointV1 = Type.Object({
 export type Checkpoint = Static<typeof CheckpointV1>;
 export type ContainerResources = Static<typeof Resources>;
 export type ContainerLimits = Static<typeof Limits>;
+export type Assigned = Static<typeof Assigned>;
 
 /** What the agent asks for: the checkpoint's content and what may not be written down. */
 export interface ContainerSpec extends Checkpoint {

@@ -14,6 +14,33 @@ export interface Machine {
   readonly cgroupMode: CgroupMode;
   /** Whether the agent may change users and write cgroups. */
   readonly isRoot: boolean;
+  /** Absent: nobody looked, and nothing of it is handed out. */
+  readonly hardware?: Hardware;
+}
+
+/** A device that tasks may be granted, by the path that they ask for. */
+export interface GrantableDevice {
+  readonly path: string;
+  /** `c` or `b`, and `major:minor`. */
+  readonly node: string;
+}
+
+export interface Gpu {
+  readonly index: number;
+  /** What opening it takes: `c 195:0`. */
+  readonly nodes: readonly string[];
+}
+
+/** What a machine is made of, for the isolators that hand out parts of it. */
+export interface Hardware {
+  /** Memory nodes with their cpus. A machine without NUMA is one node. */
+  readonly nodes: readonly { readonly node: number; readonly cpus: readonly number[] }[];
+  /** Sizes of huge pages, as in the kernel's file names: `2MB`. */
+  readonly hugePages: readonly string[];
+  /** Name (`vda`) to `major:minor` of each block device. */
+  readonly blockDevices: Readonly<Record<string, string>>;
+  readonly devices: readonly GrantableDevice[];
+  readonly gpus: readonly Gpu[];
 }
 
 /** A part of a launch plan. What two fragments say differently is a contradiction. */

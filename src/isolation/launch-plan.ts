@@ -3,7 +3,7 @@
  * and prints a plan for people. Pure: only the launcher writes.
  */
 import { idFault } from "#protocol";
-import type { Inside, LaunchPlan } from "#runtime";
+import type { CgroupStep, Inside, LaunchPlan } from "#runtime";
 import type { CgroupDriver, CgroupValues } from "./cgroups/driver.ts";
 import { type ContainerSpec, checkpointOf, encodeCheckpoint } from "./container.ts";
 import { insideFacts, mergeInside, printInside } from "./inside.ts";
@@ -153,13 +153,19 @@ export function printPlan(plan: LaunchPlan): string {
   ];
   if (plan.oomScoreAdj !== null) lines.push(`oom_score_adj ${plan.oomScoreAdj}`);
   for (const step of cgroups.steps) {
-    lines.push(step.kind === "make" ? `make ${step.path}` : `write ${step.path} ${step.value}`);
+    lines.push(printStep(step));
   }
   for (const path of cgroups.join) lines.push(`join ${path}`);
   if (plan.inside !== undefined) lines.push(...printInside(plan.inside));
   const { kill } = cgroups;
   lines.push(kill.kind === "descendants" ? "kill by descent" : `kill by ${kill.path}`);
   return lines.join("\n");
+}
+
+function printStep(step: CgroupStep): string {
+  if (step.kind === "make") return `make ${step.path}`;
+  if (step.kind === "write") return `write ${step.path} ${step.value}`;
+  return `devices ${step.path} ${step.rules.join(", ")}`;
 }
 
 const LOG_BYTES_MIN = 4_096;

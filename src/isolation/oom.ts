@@ -22,8 +22,11 @@ export function oomVerdict(exit: ContainerExit, hardBytes: Limit | null): OomVer
     hardBytes === null || hardBytes === "infinite" ? "no limit of its own" : inMib(hardBytes);
   const peak = exit.memoryPeakBytes === null ? "unknown" : inMib(exit.memoryPeakBytes);
   const killed = exit.oomKills === 1 ? "1 process" : `${exit.oomKills} processes`;
+  const stat = Object.entries(exit.memoryStat ?? {});
+  const top = stat.sort(([, a], [, b]) => b - a).map(([name, bytes]) => `${name} ${inMib(bytes)}`);
+  const left = top.length === 0 ? "" : `; left at its end: ${top.join(", ")}`;
   return {
     reason: "REASON_CONTAINER_LIMITATION_MEMORY",
-    message: `Memory limit exceeded: limit ${limit}, peak ${peak}, ${killed} killed by the kernel`,
+    message: `Memory limit exceeded: limit ${limit}, peak ${peak}, ${killed} killed by the kernel${left}`,
   };
 }

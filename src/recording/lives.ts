@@ -13,14 +13,13 @@ import {
 } from "#actors/agent";
 import { createMaster, type MasterConfig, type MasterState } from "#actors/master";
 import {
-  cpuIsolator,
   ISOLATOR_ACTOR,
   type IsolatorConfig,
   type IsolatorReport,
   type Machine,
-  memIsolator,
+  type CpusetRoot,
+  defaultIsolators,
   pickDriver,
-  pidsIsolator,
 } from "#isolation";
 import { type ClusterId, type ContainerId, type Peer, subjectsOf } from "#protocol";
 import type { ActorPorts, ContainerUser, HostOptions, LogRotation, RunningActor } from "#runtime";
@@ -46,6 +45,8 @@ export interface AgentRecipe {
     readonly v2Mount: string | null;
     readonly v1Mounts: readonly (readonly [controller: string, mount: string])[];
     readonly v2Controllers: readonly string[];
+    /** Absent: none is mounted. */
+    readonly cpuset?: CpusetRoot;
     /** Whether the agent may make cgroups. */
     readonly isWritable: boolean;
     readonly pidsMax: number;
@@ -102,13 +103,10 @@ export function isolatorConfigOf({ config, node }: AgentRecipe): IsolatorConfig 
       agentId,
       hierarchies: { v2: node.v2Mount, v1: new Map(node.v1Mounts) },
       v2Controllers: node.v2Controllers,
+      ...(node.cpuset === undefined ? {} : { cpuset: node.cpuset }),
       isWritable: node.isWritable,
     }),
-    isolators: [
-      cpuIsolator({ isQuotaForAll: false }),
-      memIsolator,
-      pidsIsolator({ max: node.pidsMax }),
-    ],
+    isolators: defaultIsolators({ pidsMax: node.pidsMax }),
     logs: node.logs,
   };
 }

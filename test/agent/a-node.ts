@@ -4,7 +4,7 @@
  */
 import { setup } from "xstate";
 import { type AgentConfig, agentConfig, createAgent, type RunningAgent } from "#actors/agent";
-import { cpuIsolator, memIsolator, noneDriver, pidsIsolator } from "#isolation";
+import { defaultIsolators, noneDriver } from "#isolation";
 import {
   type AnyMessage,
   asId,
@@ -258,7 +258,7 @@ export class TestNode {
           principal: PRINCIPAL,
           agentId: AGENT,
           hostname: "host",
-          resources: Resources.of("cpus:8;mem:8192;disk:1000;ports:[31000-32000]").toWire(),
+          resources: Resources.of("cpus:16;mem:8192;disk:1000;ports:[31000-32000]").toWire(),
           attributes: [],
           version: "0.1.0",
           isolation: "none",
@@ -270,13 +270,9 @@ export class TestNode {
         }),
         {
           agentId: AGENT,
-          machine: { cpus: 8, memoryBytes: 8 << 30, cgroupMode: "none", isRoot: false },
+          machine: { cpus: 16, memoryBytes: 8 << 30, cgroupMode: "none", isRoot: false },
           driver: noneDriver,
-          isolators: [
-            cpuIsolator({ isQuotaForAll: false }),
-            memIsolator,
-            pidsIsolator({ max: 99 }),
-          ],
+          isolators: defaultIsolators({ pidsMax: 99 }),
           logs: { bytes: 65_536, files: 1 },
         },
       );

@@ -15,7 +15,7 @@ import {
   systemRandom,
 } from "#adapters";
 import { driverOf, probeMachine } from "#daemon";
-import { cpuIsolator, memIsolator, noneDriver, pidsIsolator } from "#isolation";
+import { defaultIsolators, noneDriver } from "#isolation";
 import { type AgentId, asId, MASTER_PEER } from "#protocol";
 import { Resources } from "#resources";
 import { startActor } from "#runtime";
@@ -74,7 +74,7 @@ async function main([dir = "", root = "", agent = "", mode = ""]: readonly strin
       agentId,
       machine,
       driver,
-      isolators: [cpuIsolator({ isQuotaForAll: false }), memIsolator, pidsIsolator({ max: 64 })],
+      isolators: defaultIsolators({ pidsMax: 64 }),
       logs: { bytes: 65_536, files: 1 },
     },
   );

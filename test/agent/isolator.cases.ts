@@ -34,7 +34,7 @@ t.test("more launches than the launcher takes at once are asked again, all run",
   node.start();
   node.untilRegistered();
   node.machine.slowness = 200;
-  const resources = [{ name: "cpus", type: "SCALAR" as const, scalar: { milli: 1 } }];
+  const resources = [{ name: "cpus", type: "SCALAR" as const, scalar: { milli: 10 } }];
   const ids = Array.from({ length: 1_100 }, (_, index) => `t${index}`);
   for (const id of ids) node.runTask(task(id, "hang", { resources }));
   node.until(() => node.leader.updates.length >= ids.length, "all run", 600_000);

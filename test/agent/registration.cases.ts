@@ -91,7 +91,7 @@ t.test("where nobody lets it come it asks again, ever more rarely", async (t) =>
 
 t.test("an agent of more than 256 tasks registers in parts", async (t) => {
   const node = aNode();
-  const resources = [{ name: "cpus", type: "SCALAR" as const, scalar: { milli: 1 } }];
+  const resources = [{ name: "cpus", type: "SCALAR" as const, scalar: { milli: 10 } }];
   for (let index = 0; index < 300; index++) {
     node.runTask(task(`t${index}`, "hang", { resources }));
   }

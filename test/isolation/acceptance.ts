@@ -72,18 +72,7 @@ export type What = (typeof CLAIMS)[number][2];
 
 /** What nobody shows yet. A row that is shown must leave this list: it shrinks to nothing. */
 export const KNOWN_MISSING: ReadonlySet<What> = new Set<What>([
-  "4:1 shares give 4:1 work on one cpu",
-  "a quota of 20 % gives 20 % ± 3",
   "more cpus than the agent has",
-  "cpus below the minimum",
-  "a pinned task sees only its cpus",
-  "two exclusive tasks never overlap",
-  "no cpu left to pin",
-  "swap is bounded",
-  "memory.high slows and never kills",
-  "the task of the lower request dies first",
-  "a memory limit below the request",
-  "memory below 32 MB",
   "direct writes are held to ± 10 %",
   "buffered writes are held to ± 10 %",
   "a device that is not there",

@@ -123,7 +123,10 @@ const values: CgroupValues = {
   pids: { max: 100 },
 };
 const show = (steps: readonly CgroupStep[]): string[] =>
-  steps.map((step) => (step.kind === "make" ? `+ ${step.path}` : `${step.path} = ${step.value}`));
+  steps.map((step) => {
+    if (step.kind === "make") return `+ ${step.path}`;
+    return `${step.path} = ${step.kind === "write" ? step.value : step.rules.join(", ")}`;
+  });
 
 t.test("v2 enables top down, limits the container, runs in its leaf", async (t) => {
   const driver = v2Driver({ ...place, mount: "/cg", controllers: ["cpu", "memory", "pids"] });

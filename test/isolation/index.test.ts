@@ -12,4 +12,6 @@ await import("./inside.cases.ts");
 await import("./files.cases.ts");
 await import("./contract.cases.ts");
 await import("./limits.cases.ts");
+await import("./cpu.cases.ts");
+await import("./mem.cases.ts");
 await import("./table.cases.ts");

@@ -111,7 +111,6 @@ for (const kind of isVm ? [enforced] : [enforced, scripts]) {
       t.ok(peak > 40 * MIB && peak <= hardBytes, `peak ${peak}`);
       const message = oomVerdict(exit, hardBytes)?.message ?? "";
       t.match(message, /^Memory limit exceeded: limit 48\.0 MiB, peak /);
-      show("out of memory at the limit, with reason, peak and memory.stat", message);
       await destroyAndForget(rig, plan.containerId);
     },
   );
@@ -208,7 +207,6 @@ test(
       t.ok((await ask(rig, (done) => rig.launcher.update(plan.containerId, steps, done))).ok);
       t.equal(hard(), expected * MIB);
     }
-    show("shrinking never kills", `96 MiB asked down to 48 MiB: hard limit ${hard() / MIB} MiB`);
     await destroyAndForget(rig, plan.containerId);
   },
 );

@@ -61,7 +61,11 @@ const spec: ContainerSpec = {
   env: { TOKEN: "secret" },
   logs: { bytes: 1_000_000, files: 2 },
 };
-const isolators = [cpuIsolator({ isQuotaForAll: false }), memIsolator, pidsIsolator({ max: 512 })];
+const isolators = [
+  cpuIsolator({ isQuotaForAll: false }),
+  memIsolator({ swapMib: 0 }),
+  pidsIsolator({ max: 512 }),
+];
 const driver = v2Driver({
   root: "meseta",
   agentId: "a1",
@@ -75,7 +79,11 @@ t.test("isolators turn resources into the kernel's values", async (t) => {
   if (!result.ok) throw new Error(result.message);
   t.same(result.values, {
     cpu: { cpuMilli: 500, revocable: false, limitMilli: null },
-    memory: { softBytes: 64 * MIB, hardBytes: 64 * MIB },
+    memory: {
+      softBytes: 64 * MIB,
+      hardBytes: 64 * MIB,
+      swap: { bytes: 0, optional: true },
+    },
     pids: { max: 512 },
   });
   t.equal(result.plan.oomScoreAdj, null, "soft is hard: not burstable");

@@ -4,7 +4,8 @@
  */
 import type { ContainerId, Limitation } from "#protocol";
 import type { ContainerExit, Effect, Env, LauncherAnswer, PidFacts } from "#runtime";
-import type { ContainerLimits, ContainerResources, ContainerSpec } from "../container.ts";
+import { assign } from "../assign.ts";
+import type { Assigned, ContainerLimits, ContainerResources, ContainerSpec } from "../container.ts";
 import { afterDestroyAnswer, DESTROY_RETRY_MS_MAX } from "../destroy.ts";
 import { planLaunch } from "../launch-plan.ts";
 import { oomVerdict } from "../oom.ts";
@@ -31,9 +32,13 @@ export function launch(
     const message = `this node has ${CONTAINERS_MAX} containers, its most; end some first`;
     return void out.push(refusal(containerId, "busy", message));
   }
-  const container = state.add(containerId, false);
-  const whole = wholeSpec(state, containerId, spec, env.wallMs);
   const { machine, driver, isolators } = state.config;
+  const assignment = assign(spec, machine, () => heldIn(state));
+  if (!assignment.ok) return void out.push(refusal(containerId, "invalid", assignment.message));
+  const container = state.add(containerId, false);
+  const { assigned } = assignment;
+  const bare = wholeSpec(state, containerId, spec, env.wallMs);
+  const whole = assigned === undefined ? bare : { ...bare, assigned };
   const planned = planLaunch({ spec: whole, machine, driver, isolators });
   if (!planned.ok) {
     container.actor.send({ type: "Refused" });
@@ -45,6 +50,13 @@ export function launch(
   container.plan = planned.plan;
   container.actor.send({ type: "Isolate" });
   askLaunch(container, out);
+}
+
+/** What containers that are not gone yet were given of whole cpus and GPUs. */
+function heldIn(state: IsolatorState): Assigned[] {
+  return [...state.containers.values()].flatMap(({ origin, progress }) =>
+    progress.step === "destroying" ? (origin?.assigned ?? []) : [],
+  );
 }
 
 /** The nonce is the id: ids are drawn once and written down, so the same id is the same launch. */

@@ -1,5 +1,5 @@
 /** Picks the driver that fits a machine. The one place that knows all of them. */
-import type { CgroupDriver, CgroupPlace } from "./driver.ts";
+import type { CgroupDriver, CgroupPlace, CpusetRoot } from "./driver.ts";
 import { hybridDriver } from "./hybrid.ts";
 import { cgroupMode, type Hierarchies } from "./mounts.ts";
 import { noneDriver } from "./none.ts";
@@ -10,6 +10,8 @@ export interface DriverInputs extends CgroupPlace {
   readonly hierarchies: Hierarchies;
   /** The words of `cgroup.controllers` at the v2 mount; empty without one. */
   readonly v2Controllers: readonly string[];
+  /** Absent: cpusets of v1 are left alone. */
+  readonly cpuset?: CpusetRoot;
   /** Whether this process may make cgroups there. Without that nothing is enforced. */
   readonly isWritable: boolean;
 }
@@ -22,7 +24,10 @@ export function pickDriver(inputs: DriverInputs): CgroupDriver {
   if (mode === "v2" && v2 !== null) {
     return v2Driver({ ...place, mount: v2, controllers: v2Controllers });
   }
-  if (mode === "hybrid" && v2 !== null) return hybridDriver({ ...place, v1, mount: v2 });
-  if (mode === "v1") return v1Driver({ ...place, v1 });
+  const machine = { ...place, v1, ...(inputs.cpuset ? { cpuset: inputs.cpuset } : {}) };
+  if (mode === "hybrid" && v2 !== null) {
+    return hybridDriver({ ...machine, mount: v2, controllers: v2Controllers });
+  }
+  if (mode === "v1") return v1Driver(machine);
   return noneDriver;
 }

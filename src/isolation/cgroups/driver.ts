@@ -15,7 +15,20 @@ export const CGROUP_ROOT_DEFAULT = "meseta";
  */
 export const LAUNCHER_CGROUP = "=launcher";
 
-/** What a container may use, in the units of the kernel; null leaves the controller alone. */
+/** Bytes and operations in a second of one block device; null leaves that one alone. */
+export interface IoLimit {
+  /** `major:minor`. */
+  readonly device: string;
+  readonly readBps: number | null;
+  readonly writeBps: number | null;
+  readonly readIops: number | null;
+  readonly writeIops: number | null;
+}
+
+/**
+ * What a container may use, in the units of the kernel; null or absent leaves the controller
+ * alone. A container joins the hierarchies of the absent ones only where it must (v1).
+ */
 export interface CgroupValues {
   readonly cpu: {
     readonly cpuMilli: number;
@@ -23,8 +36,28 @@ export interface CgroupValues {
     /** Thousandths of a cpu that may never be exceeded; null writes no quota. */
     readonly limitMilli: Limit | null;
   } | null;
-  readonly memory: { readonly softBytes: number; readonly hardBytes: Limit } | null;
+  readonly memory: {
+    readonly softBytes: number;
+    readonly hardBytes: Limit;
+    /** From here on it is slowed down and reclaimed, never killed; v2 only. */
+    readonly highBytes?: Limit;
+    /** Swap beside its memory. `optional`: a kernel without swap accounting does not matter. */
+    readonly swap?: { readonly bytes: Limit; readonly optional: boolean };
+  } | null;
   readonly pids: { readonly max: Limit } | null;
+  /** Lists as the kernel writes them: `0-1,4`. */
+  readonly cpuset?: { readonly cpus: string; readonly mems: string };
+  readonly io?: readonly IoLimit[];
+  /** `size` as in the names of the kernel's files: `2MB`, `1GB`. */
+  readonly hugetlb?: readonly { readonly size: string; readonly bytes: number }[];
+  /** All that may be opened or made, as the kernel writes it: `c 1:3 rwm`. */
+  readonly devices?: readonly string[];
+}
+
+/** Every cpu and every memory node of a machine: what a v1 cpuset must hold before anyone joins. */
+export interface CpusetRoot {
+  readonly cpus: string;
+  readonly mems: string;
 }
 
 /** One file to read for usage and how its text becomes fields. */

@@ -15,53 +15,35 @@ import {
   type CgroupDriver,
   type CgroupPlace,
   type CgroupValues,
+  type CpusetRoot,
   LAUNCHER_CGROUP,
   make,
   makeDown,
   type UsageFile,
   write,
 } from "./driver.ts";
-import { CPU_PERIOD_US, cpuQuotaUs, cpuShares, isRaised, type Limit } from "./values.ts";
+import * as limits from "./v1-limits.ts";
 
 /**
- * The hierarchies that a container joins, when the machine has them. Each costs a quarter of a
- * millisecond of the kernel's time in the life of a container.
+ * The hierarchies that every container joins, when the machine has them. Each costs a quarter of
+ * a millisecond of the kernel's time in the life of a container.
  */
 const JOINED = ["cpu", "cpuacct", "memory", "pids", "freezer"] as const;
-type Joined = (typeof JOINED)[number];
+/** Those that only a container joins which has a limit there. */
+const JOINED_BY_NEED = ["cpuset", "blkio", "hugetlb", "devices"] as const;
+type Joined = (typeof JOINED)[number] | (typeof JOINED_BY_NEED)[number];
 
 export interface V1Machine extends CgroupPlace {
   readonly v1: ReadonlyMap<string, string>;
+  /** Absent: no container is given a cpuset. */
+  readonly cpuset?: CpusetRoot;
 }
 
 /** Those that a unified tree beside them makes needless: it kills, and it counts processor time. */
 const UNIFIED: readonly string[] = ["cpuacct", "freezer"];
 
-const orMinusOne = (limit: Limit): string => (limit === "infinite" ? "-1" : String(limit));
-
-function cpuSteps(path: string, cpu: NonNullable<CgroupValues["cpu"]>): CgroupStep[] {
-  const steps = [write(`${path}/cpu.shares`, cpuShares(cpu.cpuMilli, cpu.revocable))];
-  if (cpu.limitMilli !== null) {
-    steps.push(write(`${path}/cpu.cfs_period_us`, CPU_PERIOD_US));
-    steps.push(write(`${path}/cpu.cfs_quota_us`, orMinusOne(cpuQuotaUs(cpu.limitMilli))));
-  }
-  return steps;
-}
-
-/** The soft limit always; the hard one the first time, and afterwards only when it grows. */
-function memorySteps(
-  path: string,
-  before: CgroupValues["memory"],
-  next: NonNullable<CgroupValues["memory"]>,
-): CgroupStep[] {
-  const steps = [write(`${path}/memory.soft_limit_in_bytes`, next.softBytes)];
-  if (before === null || isRaised(before.hardBytes, next.hardBytes)) {
-    steps.push(write(`${path}/memory.limit_in_bytes`, orMinusOne(next.hardBytes)));
-  }
-  return steps;
-}
-
-const pidsMax = (limit: Limit): string => (limit === "infinite" ? "max" : String(limit));
+/** Which controller a part of the values needs. */
+const NEEDS = { cpuset: "cpuset", io: "blkio", hugetlb: "hugetlb", devices: "devices" } as const;
 
 /** @param beside "unified": a container is in a cgroup of the unified tree too. */
 export function v1Driver(
@@ -71,12 +53,25 @@ export function v1Driver(
   const { root, agentId } = machine;
   const needless = beside === "unified" ? UNIFIED : [];
   const v1 = new Map([...machine.v1].filter(([controller]) => !needless.includes(controller)));
-  const joined = JOINED.filter((controller) => v1.has(controller));
-  const mounts = [...new Set(joined.map((controller) => v1.get(controller) ?? ""))];
+  const known = [...JOINED, ...JOINED_BY_NEED].filter(
+    (controller) => v1.has(controller) && (controller !== "cpuset" || machine.cpuset !== undefined),
+  );
+  const mountsOf = (controllers: readonly string[]): string[] => [
+    ...new Set(controllers.map((controller) => v1.get(controller) ?? "")),
+  ];
+  const mounts = mountsOf(known);
   const directories = mounts.map((mount) => `${mount}/${root}/${agentId}`);
   const own = (controller: Joined): string | null => {
-    const mount = v1.get(controller);
+    const mount = known.includes(controller) ? v1.get(controller) : undefined;
     return mount === undefined ? null : `${mount}/${root}/${agentId}`;
+  };
+  /** The hierarchies of one container: all that everybody joins, and where it has a limit. */
+  const joinedBy = (values: CgroupValues): string[] => {
+    const needed = Object.entries(NEEDS).flatMap(([part, controller]) =>
+      values[part as keyof typeof NEEDS] === undefined ? [] : [controller],
+    );
+    const names: readonly string[] = [...JOINED, ...needed];
+    return mountsOf(known.filter((controller) => names.includes(controller)));
   };
   const at = (controller: Joined, containerId: string): string | null => {
     const directory = own(controller);
@@ -86,12 +81,43 @@ export function v1Driver(
   const systemd = v1.get("name=systemd") ?? null;
   const launcherHome = systemd === null ? null : `${systemd}/${root}/${agentId}/${LAUNCHER_CGROUP}`;
 
+  /** All writes that lead from one set of limits to another. */
+  function limit(id: string, before: CgroupValues | null, next: CgroupValues): CgroupStep[] {
+    const { cpu, memory, pids, cpuset, io, hugetlb, devices } = next;
+    const steps: CgroupStep[] = [];
+    const on = (controller: Joined, add: (path: string) => CgroupStep[]): void => {
+      const path = at(controller, id);
+      if (path !== null) steps.push(...add(path));
+    };
+    if (cpu !== null) on("cpu", (path) => limits.cpuSteps(path, before?.cpu ?? null, cpu));
+    if (memory !== null) {
+      on("memory", (path) => limits.memorySteps(path, before?.memory ?? null, memory));
+    }
+    if (pids !== null) on("pids", (path) => limits.pidsSteps(path, pids));
+    if (cpuset !== undefined) on("cpuset", (path) => limits.cpusetSteps(path, cpuset));
+    if (io !== undefined) on("blkio", (path) => limits.ioSteps(path, io));
+    if (hugetlb !== undefined) on("hugetlb", (path) => limits.hugetlbSteps(path, hugetlb));
+    // What a container may open is settled when it starts.
+    if (devices !== undefined && before === null) {
+      on("devices", (path) => limits.deviceSteps(path, devices));
+    }
+    return steps;
+  }
+
   return {
     mode: "v1",
     directories,
 
     agentSteps() {
       const steps = mounts.flatMap((mount) => makeDown(mount, [root, agentId]));
+      const cpusets = v1.get("cpuset");
+      const { cpuset } = machine;
+      if (cpuset !== undefined && cpusets !== undefined) {
+        for (const name of [root, `${root}/${agentId}`]) {
+          steps.push(write(`${cpusets}/${name}/cpuset.cpus`, cpuset.cpus));
+          steps.push(write(`${cpusets}/${name}/cpuset.mems`, cpuset.mems));
+        }
+      }
       if (systemd === null || launcherHome === null) return steps;
       return [...steps, ...makeDown(systemd, [root, agentId]), make(launcherHome)];
     },
@@ -99,19 +125,10 @@ export function v1Driver(
     launcherJoin: () => (launcherHome === null ? [] : [`${launcherHome}/cgroup.procs`]),
 
     plan(containerId, values): CgroupPlan {
-      const paths = directories.map((directory) => `${directory}/${containerId}`);
-      const steps: CgroupStep[] = paths.map((path) => make(path));
-      const cpu = at("cpu", containerId);
+      const paths = joinedBy(values).map((mount) => `${mount}/${root}/${agentId}/${containerId}`);
       const memory = at("memory", containerId);
-      const pids = at("pids", containerId);
       const freezer = at("freezer", containerId);
-      if (values.cpu !== null && cpu !== null) steps.push(...cpuSteps(cpu, values.cpu));
-      if (values.memory !== null && memory !== null) {
-        steps.push(...memorySteps(memory, null, values.memory));
-      }
-      if (values.pids !== null && pids !== null) {
-        steps.push(write(`${pids}/pids.max`, pidsMax(values.pids.max)));
-      }
+      const steps = [...paths.map((path) => make(path)), ...limit(containerId, null, values)];
       return {
         steps,
         join: paths.map((path) => `${path}/cgroup.procs`),
@@ -120,29 +137,12 @@ export function v1Driver(
           peakPath: memory === null ? null : `${memory}/memory.max_usage_in_bytes`,
         },
         kill: freezer === null ? { kind: "descendants" } : { kind: "freezer", path: freezer },
-        remove: paths,
+        // Whoever ends a container that it does not know looks in every hierarchy.
+        remove: directories.map((directory) => `${directory}/${containerId}`),
       };
     },
 
-    update(containerId, before, next) {
-      const cpu = at("cpu", containerId);
-      const memory = at("memory", containerId);
-      const pids = at("pids", containerId);
-      const steps: CgroupStep[] = [];
-      if (next.cpu !== null && cpu !== null) {
-        steps.push(...cpuSteps(cpu, next.cpu));
-        if (next.cpu.limitMilli === null && (before.cpu?.limitMilli ?? null) !== null) {
-          steps.push(write(`${cpu}/cpu.cfs_quota_us`, -1));
-        }
-      }
-      if (next.memory !== null && memory !== null) {
-        steps.push(...memorySteps(memory, before.memory, next.memory));
-      }
-      if (next.pids !== null && pids !== null) {
-        steps.push(write(`${pids}/pids.max`, pidsMax(next.pids.max)));
-      }
-      return steps;
-    },
+    update: (containerId, before, next) => limit(containerId, before, next),
 
     usageFiles(containerId): UsageFile[] {
       const files: UsageFile[] = [];

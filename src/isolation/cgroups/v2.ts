@@ -22,12 +22,10 @@ import {
   type UsageFile,
   write,
 } from "./driver.ts";
-import { CPU_PERIOD_US, cpuQuotaUs, cpuWeight, isRaised, type Limit } from "./values.ts";
+import * as limits from "./v2-limits.ts";
 
-const CONTROLLERS = ["cpu", "memory", "pids"] as const;
+const CONTROLLERS = ["cpu", "memory", "pids", "cpuset", "io", "hugetlb"] as const;
 const LEAF = "leaf";
-
-const orMax = (limit: Limit): string => (limit === "infinite" ? "max" : String(limit));
 
 export interface V2Machine extends CgroupPlace {
   readonly mount: string;
@@ -42,10 +40,21 @@ export function v2Driver(machine: V2Machine): CgroupDriver {
   const enable = usable.map((controller) => `+${controller}`).join(" ");
   const has = (controller: (typeof CONTROLLERS)[number]): boolean => usable.includes(controller);
 
-  function cpuSteps(path: string, cpu: NonNullable<CgroupValues["cpu"]>): CgroupStep[] {
-    const steps = [write(`${path}/cpu.weight`, cpuWeight(cpu.cpuMilli, cpu.revocable))];
-    if (cpu.limitMilli !== null) {
-      steps.push(write(`${path}/cpu.max`, `${orMax(cpuQuotaUs(cpu.limitMilli))} ${CPU_PERIOD_US}`));
+  /** All writes that lead from one set of limits to another. */
+  function limit(path: string, before: CgroupValues | null, next: CgroupValues): CgroupStep[] {
+    const { cpu, memory, pids, cpuset, io, hugetlb, devices } = next;
+    const steps: CgroupStep[] = [];
+    if (cpu !== null && has("cpu")) steps.push(...limits.cpuSteps(path, before?.cpu ?? null, cpu));
+    if (memory !== null && has("memory")) {
+      steps.push(...limits.memorySteps(path, before?.memory ?? null, memory));
+    }
+    if (pids !== null && has("pids")) steps.push(...limits.pidsSteps(path, pids));
+    if (cpuset !== undefined && has("cpuset")) steps.push(...limits.cpusetSteps(path, cpuset));
+    if (io !== undefined && has("io")) steps.push(...limits.ioSteps(path, io));
+    if (hugetlb !== undefined && has("hugetlb")) steps.push(...limits.hugetlbSteps(path, hugetlb));
+    // What a container may open is settled when it starts.
+    if (devices !== undefined && before === null) {
+      steps.push(...limits.deviceSteps(path, devices));
     }
     return steps;
   }
@@ -70,15 +79,7 @@ export function v2Driver(machine: V2Machine): CgroupDriver {
 
     plan(containerId, values): CgroupPlan {
       const path = `${own}/${containerId}`;
-      const steps: CgroupStep[] = [make(path)];
-      if (values.cpu !== null && has("cpu")) steps.push(...cpuSteps(path, values.cpu));
-      if (values.memory !== null && has("memory")) {
-        steps.push(write(`${path}/memory.low`, values.memory.softBytes));
-        steps.push(write(`${path}/memory.max`, orMax(values.memory.hardBytes)));
-      }
-      if (values.pids !== null && has("pids")) {
-        steps.push(write(`${path}/pids.max`, orMax(values.pids.max)));
-      }
+      const steps: CgroupStep[] = [make(path), ...limit(path, null, values)];
       steps.push(make(`${path}/${LEAF}`));
       const counted = has("memory");
       return {
@@ -93,27 +94,7 @@ export function v2Driver(machine: V2Machine): CgroupDriver {
       };
     },
 
-    update(containerId, before, next) {
-      const path = `${own}/${containerId}`;
-      const steps: CgroupStep[] = [];
-      if (next.cpu !== null && has("cpu")) {
-        steps.push(...cpuSteps(path, next.cpu));
-        if (next.cpu.limitMilli === null && (before.cpu?.limitMilli ?? null) !== null) {
-          steps.push(write(`${path}/cpu.max`, `max ${CPU_PERIOD_US}`));
-        }
-      }
-      if (next.memory !== null && has("memory")) {
-        steps.push(write(`${path}/memory.low`, next.memory.softBytes));
-        const { hardBytes } = next.memory;
-        if (before.memory === null || isRaised(before.memory.hardBytes, hardBytes)) {
-          steps.push(write(`${path}/memory.max`, orMax(hardBytes)));
-        }
-      }
-      if (next.pids !== null && has("pids")) {
-        steps.push(write(`${path}/pids.max`, orMax(next.pids.max)));
-      }
-      return steps;
-    },
+    update: (containerId, before, next) => limit(`${own}/${containerId}`, before, next),
 
     usageFiles(containerId): UsageFile[] {
       const path = `${own}/${containerId}`;

@@ -25,7 +25,7 @@
  *                not synced: a pid means nothing after a reboot
  *   alive        FIFO that the shim alone holds open: end of file means that the shim has ended
  *   status       {"container","code","signal","at","utimeMs","stimeMs","maxRssKb","oomKills","peakBytes",
- *                "dropped"}, synced before `alive` closes
+ *                "dropped"}, synced before `alive` closes; "memory":{..} where the kernel killed for want of it
  * An empty file is as good as none, and so is a status that names another container: a power cut
  * may undo the emptying of a file. Names that begin with a dot are no containers: `.spare-N` are
  * runtime directories that were forgotten and wait, with empty files, to be used again.
@@ -61,6 +61,7 @@ enum {
   TAG_CONTAINER = 'C', TAG_NONCE = 'N', TAG_ARG = 'A', TAG_ENV = 'E', TAG_SANDBOX = 'S',
   TAG_USER = 'U',    /* "uid gid group..." */
   TAG_MAKE = 'M',    /* directory to make */
+  TAG_DEVICES = 'd', /* cgroup of the unified tree, followed by the lines of what it may use */
   TAG_WRITE = 'W', TAG_WRITE_OPTIONAL = 'w', TAG_VALUE = 'V', /* path, followed by its value */
   TAG_JOIN = 'J', TAG_OOM = 'O', TAG_PEAK = 'P',
   TAG_KILL = 'K',    /* path of cgroup.kill */
@@ -109,6 +110,9 @@ int file_put(int directory, const char *name, const char *text, size_t length);
 int file_write_durably(int directory, const char *name, const char *text, size_t length);
 char *file_read(int directory, const char *name, size_t *length);
 long long counter_read(const char *path, const char *key);
+
+/* Devices of a cgroup of the unified tree. 0 or -errno. */
+int devices_allow(const char *cgroup, const char *rules);
 
 /* Processes. */
 long long start_ticks(pid_t pid);

@@ -188,13 +188,13 @@ serve() {
 echo ready
 while IFS=' ' read -r id op; do
   container='' nonce='' sandbox='' user='' bytes=1048576 files=0 grace=0 score='' oom='' peak=''
-  config='' tag=D reach='' removes='' joins='' steps='' step_count=0 launch_lines='' number=0 bad=''
+  config='' tag=D reach='' removes='' joins='' steps='' step_count=0 launch_lines='' number=0 bad='' unheeded=''
   set --
   while IFS= read -r line && [ "$line" != . ]; do
     key=${line%% *}
     decode "${line#? }"
     case $key in
-      [MWwJOPKFR]) allowed "$value" || bad="path $value is not within the cgroups named at the start" ;;
+      [MWwdJOPKFR]) allowed "$value" || bad="path $value is not within the cgroups named at the start" ;;
     esac
     case $key in
       C) container=$value ;;
@@ -214,7 +214,9 @@ while IFS=' ' read -r id op; do
       J) joins=$joins$value$nl ;;
       M) step_count=$((step_count + 1)) steps=${steps}M$nl$value$nl$nl ;;
       W | w) step_count=$((step_count + 1)) steps=$steps$key$nl$value$nl ;;
-      V) steps=$steps$value$nl ;;
+      d) unheeded=1 ;; # a script loads no program into the kernel: devices are left as they are
+      V) [ -n "$unheeded" ] || steps=$steps$value$nl
+        unheeded= ;;
       E | A) set -- "$@" "$value" ;;
       D) ;;
       *) bad="this launcher cannot do what the tag $key of the plan asks for" ;;

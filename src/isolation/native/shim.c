@@ -238,18 +238,40 @@ static void finish(void) {
 
 static long ms_of(struct timeval time) { return time.tv_sec * 1000 + time.tv_usec / 1000; }
 
+/* What memory was left to, in the kernel's words: `"memory":{"anon":N,...},`, or nothing. */
+static void memory_top(char *text, size_t room) {
+  static const char *const names[][3] = {
+    {"anon", "anon", "total_rss"}, {"file", "file", "total_cache"}, {"shmem", "shmem", "total_shmem"},
+    {"kernel", "kernel", "total_kernel_stack"}, {"mapped", "file_mapped", "total_mapped_file"},
+  };
+  char path[1100];
+  const char *slash = strrchr(oom_path, '/');
+  text[0] = 0;
+  if (slash == NULL) return;
+  snprintf(path, sizeof path, "%.*s/memory.stat", (int)(slash - oom_path), oom_path);
+  size_t used = 0;
+  for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+    long long value = counter_read(path, names[i][2]);
+    if (value < 0) value = counter_read(path, names[i][1]);
+    if (value < 0) continue;
+    used += (size_t)snprintf(text + used, room - used, "%s\"%s\":%lld", used == 0 ? "\"memory\":{" : ",", names[i][0], value);
+  }
+  if (used > 0) snprintf(text + used, room - used, "},");
+}
+
 static int status_write(int status, const struct rusage *main_usage, long long kills, long long peak, long long at) {
-  char code[16] = "null", number[16] = "null", bytes[24] = "null", text[1024];
+  char code[16] = "null", number[16] = "null", bytes[24] = "null", memory[256] = "", text[1280];
   struct rusage all;
   getrusage(RUSAGE_CHILDREN, &all);
   if (WIFEXITED(status)) snprintf(code, sizeof code, "%d", WEXITSTATUS(status));
   if (WIFSIGNALED(status)) snprintf(number, sizeof number, "%d", WTERMSIG(status));
   if (peak >= 0) snprintf(bytes, sizeof bytes, "%lld", peak);
+  if (kills > 0) memory_top(memory, sizeof memory);
   int n = snprintf(text, sizeof text,
                    "{\"container\":\"%s\",\"code\":%s,\"signal\":%s,\"at\":%lld,\"utimeMs\":%ld,\"stimeMs\":%ld,\"maxRssKb\":%ld,"
-                   "\"oomKills\":%lld,\"peakBytes\":%s,\"dropped\":%lld}\n",
+                   "\"oomKills\":%lld,\"peakBytes\":%s,%s\"dropped\":%lld}\n",
                    container, code, number, at, ms_of(all.ru_utime), ms_of(all.ru_stime),
-                   main_usage->ru_maxrss > all.ru_maxrss ? main_usage->ru_maxrss : all.ru_maxrss, kills, bytes, dropped);
+                   main_usage->ru_maxrss > all.ru_maxrss ? main_usage->ru_maxrss : all.ru_maxrss, kills, bytes, memory, dropped);
   return file_write_durably(runtime, "status", text, (size_t)n);
 }
 

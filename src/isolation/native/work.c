@@ -69,7 +69,7 @@ static int below_roots(const char *path) {
 static int check_paths(char *why) {
   for (int i = 0; i < request->count; i++) {
     const char *value = request->fields[i].value;
-    if (strchr("MWwJOPKFR", request->fields[i].tag) == NULL) continue;
+    if (strchr("MWwdJOPKFR", request->fields[i].tag) == NULL) continue;
     if (path_is_plain(value) && below_roots(value)) continue;
     snprintf(why, ANSWER_MAX, "path %.200s is not within the cgroups named at the start", value);
     return ANSWER_INVALID;
@@ -83,14 +83,15 @@ static int do_steps(char *why) {
     const struct field *field = &request->fields[i];
     if (field->tag == TAG_MAKE && mkdir(field->value, 0755) != 0 && errno != EEXIST)
       return failed(why, ANSWER_SYSTEM, "make cgroup", field->value, errno);
-    if (field->tag != TAG_WRITE && field->tag != TAG_WRITE_OPTIONAL) continue;
+    if (field->tag != TAG_WRITE && field->tag != TAG_WRITE_OPTIONAL && field->tag != TAG_DEVICES) continue;
     if (i + 1 == request->count || field[1].tag != TAG_VALUE) {
       snprintf(why, ANSWER_MAX, "write %.200s has no value", field->value);
       return ANSWER_INVALID;
     }
-    int result = file_write(field->value, field[1].value);
-    if (result != 0 && field->tag == TAG_WRITE)
-      return failed(why, ANSWER_SYSTEM, "write", field->value, -result);
+    int devices = field->tag == TAG_DEVICES;
+    int result = devices ? devices_allow(field->value, field[1].value) : file_write(field->value, field[1].value);
+    if (result != 0 && field->tag != TAG_WRITE_OPTIONAL)
+      return failed(why, ANSWER_SYSTEM, devices ? "limit devices of" : "write", field->value, -result);
   }
   return ANSWER_OK;
 }

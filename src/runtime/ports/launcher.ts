@@ -32,7 +32,12 @@ export type CgroupStep =
       readonly path: string;
       readonly value: string;
       readonly optional: boolean;
-    };
+    }
+  /**
+   * Let the processes of this cgroup of the unified tree open and make these devices alone
+   * (`c 1:3 rwm`, `c 136:* rw`). A launcher that cannot leaves every device as it was.
+   */
+  | { readonly kind: "devices"; readonly path: string; readonly rules: readonly string[] };
 
 /** How all processes of a container are reached at once. */
 export type CgroupKill =
@@ -162,6 +167,8 @@ export interface ContainerExit {
   /** Processes that the kernel killed for memory in this container: the truth about OOM. */
   readonly oomKills: number;
   readonly memoryPeakBytes: number | null;
+  /** Where the kernel killed for memory: the main lines of `memory.stat` at the end, in bytes. */
+  readonly memoryStat?: Readonly<Record<string, number>>;
   /** Bytes of output that could not be written (full disk). */
   readonly logBytesDropped: number;
 }

@@ -1,0 +1,91 @@
+/** Rows of the table: cpu shares and quotas, cpus of one's own. */
+import { collectExits, destroyAndForget } from "../contracts/launcher.cases.ts";
+import { cannotShow, show } from "./acceptance.ts";
+import { isVm, launch, output, planned, planOf, row, usageOf } from "./planned.ts";
+import { machine } from "./rig.ts";
+
+const SPIN = "while :; do :; done";
+/** How much processor time is watched; an emulated machine gets there more slowly. */
+const WATCH_US = isVm ? 3_000_000 : 2_000_000;
+
+row("cpu shares of 4:1 give 4:1 work on one cpu", async (t, rig) => {
+  // Both on the same cpu: otherwise each would have one for itself.
+  const cpu = machine.hardware?.nodes[0]?.cpus[0] ?? 0;
+  const of = (cpuMilli: number) =>
+    planOf(rig, { run: `exec taskset -c ${cpu} sh -c '${SPIN}'`, resources: { cpuMilli } });
+  const [heavy, light] = [of(800), of(200)];
+  await launch(rig, heavy);
+  await launch(rig, light);
+  const [heavyBefore, lightBefore] = [await usageOf(rig, heavy), await usageOf(rig, light)];
+  const used = async (): Promise<readonly [number, number]> => [
+    ((await usageOf(rig, heavy)).cpuUsageUs ?? 0) - (heavyBefore.cpuUsageUs ?? 0),
+    ((await usageOf(rig, light)).cpuUsageUs ?? 0) - (lightBefore.cpuUsageUs ?? 0),
+  ];
+  let sums: readonly [number, number] = [0, 0];
+  while (sums[0] + sums[1] < WATCH_US) {
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    sums = await used();
+  }
+  const ratio = sums[0] / sums[1];
+  t.ok(ratio > 3.2 && ratio < 4.8, `ratio ${ratio.toFixed(2)}`);
+  const times = sums.map((us) => `${(us / 1e6).toFixed(2)} s`).join(" : ");
+  show("4:1 shares give 4:1 work on one cpu", `${times} = ${ratio.toFixed(2)}`);
+  await destroyAndForget(rig, heavy.containerId);
+  await destroyAndForget(rig, light.containerId);
+});
+
+row("a cpu quota of 20 % gives 20 % and throttles", async (t, rig) => {
+  const plan = planOf(rig, { run: SPIN, resources: { cpuMilli: 100 }, limits: { cpuMilli: 200 } });
+  await launch(rig, plan);
+  const before = await usageOf(rig, plan);
+  await new Promise((resolve) => setTimeout(resolve, isVm ? 6_000 : 3_000));
+  const after = await usageOf(rig, plan);
+  const share =
+    ((after.cpuUsageUs ?? 0) - (before.cpuUsageUs ?? 0)) / ((after.atMs - before.atMs) * 10);
+  t.ok(share > 17 && share < 23, `${share.toFixed(1)} %`);
+  t.ok((after.cpuPeriodsThrottled ?? 0) > 0, "throttled");
+  const periods = `${after.cpuPeriodsThrottled} of ${after.cpuPeriods} periods throttled`;
+  show("a quota of 20 % gives 20 % ± 3", `${share.toFixed(1)} %, ${periods}`);
+  await destroyAndForget(rig, plan.containerId);
+});
+
+row("cpus below the minimum are refused", async (t, rig) => {
+  const less = planned(rig, { run: "true", resources: { cpuMilli: 5 } });
+  t.match(less, { ok: false, message: "cgroups/cpu: cpus: 0.005 is below 0.01" });
+  if (!less.ok) show("cpus below the minimum", less.message);
+});
+
+row("a pinned task sees its cpus alone, and no other pinned one has them", async (t, rig) => {
+  const { exitOf } = collectExits(rig);
+  const pinned = (held: Parameters<typeof planned>[1]["held"] = []) =>
+    planned(rig, {
+      run: "nproc; grep Cpus_allowed_list /proc/self/status",
+      resources: { cpuMilli: 1_000 },
+      limits: { exclusiveCpus: true },
+      held,
+    });
+  const first = pinned();
+  if (!first.ok || first.assigned === undefined) throw new Error("nothing was assigned");
+  await launch(rig, first.plan);
+  t.equal((await exitOf(first.plan.containerId)).code, 0);
+  const [count, allowed] = output(first.plan).trim().split("\n");
+  t.equal(count, "1");
+  t.equal(allowed?.split(/\s+/)[1], first.assigned.cpus.join(","));
+  show("a pinned task sees only its cpus", `nproc ${count}, allowed ${allowed?.split(/\s+/)[1]}`);
+  const second = pinned([first.assigned]);
+  if (machine.cpus < 2) cannotShow("two exclusive tasks never overlap", "one cpu alone");
+  else if (!second.ok || second.assigned === undefined) t.fail("the second got none");
+  else {
+    await launch(rig, second.plan);
+    await exitOf(second.plan.containerId);
+    const theirs = output(second.plan).split(/\s+/)[2];
+    t.not(theirs, first.assigned.cpus.join(","));
+    show("two exclusive tasks never overlap", `${first.assigned.cpus} and ${theirs}`);
+    await destroyAndForget(rig, second.plan.containerId);
+  }
+  const all = machine.hardware?.nodes.flatMap(({ cpus }) => cpus) ?? [];
+  const none = pinned([{ cpus: all, mems: [0], gpus: [] }]);
+  t.match(none, { ok: false, message: "cpus: 1 are to be exclusive, 0 of this agent" });
+  if (!none.ok) show("no cpu left to pin", none.message);
+  await destroyAndForget(rig, first.plan.containerId);
+});
