@@ -143,7 +143,7 @@ for (const [title, more, state, reason] of [
   [
     "more than the agent has",
     {
-      resources: [{ name: "cpus", type: "SCALAR", scalar: { milli: 9_000 } }],
+      resources: [{ name: "cpus", type: "SCALAR", scalar: { milli: 17_000 } }],
     },
     "TASK_LOST",
     "REASON_RESOURCES_UNKNOWN",
@@ -164,7 +164,7 @@ for (const [title, more, state, reason] of [
 t.test("resources come back when the task has ended, not before", async (t) => {
   const node = aNode();
   const resources = task("x", "").resources.map((each) =>
-    each.name === "cpus" ? { ...each, scalar: { milli: 5_000 } } : each,
+    each.name === "cpus" ? { ...each, scalar: { milli: 9_000 } } : each,
   );
   node.runTask(task("a", "sleep 5", { resources }));
   node.runTask(task("b", "true", { resources }));
