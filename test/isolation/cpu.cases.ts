@@ -1,8 +1,8 @@
 /** Rows of the table: cpu shares and quotas, cpus of one's own. */
 import { collectExits, destroyAndForget } from "../contracts/launcher.cases.ts";
 import { cannotShow, show } from "./acceptance.ts";
-import { isVm, launch, output, planned, planOf, row, usageOf } from "./planned.ts";
-import { machine } from "./rig.ts";
+import { isVm, launch, output, planned, planOf, row, usageNow } from "./planned.ts";
+import { machine, until } from "./rig.ts";
 
 const SPIN = "while :; do :; done";
 /** How much processor time is watched; an emulated machine gets there more slowly. */
@@ -16,16 +16,13 @@ row("cpu shares of 4:1 give 4:1 work on one cpu", async (t, rig) => {
   const [heavy, light] = [of(800), of(200)];
   await launch(rig, heavy);
   await launch(rig, light);
-  const [heavyBefore, lightBefore] = [await usageOf(rig, heavy), await usageOf(rig, light)];
-  const used = async (): Promise<readonly [number, number]> => [
-    ((await usageOf(rig, heavy)).cpuUsageUs ?? 0) - (heavyBefore.cpuUsageUs ?? 0),
-    ((await usageOf(rig, light)).cpuUsageUs ?? 0) - (lightBefore.cpuUsageUs ?? 0),
-  ];
-  let sums: readonly [number, number] = [0, 0];
-  while (sums[0] + sums[1] < WATCH_US) {
-    await new Promise((resolve) => setTimeout(resolve, 200));
-    sums = await used();
-  }
+  const cpu0 = [heavy, light].map((plan) => usageNow(rig, plan).cpuUsageUs ?? 0);
+  const used = (): readonly [number, number] => {
+    const [a = 0, b = 0] = [heavy, light].map((plan) => usageNow(rig, plan).cpuUsageUs ?? 0);
+    return [a - (cpu0[0] ?? 0), b - (cpu0[1] ?? 0)];
+  };
+  await until("both have worked", () => used()[0] + used()[1] > WATCH_US);
+  const sums = used();
   const ratio = sums[0] / sums[1];
   t.ok(ratio > 3.2 && ratio < 4.8, `ratio ${ratio.toFixed(2)}`);
   const times = sums.map((us) => `${(us / 1e6).toFixed(2)} s`).join(" : ");
@@ -37,15 +34,17 @@ row("cpu shares of 4:1 give 4:1 work on one cpu", async (t, rig) => {
 row("a cpu quota of 20 % gives 20 % and throttles", async (t, rig) => {
   const plan = planOf(rig, { run: SPIN, resources: { cpuMilli: 100 }, limits: { cpuMilli: 200 } });
   await launch(rig, plan);
-  const before = await usageOf(rig, plan);
-  await new Promise((resolve) => setTimeout(resolve, isVm ? 6_000 : 3_000));
-  const after = await usageOf(rig, plan);
+  const before = usageNow(rig, plan);
+  // Thirty periods of a tenth of a second each.
+  const periods = (): number => (usageNow(rig, plan).cpuPeriods ?? 0) - (before.cpuPeriods ?? 0);
+  await until("thirty periods are over", () => periods() >= 30);
+  const after = usageNow(rig, plan);
   const share =
     ((after.cpuUsageUs ?? 0) - (before.cpuUsageUs ?? 0)) / ((after.atMs - before.atMs) * 10);
   t.ok(share > 17 && share < 23, `${share.toFixed(1)} %`);
   t.ok((after.cpuPeriodsThrottled ?? 0) > 0, "throttled");
-  const periods = `${after.cpuPeriodsThrottled} of ${after.cpuPeriods} periods throttled`;
-  show("a quota of 20 % gives 20 % ± 3", `${share.toFixed(1)} %, ${periods}`);
+  const throttled = `${after.cpuPeriodsThrottled} of ${after.cpuPeriods} periods throttled`;
+  show("a quota of 20 % gives 20 % ± 3", `${share.toFixed(1)} %, ${throttled}`);
   await destroyAndForget(rig, plan.containerId);
 });
 

@@ -7,7 +7,7 @@ import type { LaunchPlan } from "#runtime";
 import { ask, collectExits, destroyAndForget } from "../contracts/launcher.cases.ts";
 import { cannotShow, show } from "./acceptance.ts";
 import { loopDevice } from "./loop.ts";
-import { isVm, launch, MIB, planned, planOf, row, usageOf } from "./planned.ts";
+import { isVm, launch, MIB, planned, planOf, row, usageNow } from "./planned.ts";
 import { machine, type RealRig, until } from "./rig.ts";
 
 /** Holds `mib` of memory and waits. `tail` keeps all that it is given; it is the task itself. */
@@ -20,18 +20,11 @@ const fileOf = (plan: LaunchPlan, name: RegExp): string => {
   return step.path;
 };
 
-async function used(rig: RealRig, plan: LaunchPlan): Promise<number> {
-  return (await usageOf(rig, plan)).memoryAnonBytes ?? 0;
-}
+const used = (rig: RealRig, plan: LaunchPlan): number => usageNow(rig, plan).memoryAnonBytes ?? 0;
 
 /** Waits until a container holds that much. */
-async function untilHolds(rig: RealRig, plan: LaunchPlan, bytes: number): Promise<void> {
-  const end = performance.now() + (isVm ? 120_000 : 20_000);
-  while ((await used(rig, plan)) < bytes) {
-    if (performance.now() > end) throw new Error(`holds ${await used(rig, plan)}, not ${bytes}`);
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-}
+const untilHolds = (rig: RealRig, plan: LaunchPlan, bytes: number): Promise<void> =>
+  until(`it holds ${bytes} bytes`, () => used(rig, plan) >= bytes);
 
 row("a hog ends at its limit, and the report says limit, peak and memory.stat", async (t, rig) => {
   const { exitOf } = collectExits(rig);
@@ -61,7 +54,7 @@ row("a task whose request shrinks below what it holds lives on", async (t, rig) 
   const hard = Number(readFileSync(fileOf(plan, /memory\.(limit_in_bytes|max)$/), "utf8"));
   t.same([soft / MIB, hard / MIB], [40, 128]);
   t.ok(existsSync(`/proc/${pid}`));
-  const held = (await used(rig, plan)) / MIB;
+  const held = used(rig, plan) / MIB;
   show("shrinking never kills", `holds ${held.toFixed(0)} MiB at a request of 40, hard stays 128`);
   await destroyAndForget(rig, plan.containerId);
 });
@@ -80,9 +73,9 @@ row("memory.high slows a hog down and kills nobody", async (t, rig) => {
   const events = fileOf(plan, /memory\.high$/).replace(/high$/, "events");
   const highs = (): number => Number(/^high (\d+)$/m.exec(readFileSync(events, "utf8"))?.[1]);
   await until("it is slowed down", () => highs() > 20);
-  const held = (await used(rig, plan)) / MIB;
+  const held = used(rig, plan) / MIB;
   t.ok(held < 60, `holds ${held}`);
-  t.equal((await usageOf(rig, plan)).oomKills, 0);
+  t.equal(usageNow(rig, plan).oomKills, 0);
   show(what, `100 MiB wanted, ${held.toFixed(0)} MiB held at high 40, slowed ${highs()} times`);
   await destroyAndForget(rig, plan.containerId);
 });

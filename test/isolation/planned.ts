@@ -2,7 +2,7 @@
  * Containers for the acceptance table, planned as the agent plans them: resources and limits
  * through the default isolators into a plan, or into the sentence of a refusal.
  */
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import t, { type Test as Tap } from "tap";
 import {
@@ -12,6 +12,7 @@ import {
   type ContainerResources,
   type ContainerSpec,
   defaultIsolators,
+  emptyUsage,
   type Machine,
   planLaunch,
 } from "#isolation";
@@ -87,12 +88,12 @@ export async function launch(rig: RealRig, plan: LaunchPlan): Promise<PidFacts> 
   return answer.pids;
 }
 
-export async function usageOf(rig: RealRig, plan: LaunchPlan): Promise<ContainerUsage> {
-  const answer = await ask<{ readonly usages: readonly ContainerUsage[] }>(rig, (done) =>
-    rig.launcher.usage([plan.containerId], done),
-  );
-  const usage = answer.ok ? answer.usages[0] : undefined;
-  if (usage === undefined) throw new Error(`no usage of ${plan.containerId}`);
+/** What the kernel counts of a container at this moment. */
+export function usageNow(rig: RealRig, { containerId }: LaunchPlan): ContainerUsage {
+  let usage = emptyUsage(containerId, Date.now());
+  for (const { path, parse } of rig.driver.usageFiles(containerId)) {
+    if (existsSync(path)) usage = { ...usage, ...parse(readFileSync(path, "utf8")) };
+  }
   return usage;
 }
 
