@@ -39,6 +39,8 @@ export type Workload = {
   readonly name: string;
   readonly about: string;
   readonly points: readonly Point[];
+  /** Why nothing is asked of it: it is shown beside the original and not judged. */
+  readonly told?: string;
   /**
    * The median cycle is flat in frameworks: at the same number of agents none is more than this
    * many times that with the fewest frameworks.

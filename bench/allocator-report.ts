@@ -3,14 +3,12 @@
  * to this machine, whether what is asked is met. Computes and prints; measures nothing.
  */
 import { quantile } from "./harness.ts";
-import type { OriginalPhase, Phase, Point } from "./allocator-meter.ts";
+import type { OriginalPhase, Phase, Point, Workload } from "./allocator-meter.ts";
 
 /** The reference loop's least time on the machine of the original's figures. */
 const ORIGINAL_REFERENCE_MS = 60;
 /** How many times less than the original a phase must take, if that took this long at this size. */
 const RATIO_MIN = 10;
-/** Parts alone are shown beside the original, not judged. */
-const UNJUDGED = /^W1[456]$/;
 const JUDGED_MS_MIN = 20;
 const JUDGED_AGENTS_MIN = 1000;
 const MEMORY_AGENTS_MIN = 5000;
@@ -45,7 +43,7 @@ export type PointReport = {
 };
 
 export function measured(
-  workload: string,
+  workload: Workload,
   point: Point,
   of: {
     readonly phases: readonly Phase[];
@@ -59,20 +57,20 @@ export function measured(
   const phases = of.phases.map((phase) => phaseReport(workload, phase, point, scale));
   const { referenceMs, memoryMib, notes } = of;
   return {
-    workload,
+    workload: workload.name,
     agents,
     frameworks,
     rounds,
     referenceMs,
     memoryMib,
     memoryMaxMib: memoryMaxOf(point),
-    rate: rateOf(point, of.phases, scale),
+    rate: rateOf(workload, point, of.phases, scale),
     phases,
     notes,
   };
 }
 
-function phaseReport(workload: string, phase: Phase, point: Point, scale: number): PhaseReport {
+function phaseReport(workload: Workload, phase: Phase, point: Point, scale: number): PhaseReport {
   const { name, cpuMs, wallMs, counts } = phase;
   const medianMs = quantile(cpuMs, 0.5);
   const count = quantile(counts, 0.5);
@@ -83,7 +81,7 @@ function phaseReport(workload: string, phase: Phase, point: Point, scale: number
   const asked = point.belowMs?.[name];
   const belowMs = asked === undefined ? undefined : asked * scale;
   const large = (unscaledMs ?? 0) >= JUDGED_MS_MIN && point.agents >= JUDGED_AGENTS_MIN;
-  const judged = large && !UNJUDGED.test(workload);
+  const judged = large && workload.told === undefined;
   const fast = judged && ratio !== undefined ? ratio >= RATIO_MIN : undefined;
   const below = belowMs === undefined ? undefined : medianMs < belowMs;
   return {
@@ -112,8 +110,13 @@ function memoryMaxOf({ agents, originalMib, belowMib }: Point): number | undefin
 }
 
 /** Through all the phases named, by their medians; what is asked is scaled too. */
-function rateOf(point: Point, phases: readonly Phase[], scale: number): PointReport["rate"] {
-  if (point.atLeast === undefined) return undefined;
+function rateOf(
+  { told }: Workload,
+  point: Point,
+  phases: readonly Phase[],
+  scale: number,
+): PointReport["rate"] {
+  if (point.atLeast === undefined || told !== undefined) return undefined;
   const { phases: names, perSecond } = point.atLeast;
   const among = phases.filter(({ name }) => names.includes(name));
   const spentMs = among.reduce((sum, { cpuMs }) => sum + quantile(cpuMs, 0.5), 0);
@@ -122,11 +125,24 @@ function rateOf(point: Point, phases: readonly Phase[], scale: number): PointRep
   return { perSecond: Math.round((count * 1000) / spentMs), asked };
 }
 
-/** Whether all that is asked of this size was met. */
-export function judge({ phases, memoryMib, memoryMaxMib, rate }: PointReport): boolean {
-  if (phases.some(({ met }) => met === false)) return false;
-  if (memoryMaxMib !== undefined && memoryMib > memoryMaxMib) return false;
-  return rate === undefined || rate.perSecond >= rate.asked;
+/** What is asked of this size, by a name for each, and whether it was met. */
+export function verdicts(report: PointReport): [what: string, met: boolean][] {
+  const { workload, agents, frameworks, phases, memoryMib, memoryMaxMib, rate } = report;
+  const asked: [string, boolean][] = [];
+  const ask = (what: string, met: boolean): void => {
+    asked.push([`${workload} ${agents}×${frameworks} ${what}`, met]);
+  };
+  for (const { name, met } of phases) if (met !== undefined) ask(name, met);
+  if (memoryMaxMib !== undefined) ask("memory", memoryMib <= memoryMaxMib);
+  if (rate !== undefined) ask("rate", rate.perSecond >= rate.asked);
+  return asked;
+}
+
+/** The last lines: how much was asked, and what was missed. */
+export function summary(asked: readonly (readonly [what: string, met: boolean])[]): string {
+  if (asked.length === 0) return "\nnothing is asked of these\n";
+  const missed = asked.filter(([, met]) => !met).map(([what]) => `  MISSED: ${what}\n`);
+  return `\n${asked.length - missed.length} of ${asked.length} that is asked was met\n${missed.join("")}`;
 }
 
 const mark = (met: boolean | undefined): string =>

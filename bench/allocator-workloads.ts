@@ -65,6 +65,8 @@ const sorted = (add: number, full: number, noOps: number, back: number) => ({
   "take back": ms(back),
 });
 
+const PARTS = "parts alone; what they add up to is asked of W1 to W13";
+
 const LAUNCH_POINTS: readonly Point[] = [
   point(1000, 1, 8, {
     original: launched(26.6, 46, 22),
@@ -296,6 +298,7 @@ const MESOS: readonly Workload[] = [
   {
     name: "W14",
     about: "one order of clients, all its operations",
+    told: PARTS,
     points: [
       point(1000, 50, 1, { original: sorted(3.4, 0.02, 1, 100) }),
       point(1000, 200, 1, { original: sorted(3, 0.06, 5, 125) }),
@@ -307,6 +310,7 @@ const MESOS: readonly Workload[] = [
   {
     name: "W15",
     about: "the same in a tree; frameworks: children of a node, rounds: height",
+    told: PARTS,
     points: [
       point(1000, 32, 3, { original: sorted(3.9, 0.4, 30, 174) }),
       point(1000, 3, 7, { original: sorted(10.8, 0.5, 50, 398) }),
@@ -317,6 +321,7 @@ const MESOS: readonly Workload[] = [
   {
     name: "W16",
     about: "arithmetic of resources; rounds: how often",
+    told: PARTS,
     points: [
       point(0, 0, 50_000, {
         original: {
@@ -343,8 +348,9 @@ const MESOS: readonly Workload[] = [
 const OURS: readonly Workload[] = [
   {
     name: "unlike",
-    about: "W2 where no agent has as much as another; beside the original's W2",
+    about: "W2 where no agent has as much as another",
     points: LAUNCH_POINTS,
+    told: "ours, which the original never ran: beside its W2, where agents are equal",
     run: launches(() => "*", unlike),
   },
   {

@@ -13,10 +13,11 @@ import {
   exponent,
   flatness,
   growthLine,
-  judge,
   measured,
   type PointReport,
+  summary,
   table,
+  verdicts,
 } from "./allocator-report.ts";
 import { WORKLOADS } from "./allocator-workloads.ts";
 
@@ -40,17 +41,18 @@ export function run(args: readonly string[]): boolean {
   }
   if (options.json !== undefined) writeFileSync(options.json, "");
   const emptyMib = emptyProcessMib();
-  let met = true;
+  const asked: (readonly [what: string, met: boolean])[] = [];
   process.stdout.write(
     `each size in a process like a master's: a young generation of up to ${YOUNG_GENERATION_MIB_MAX} MiB\n`,
   );
   for (const workload of options.workloads) {
-    process.stdout.write(`\n${workload.name}: ${workload.about}\n`);
+    const told = workload.told === undefined ? "" : `\n  not judged: ${workload.told}`;
+    process.stdout.write(`\n${workload.name}: ${workload.about}${told}\n`);
     const reports = options.pointsOf(workload).map((point) => {
       const report = inProcess(workload, point, emptyMib);
       process.stdout.write(table(report));
       say(options.json, { youngGenerationMib: YOUNG_GENERATION_MIB_MAX, ...report });
-      met = judge(report) && met;
+      asked.push(...verdicts(report));
       return report;
     });
     const grown = workload.name === "growth" ? exponent(reports) : [];
@@ -58,10 +60,11 @@ export function run(args: readonly string[]): boolean {
     for (const each of flatMost === undefined ? grown : flatness(reports, flatMost)) {
       process.stdout.write(growthLine(each));
       say(options.json, { workload: name, ...each });
-      met = each.met && met;
+      asked.push([`${name}: ${each.what}`, each.met]);
     }
   }
-  return met;
+  process.stdout.write(summary(asked));
+  return asked.every(([, met]) => met);
 }
 
 /** One line of JSON, to the file where one is named. */
@@ -139,7 +142,7 @@ function inProcess(workload: Workload, point: Point, emptyMib: number): PointRep
   const child = JSON.parse(stdout) as Measured;
   const { referenceMs: reference, peakMib, notes } = child;
   const memoryMib = Math.max(0, Math.round(peakMib - emptyMib));
-  return measured(workload.name, point, { ...child, referenceMs: reference, memoryMib, notes });
+  return measured(workload, point, { ...child, referenceMs: reference, memoryMib, notes });
 }
 
 function child([, name, ...size]: readonly string[]): boolean {
