@@ -4,6 +4,7 @@
  * (P-1.2). Read from the headers of frames and from the log's answers.
  */
 import type { LogEntry } from "#runtime";
+import type { SimNode } from "../kernel/node.ts";
 import type { Observation } from "../observation.ts";
 import { opened } from "../opened.ts";
 import type { CheckedWorld, Checker, Violate } from "./checker.ts";
@@ -13,6 +14,10 @@ function electsAfter({ record }: LogEntry, epoch: number): boolean {
   const found = opened(record);
   if (found.kind !== "record" || found.record.epoch <= epoch) return false;
   return found.record.operations.some(({ kind }) => kind === "LeaderElected");
+}
+
+function lifeOf({ name, life }: SimNode): string {
+  return `${name}#${life}`;
 }
 
 export function epochChecker(_world: CheckedWorld, violate: Violate): Checker {
@@ -28,10 +33,19 @@ export function epochChecker(_world: CheckedWorld, violate: Violate): Checker {
     statement: "one master speaks in an epoch, nobody goes back to a lower one, fences hold",
     on(observation: Observation): void {
       if (observation.what === "read") {
-        const who = `${observation.node.name}#${observation.node.life}`;
+        const who = lifeOf(observation.node);
         const epoch = spoken.get(who);
         if (epoch === undefined || fenced.get(who) === epoch) return;
         if (observation.entries.some((entry) => electsAfter(entry, epoch))) fenced.set(who, epoch);
+        return;
+      }
+      if (observation.what === "actor-ended") {
+        // The next driver in the process knows as little of epochs as one in another process.
+        return void followed.delete(lifeOf(observation.node));
+      }
+      if (observation.what === "fault" && observation.name === "agent-replaced") {
+        // Another agent under the same name, on an empty disk.
+        for (const name of observation.on) followed.delete(`agent.${name}`);
         return;
       }
       if (observation.what !== "said") return;
@@ -39,7 +53,7 @@ export function epochChecker(_world: CheckedWorld, violate: Violate): Checker {
       const { epoch, speaker } = frame;
       if (epoch === 0) return;
       if (speaker === "master") {
-        const who = `${node.name}#${node.life}`;
+        const who = lifeOf(node);
         const known = speakers.get(epoch) ?? who;
         speakers.set(epoch, known);
         spoken.set(who, epoch);
@@ -52,7 +66,8 @@ export function epochChecker(_world: CheckedWorld, violate: Violate): Checker {
       // Executors speak in their agent's incarnation, operators in none.
       const client = speaker.startsWith("agent.") || speaker.startsWith("framework.");
       if (!client || frame.session === "") return;
-      const key = speaker.startsWith("agent.") ? speaker : `${speaker}#${node.life}`;
+      // An agent keeps the highest epoch on its disk (P-4.3); a framework has none.
+      const key = speaker.startsWith("agent.") ? speaker : lifeOf(node);
       const highest = followed.get(key) ?? 0;
       if (epoch < highest) {
         violate("E1", `${key} speaks in epoch ${epoch} after it followed ${highest}`);

@@ -17,6 +17,20 @@ export const LEAD_MUTANTS: readonly Mutant[] = [
     faults: ["partition", "rival", "log-leader-kill", "leader-pause"],
   },
   {
+    name: "lease-forgotten",
+    statement: "what the host says by itself does not end with its actor's lease",
+    edits: [
+      {
+        file: "src/runtime/perform.js",
+        find: "host.links.leaseMs = effect.untilMs;",
+        replace: "",
+      },
+    ],
+    noticedBy: ["E2"],
+    profile: "nats",
+    faults: ["leader-pause", "rival", "disconnect-client"],
+  },
+  {
     name: "quiet-time-skipped",
     statement: "a new leader speaks before its predecessor is silent for certain",
     edits: [

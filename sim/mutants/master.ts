@@ -120,4 +120,33 @@ export const MASTER_MUTANTS: readonly Mutant[] = [
     noticedBy: ["LV", "R1", "T1"],
     profile: "nats",
   },
+  {
+    name: "ended-framework-forgotten",
+    statement: "a new leader offers what tasks of a torn-down framework still hold",
+    edits: [
+      {
+        file: "src/actors/master/enrol.js",
+        find: "            if (!holdsResources(each.state))\n                continue;",
+        replace: "            continue;",
+      },
+    ],
+    noticedBy: ["R1"],
+    profile: "nats",
+    faults: ["teardown", "leader-kill", "kill-ignored", "isolate"],
+  },
+  {
+    name: "end-lost-with-agent",
+    statement:
+      "of a task that ended nobody is told that its agent is lost, though its end was not said",
+    edits: [
+      {
+        file: "src/actors/master/absence.js",
+        find: "if (!holdsResources(task.state) && !endsUntold(task))",
+        replace: "if (!holdsResources(task.state))",
+      },
+    ],
+    noticedBy: ["LV"],
+    profile: "nats",
+    faults: ["agent-replaced", "isolate", "framework-pause", "disconnect-client", "leader-kill"],
+  },
 ];

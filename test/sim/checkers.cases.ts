@@ -168,6 +168,21 @@ t.test("E1 sees two masters in one epoch, and a client that goes back", async (t
   t.match(said, [/E1 .* both speak in epoch 5/, /E1 agent.a1 speaks in epoch 5 after/]);
 });
 
+t.test("E1 lets a driver begin anew in its process, and an agent on another disk", async (t) => {
+  const { said, says, checker } = watched(epochChecker);
+  says("f1", "framework.f.i", 6);
+  says("x", "agent.x", 6);
+  checker.on({ what: "actor-ended", node: nodeOf("f1"), kind: "ended", why: "ended" });
+  checker.on({ what: "actor-ended", node: nodeOf("x"), kind: "ended", why: "ended" });
+  says("f1", "framework.f.i", 5);
+  t.same(said, []);
+  says("x", "agent.x", 5);
+  t.match(said, [/E1 agent.x speaks in epoch 5 after it followed 6/], "its disk remembers");
+  checker.on({ what: "fault", name: "agent-replaced", target: "x", on: ["x"] });
+  says("x", "agent.x", 4);
+  t.equal(said.length, 1);
+});
+
 t.test("S1 sees an update that is said before the journal has it", async (t) => {
   const { said, world, says } = watched(durableChecker);
   world.journal = () => new TextEncoder().encode("… u1 …");
