@@ -62,6 +62,10 @@ export function quotaChecker(world: CheckedWorld, violate: Violate): Checker {
   let changedMs = Number.NEGATIVE_INFINITY;
   const leader = new LeaderHeard();
   let ledger: Ledger | undefined;
+  /** Roles that were offered something in the present moment, and by what is counted. */
+  let offered:
+    | { readonly of: Ledger; readonly atMs: number; readonly roles: Set<string> }
+    | undefined;
 
   const catchUp = (): void => {
     for (const operation of committed.fresh()) {
@@ -91,14 +95,27 @@ export function quotaChecker(world: CheckedWorld, violate: Violate): Checker {
       const fresh = { totals: new Map(), coming: new Map(), offers: new Map(), tasks: new Map() };
       ledger = { epoch, ...fresh };
     }
-    const offered: string[] = [];
-    for (const message of frame.messages) say(ledger, message, frame.subject, offered);
-    const settled = world.nowMs - changedMs >= APPLIED_MS_MAX;
-    if (offered.length > 0 && settled) judge(ledger, offered);
+    for (const message of frame.messages) {
+      say(ledger, message, frame.subject);
+      if (message.kind !== "OFFERS") continue;
+      offered ??= { of: ledger, atMs: world.nowMs, roles: new Set() };
+      for (const { allocationRole } of message.body.offers) offered.roles.add(allocationRole);
+    }
   };
 
-  const judge = (of: Ledger, offered: readonly string[]): void => {
-    for (const role of new Set(offered)) {
+  /**
+   * Judges when the moment is over: frames of one batch leave one after another, an offer before
+   * the word to another framework that what it needs was taken back.
+   */
+  const judgeOffered = (): void => {
+    if (offered === undefined || offered.atMs >= world.nowMs) return;
+    const { of, atMs, roles } = offered;
+    offered = undefined;
+    if (atMs - changedMs >= APPLIED_MS_MAX) judge(of, roles);
+  };
+
+  const judge = (of: Ledger, roles: ReadonlySet<string>): void => {
+    for (const role of roles) {
       const quota = quotas.get(role);
       const consumed = consumedBy(of, role);
       for (const [name, most] of quota?.limit ?? []) {
@@ -137,6 +154,7 @@ export function quotaChecker(world: CheckedWorld, violate: Violate): Checker {
     statement: "no offer goes beyond a limit or takes what another role is guaranteed",
     on(observation: Observation): void {
       if (observation.what !== "said" && observation.what !== "heard") return;
+      judgeOffered();
       const { frame } = observation;
       if (observation.what === "said" && leader.says(observation)) said(frame);
       if (observation.what !== "heard" || ledger === undefined) return;
@@ -169,8 +187,8 @@ function forgetHoldings({ offers, tasks }: Ledger, agent: string): void {
   }
 }
 
-/** What the leader says. Roles that are offered something are put into `offered`. */
-function say(ledger: Ledger, message: AnyMessage, subject: string, offered: string[]): void {
+/** What the leader says. */
+function say(ledger: Ledger, message: AnyMessage, subject: string): void {
   const { offers, tasks } = ledger;
   for (const id of endedIn(offers, endsBySaid(message, subject))) offers.delete(id);
   switch (message.kind) {
@@ -179,7 +197,6 @@ function say(ledger: Ledger, message: AnyMessage, subject: string, offered: stri
       for (const { offerId, agentId, allocationRole, resources } of message.body.offers) {
         const amounts = amountsOf(resources);
         offers.set(offerId, { role: allocationRole, agent: agentId, amounts, to });
-        offered.push(allocationRole);
       }
       return;
     }

@@ -1,15 +1,32 @@
 /** Faults of machines, of what runs on them, and of custom executors. */
 import { type Applied, type Fault, type FaultArgs, type FaultTarget, firstUp } from "./fault.ts";
+import type { SimContainer, SimMachine } from "../ports/machine.ts";
 import { halted } from "./process.ts";
 
-/** Ends a running container of a machine by memory, as the kernel does. */
-function oom(target: FaultTarget, args: FaultArgs): Applied | undefined {
+/** Does something to one of the running containers of a machine. */
+function toContainer(
+  target: FaultTarget,
+  args: FaultArgs,
+  act: (machine: SimMachine, container: SimContainer) => void,
+): Applied | undefined {
   const machine = firstUp(target, args)?.machine;
   const running = [...(machine?.containers.values() ?? [])].filter((one) => one.running);
   const victim = running[(args.by ?? 0) % Math.max(1, running.length)];
   if (machine === undefined || victim === undefined) return undefined;
-  machine.outOfMemory(victim);
+  act(machine, victim);
   return {};
+}
+
+const CODE_MAX = 255;
+
+/** A process ends with a code that its script does not say; its scheduler is to expect it. */
+function exits(target: FaultTarget, args: FaultArgs): Applied | undefined {
+  return toContainer(target, args, (machine, container) => {
+    // The executor of a command bears the task's own id.
+    const taskId = container.plan.env["MESOS_EXECUTOR_ID"] ?? "";
+    for (const { name } of target.members("framework")) target.scheduler(name)?.mayFail(taskId);
+    machine.exits(container, 1 + ((args.by ?? 0) % CODE_MAX));
+  });
 }
 
 export const CLUSTER_FAULTS: readonly Fault[] = [
@@ -81,7 +98,18 @@ export const CLUSTER_FAULTS: readonly Fault[] = [
     lastsMs: [0, 0],
     on: "anyAgent",
     by: { low: 0, high: 1_000, unit: "th of the running ones" },
-    apply: oom,
+    apply: (target, args) =>
+      toContainer(target, args, (machine, container) => machine.outOfMemory(container)),
+  },
+  {
+    name: "task-exits",
+    group: "executor",
+    statement: "a process of a task or of its executor ends by itself, with a code but zero",
+    weight: 1,
+    lastsMs: [0, 0],
+    on: "anyAgent",
+    by: { low: 0, high: 1_000, unit: "th of the running ones, and the code" },
+    apply: exits,
   },
   {
     name: "executor-hang",

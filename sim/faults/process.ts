@@ -94,10 +94,45 @@ function crashInAppend(target: FaultTarget, args: FaultArgs): Applied | undefine
   };
 }
 
+/** Ends and starts them one after another, each when the one before is back, as upgrades do. */
+function rolls(target: FaultTarget, { on, by = 1_000 }: FaultArgs): Applied | undefined {
+  const members = upOf(target, on);
+  const { world } = target.network;
+  let over = false;
+  for (const [index, member] of members.entries()) {
+    world.after(index * by, () => {
+      if (over || !member.node.up) return;
+      member.crash("rolling-restart");
+      world.after(by / 2, () => member.restart());
+    });
+  }
+  const heal = (): void => {
+    over = true;
+    for (const member of members) member.restart();
+  };
+  return members.length === 0 ? undefined : { heal };
+}
+
+function rollingRestart(role: string): Fault {
+  return {
+    name: `rolling-restart-${role}s`,
+    group: "process",
+    statement: `every ${role} is restarted, one after another, as for a new version`,
+    weight: 1,
+    lastsMs: [8_000, 40_000],
+    on: `${role}s`,
+    by: { low: 500, high: 4_000, unit: "ms from one to the next" },
+    milder: `crash-${role}`,
+    apply: rolls,
+  };
+}
+
 export const PROCESS_FAULTS: readonly Fault[] = [
   crash("master", "anyMaster", 2),
   crash("agent", "anyAgent", 4),
   crash("framework", "anyFramework", 2),
+  rollingRestart("master"),
+  rollingRestart("agent"),
   pause("pause", "anyMember", "a process stands still (SIGSTOP) while its clocks go on", 3),
   pause(
     "leader-pause",

@@ -146,6 +146,12 @@ export class SimMachine {
     container.program?.signal(SIGKILL);
   }
 
+  /** Fault: the container's first process ends by itself, with a code that nobody meant. */
+  exits(container: SimContainer, code: number): void {
+    this.#end(container, code, null);
+    container.program?.signal(SIGKILL);
+  }
+
   /** The power goes: every process, every cgroup. Runtime directories stay on disk. */
   reboot(): void {
     for (const container of this.containers.values()) {

@@ -54,8 +54,8 @@ interface Try {
   agentId: AgentId;
   state: string;
   over: boolean;
-  /** Launched once more when nobody had said yet that the id is known. */
-  again: boolean;
+  /** States in which it may end too, whatever its script says. */
+  readonly alsoEnds: Set<string>;
 }
 
 export class BatchWork implements Work, Scheduler {
@@ -127,6 +127,10 @@ export class BatchWork implements Work, Scheduler {
   reconcile(times: number): void {
     const tasks = this.known();
     for (let time = 0; time < times; time++) this.#driver?.reconcile(tasks);
+  }
+
+  mayFail(taskId: string): void {
+    this.#tries.get(taskId as TaskId)?.alsoEnds.add("TASK_FAILED");
   }
 
   /** Asked for until the leader has said that the framework is no more. */
@@ -301,8 +305,9 @@ export class BatchWork implements Work, Scheduler {
       (one) => one.agentId === agentId && one.taskId !== first?.taskId,
     );
     if (first === undefined || live === undefined) return [];
+    // A first launch that nobody ever heard of leaves its id to the second one, which runs then.
     const known = this.#tries.get(live.taskId);
-    if (known !== undefined && UNHEARD.has(known.state)) known.again = true;
+    if (known !== undefined && UNHEARD.has(known.state)) known.alsoEnds.add(AGAIN.ends);
     const { executor: _, data: _data, ...plain } = first;
     const command = { shell: true, value: AGAIN.script };
     return [{ ...plain, taskId: live.taskId, agentId, command }];
@@ -321,7 +326,7 @@ export class BatchWork implements Work, Scheduler {
     this.#running += 1;
     const taskId = `${item.name}-${item.tries}` as TaskId;
     const atMs = this.#options.world.nowMs;
-    const rest = { state: "asked", over: false, again: false };
+    const rest = { state: "asked", over: false, alsoEnds: new Set<string>() };
     this.#tries.set(taskId, { item, atMs, by, agentId, ...rest });
     const common = {
       name: item.name,
@@ -378,10 +383,9 @@ export class BatchWork implements Work, Scheduler {
   }
 
   /** Whether the end is one that the item may have. */
-  #judge(taskId: TaskId, { item, again }: Try, status: TaskStatus): void {
+  #judge(taskId: TaskId, { item, alsoEnds }: Try, status: TaskStatus): void {
     const { state } = status;
-    // A first launch that nobody ever heard of leaves its id to the second one, which ran then.
-    if (state === item.ends || (again && state === AGAIN.ends)) return;
+    if (state === item.ends || alsoEnds.has(state)) return;
     if (!LOST.has(state) && !this.#explained(status)) {
       const { script, ends } = item;
       this.wrong.push(`${taskId} (${script}) is ${state}, not ${ends}: ${status.message}`);
