@@ -364,6 +364,8 @@ export class SimLauncher implements Launcher {
       cpuPressureUs: null,
       memoryPressureUs: null,
       ioPressureUs: null,
+      ioReadBytes: null,
+      ioWriteBytes: null,
     };
   }
 }

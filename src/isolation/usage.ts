@@ -65,6 +65,26 @@ export function parsePidsEvents(text: string): Partial<ContainerUsage> {
   return { pidsRefused: parseKey(text, "max") };
 }
 
+/** v2 `io.stat`: `8:0 rbytes=1 wbytes=2 …`, a line for each device; no line, no io. */
+export function parseIoStat(text: string): Partial<ContainerUsage> {
+  const sum = (key: string): number =>
+    [...text.matchAll(new RegExp(`(?:^| )${key}=(\\d+)`, "gm"))].reduce(
+      (total, [, value]) => total + Number(value),
+      0,
+    );
+  return { ioReadBytes: sum("rbytes"), ioWriteBytes: sum("wbytes") };
+}
+
+/** v1 `blkio.throttle.io_service_bytes`: `8:0 Read 1`, `8:0 Write 2`, …, `Total 3`. */
+export function parseIoServiceBytes(text: string): Partial<ContainerUsage> {
+  const sum = (word: string): number =>
+    [...text.matchAll(new RegExp(`^\\d+:\\d+ ${word} (\\d+)$`, "gm"))].reduce(
+      (total, [, value]) => total + Number(value),
+      0,
+    );
+  return { ioReadBytes: sum("Read"), ioWriteBytes: sum("Write") };
+}
+
 /** A sample in which nothing has been counted yet. */
 export function emptyUsage(containerId: string, atMs: number): ContainerUsage {
   return {
@@ -84,6 +104,8 @@ export function emptyUsage(containerId: string, atMs: number): ContainerUsage {
     cpuPressureUs: null,
     memoryPressureUs: null,
     ioPressureUs: null,
+    ioReadBytes: null,
+    ioWriteBytes: null,
   };
 }
 

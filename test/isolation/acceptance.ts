@@ -73,14 +73,6 @@ export type What = (typeof CLAIMS)[number][2];
 /** What nobody shows yet. A row that is shown must leave this list: it shrinks to nothing. */
 export const KNOWN_MISSING: ReadonlySet<What> = new Set<What>([
   "more cpus than the agent has",
-  "direct writes are held to ± 10 %",
-  "buffered writes are held to ± 10 %",
-  "a device that is not there",
-  "an allocation past the limit fails",
-  "a page size that the kernel does not offer",
-  "an unlisted device gives EPERM, a granted one works",
-  "gpu indices are handed out exclusively",
-  "a device that is not on the agent",
   "du: a write past the limit ends the task with its reason",
   "loop image: a write past the limit fails",
   "XFS project quota: a write past the limit fails",
@@ -109,11 +101,6 @@ export const KNOWN_MISSING: ReadonlySet<What> = new Set<What>([
   "a profile that does not parse",
   "present inside, absent everywhere else",
   "an unknown secret",
-  "cpu within 5 % of a known load",
-  "memory within 5 % of a known load",
-  "io within 5 % of a known load",
-  "pids of a known load",
-  "pressure of a known load",
 ]);
 
 const shown = new Map<What, string>();

@@ -14,4 +14,7 @@ await import("./contract.cases.ts");
 await import("./limits.cases.ts");
 await import("./cpu.cases.ts");
 await import("./mem.cases.ts");
+await import("./io.cases.ts");
+await import("./devices.cases.ts");
+await import("./usage.cases.ts");
 await import("./table.cases.ts");

@@ -88,6 +88,16 @@ export async function launch(rig: RealRig, plan: LaunchPlan): Promise<PidFacts> 
   return answer.pids;
 }
 
+/** What the launcher's port tells of a container. */
+export async function usageOf(rig: RealRig, { containerId }: LaunchPlan): Promise<ContainerUsage> {
+  const answer = await ask<{ readonly usages: readonly ContainerUsage[] }>(rig, (done) =>
+    rig.launcher.usage([containerId], done),
+  );
+  const usage = answer.ok ? answer.usages[0] : undefined;
+  if (usage === undefined) throw new Error(`no usage of ${containerId}`);
+  return usage;
+}
+
 /** What the kernel counts of a container at this moment. */
 export function usageNow(rig: RealRig, { containerId }: LaunchPlan): ContainerUsage {
   let usage = emptyUsage(containerId, Date.now());

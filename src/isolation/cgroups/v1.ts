@@ -5,6 +5,7 @@
 import type { CgroupPlan, CgroupStep } from "#runtime";
 import {
   parseCpuStatV1,
+  parseIoServiceBytes,
   parseMemoryStat,
   parseNanoseconds,
   parseNumber,
@@ -156,6 +157,12 @@ export function v1Driver(
       }
       if (cpu !== null) files.push({ path: `${cpu}/cpu.stat`, parse: parseCpuStatV1 });
       if (memory !== null) files.push(...memoryUsageFiles(memory));
+      const blkio = at("blkio", containerId);
+      // The kernel counts only where a limit is set, and only such a container is in there.
+      if (blkio !== null) {
+        const path = `${blkio}/blkio.throttle.io_service_bytes`;
+        files.push({ path, parse: parseIoServiceBytes });
+      }
       if (pids !== null) {
         files.push({ path: `${pids}/pids.current`, parse: (t) => ({ pids: parseNumber(t) }) });
         files.push({ path: `${pids}/pids.events`, parse: parsePidsEvents });

@@ -7,6 +7,7 @@ import type { CgroupPlan, CgroupStep } from "#runtime";
 import { parsePressureTotal } from "../pressure.ts";
 import {
   parseCpuStat,
+  parseIoStat,
   parseMemoryEvents,
   parseMemoryStat,
   parseNumber,
@@ -104,6 +105,7 @@ export function v2Driver(machine: V2Machine): CgroupDriver {
         { path: `${path}/memory.peak`, parse: (text) => ({ memoryPeakBytes: parseNumber(text) }) },
         { path: `${path}/memory.stat`, parse: (text) => parseMemoryStat(text, "v2") },
         { path: `${path}/memory.events`, parse: parseMemoryEvents },
+        { path: `${path}/io.stat`, parse: parseIoStat },
         { path: `${path}/pids.current`, parse: (text) => ({ pids: parseNumber(text) }) },
         { path: `${path}/pids.events`, parse: parsePidsEvents },
       ];

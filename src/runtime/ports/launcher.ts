@@ -217,6 +217,9 @@ export interface ContainerUsage {
   readonly cpuPressureUs: number | null;
   readonly memoryPressureUs: number | null;
   readonly ioPressureUs: number | null;
+  /** Bytes that went to and came from block devices; what the page cache served is not counted. */
+  readonly ioReadBytes: number | null;
+  readonly ioWriteBytes: number | null;
 }
 
 /** Told when the launcher process ended. Containers go on; open requests got `launcherGone`. */
