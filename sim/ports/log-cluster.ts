@@ -49,6 +49,8 @@ export class LogCluster {
   /** Factor on the time to commit. */
   slowness = 1;
   elections = 0;
+  /** First position that can still be read. */
+  first = 1;
   /** Fault: called once, when the next record is committed, before anybody is told. */
   onceCommitted: (() => void) | undefined;
 
@@ -84,11 +86,17 @@ export class LogCluster {
     const applied = this.appliedAt(member);
     if (applied === undefined) return undefined;
     const entries: LogEntry[] = [];
+    if (from < this.first) return entries;
     for (let position = from; position <= applied && entries.length < max; position++) {
       const record = this.#records[position - 1];
       if (record !== undefined) entries.push({ position, record });
     }
     return entries;
+  }
+
+  /** Readers see nothing before that any more; the checkers go on seeing everything. */
+  truncate(before: number): void {
+    this.first = Math.max(this.first, Math.min(before, this.#records.length + 1));
   }
 
   /** Told whenever a member may have more to read. */

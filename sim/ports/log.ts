@@ -3,7 +3,14 @@
  * untidy answer the real one has. Each append is answered once and in order, never within the
  * call; what was lost on the way is `unknown` when its time is over.
  */
-import type { AppendOutcome, HintOutcome, Log, LogEntry, ReadOutcome } from "#runtime";
+import type {
+  AppendOutcome,
+  HintOutcome,
+  Log,
+  LogEntry,
+  ReadOutcome,
+  TruncateOutcome,
+} from "#runtime";
 import { LOG_RECORD_BYTES_MAX } from "#runtime";
 import { Fifo } from "../kernel/fifo.ts";
 import { PRICE_MS, type SimNode } from "../kernel/node.ts";
@@ -86,7 +93,8 @@ export class SimLog implements Log {
     this.#ask<ReadOutcome>(
       (at) => {
         const entries = this.#cluster.read(at, from, max);
-        return entries === undefined ? undefined : { kind: "read", entries, first: 1 };
+        const { first } = this.#cluster;
+        return entries === undefined ? undefined : { kind: "read", entries, first };
       },
       (why) => ({ kind: "failed", why }),
       (outcome) => {
@@ -103,7 +111,19 @@ export class SimLog implements Log {
         if (last === undefined) return undefined;
         // As somebody last knew it: now and then a little behind.
         const behind = this.#cluster.chance.chance(100_000) ? 1 : 0;
-        return { kind: "hint", first: 1, last: Math.max(0, last - behind) };
+        return { kind: "hint", first: this.#cluster.first, last: Math.max(0, last - behind) };
+      },
+      (why) => ({ kind: "failed", why }),
+      done,
+    );
+  }
+
+  truncate(before: number, done: (outcome: TruncateOutcome) => void): void {
+    this.#ask<TruncateOutcome>(
+      (at) => {
+        if (!this.#cluster.reachable(at)) return undefined;
+        this.#cluster.truncate(before);
+        return { kind: "done" };
       },
       (why) => ({ kind: "failed", why }),
       done,
@@ -249,6 +269,7 @@ class Follow {
   #pump(): void {
     const at = this.#via();
     if (this.#stopped || this.#underWay || at === undefined || !this.#open(at)) return;
+    this.#next = Math.max(this.#next, this.#cluster.first);
     const entries = this.#cluster.read(at, this.#next, ENTRIES_PER_PUSH_MAX);
     if (entries === undefined || entries.length === 0) return;
     this.#underWay = true;

@@ -15,6 +15,7 @@ import {
   type ReadOutcome,
   type RequestOutcome,
   type Timer,
+  type TruncateOutcome,
 } from "#runtime";
 import { PendingRequests } from "./bus-parts.ts";
 import { connectionOptions, type NatsBusOptions } from "./nats-bus.ts";
@@ -279,6 +280,20 @@ class JetStreamLog implements Log {
     );
   }
 
+  truncate(before: Position, done: (outcome: TruncateOutcome) => void): void {
+    // The stream forgets what lies before that position, and numbers on as before.
+    this.#ask(`PURGE.${this.#options.stream.name}`, { seq: before }).then((answer) => {
+      if (this.#closed) return;
+      if (typeof answer === "string") return done({ kind: "failed", why: answer });
+      const { success, error } = answer as PurgeAnswer;
+      if (success === true) return done({ kind: "done" });
+      done({
+        kind: "failed",
+        why: error?.description ?? "the stream did not say that it was done",
+      });
+    });
+  }
+
   close(done: () => void): void {
     this.#closed = true;
     for (const follower of this.#followers) follower.stop();
@@ -335,6 +350,8 @@ class Follower {
         this.#onEntries(outcome.entries);
         return this.#later(0);
       }
+      // What it was to tell has been forgotten meanwhile.
+      if (outcome.kind === "read") this.#next = Math.max(this.#next, outcome.first);
       this.#later(this.#retryMs);
       this.#retryMs = Math.min(FOLLOW_RETRY_MS_MAX, this.#retryMs * 2);
     });
@@ -376,6 +393,10 @@ interface ApiError {
 interface GetAnswer {
   readonly error?: ApiError;
   readonly message?: { readonly seq: number; readonly data?: string };
+}
+interface PurgeAnswer {
+  readonly error?: ApiError;
+  readonly success?: boolean;
 }
 interface InfoAnswer {
   readonly error?: ApiError;

@@ -3,7 +3,7 @@
  * are no proofs of lead here (P-7.3). Appends that wait together share one write and one sync;
  * after a failed sync the log says nothing more but `unknown`.
  */
-import { mkdir, open, readdir, readFile, type FileHandle } from "node:fs/promises";
+import { mkdir, open, readdir, readFile, rm, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
 import type { Position } from "#protocol";
 import {
@@ -14,6 +14,7 @@ import {
   LOG_RECORD_BYTES_MAX,
   type LogEntry,
   type ReadOutcome,
+  type TruncateOutcome,
 } from "#runtime";
 import { syncFolder } from "./durable-files.ts";
 import { type ExclusiveLock, takeLock } from "./exclusive-lock.ts";
@@ -356,6 +357,7 @@ class SegmentLog implements Log {
   #feed(follower: Follower): void {
     if (follower.reading || follower.stopped || this.#closing !== undefined) return;
     if (follower.next > this.#end) return;
+    follower.next = Math.max(follower.next, this.#segments[0]?.first ?? 1);
     follower.reading = true;
     this.read(follower.next, FOLLOW_ENTRIES_MAX, (outcome) => {
       follower.reading = false;
@@ -372,6 +374,26 @@ class SegmentLog implements Log {
     const first = this.#segments[0]?.first ?? 1;
     const last = this.#end;
     this.#clock.soon(() => done({ kind: "hint", first, last }));
+  }
+
+  /** Whole segments go; what of the last one is too old goes with the next. */
+  truncate(before: Position, done: (outcome: TruncateOutcome) => void): void {
+    this.#readers += 1;
+    this.#removeBefore(before).then(
+      () => this.#answered(() => done({ kind: "done" })),
+      (error) => this.#answered(() => done({ kind: "failed", why: messageOf(error) })),
+    );
+  }
+
+  /** The oldest first, so that what is left has no hole wherever a crash ends this. */
+  async #removeBefore(before: Position): Promise<void> {
+    for (;;) {
+      const [oldest, next] = this.#segments;
+      if (oldest === undefined || next === undefined || next.first > before) return;
+      this.#segments.shift();
+      await rm(oldest.path);
+      await syncFolder(this.#options.dir);
+    }
   }
 
   close(done: () => void): void {

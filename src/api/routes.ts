@@ -195,6 +195,17 @@ export const ROUTES = {
     permission: "operate",
     output: Accepted,
   },
+  transferLead: {
+    method: "POST",
+    path: "/v1/masters/transfer",
+    summary: "The leader gives the lead to a master that stands by; answered before it does",
+    permission: "operate",
+    body: Type.Object(
+      { masterId: Type.Optional(Type.String({ maxLength: 128 })) },
+      { additionalProperties: false },
+    ),
+    output: Accepted,
+  },
   listWeights: {
     method: "GET",
     path: "/v1/weights",

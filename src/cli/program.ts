@@ -8,6 +8,7 @@ import { type Setting, SETTING_NAMES, SETTINGS } from "#config";
 import { addClusterCommands } from "./commands/cluster.ts";
 import { addDaemonCommands } from "./commands/daemons.ts";
 import { addListCommands } from "./commands/lists.ts";
+import { addMasterCommands } from "./commands/masters.ts";
 import { addRoleCommands } from "./commands/roles.ts";
 import { addRunCommands } from "./commands/run.ts";
 import { addSimCommand } from "./commands/sim.ts";
@@ -41,6 +42,7 @@ export function makeProgram(): Command {
   addListCommands(program);
   addRoleCommands(program);
   addWhyCommand(program);
+  addMasterCommands(program);
   addClusterCommands(program);
   addSimCommand(program);
   program

@@ -14,6 +14,7 @@ export type OperatorCall = MessageOf<
   | "OPERATOR_UPDATE_QUOTA"
   | "OPERATOR_REMOVE_QUOTA"
   | "OPERATOR_UPDATE_WEIGHT"
+  | "OPERATOR_TRANSFER"
 >;
 
 /** One piece of a log on its way to a reader. */

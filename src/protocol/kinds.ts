@@ -117,6 +117,7 @@ export const KINDS = {
   OPERATOR_UPDATE_QUOTA: fromOperator(operator.OperatorUpdateQuotaSchema),
   OPERATOR_REMOVE_QUOTA: fromOperator(operator.OperatorRemoveQuotaSchema),
   OPERATOR_UPDATE_WEIGHT: fromOperator(operator.OperatorUpdateWeightSchema),
+  OPERATOR_TRANSFER: fromOperator(operator.OperatorTransferSchema),
   EVENT_BATCH: say("master", "operator", EventBatchSchema),
 } as const satisfies Record<string, KindRule>;
 

@@ -27,6 +27,7 @@ import type {
   RequestOutcome,
   StreamRead,
   Streams,
+  TruncateOutcome,
 } from "#runtime";
 import type { Redactor } from "./redact.ts";
 import { type Codec, COUNT, FLAG, MONOTONIC, NOTHING, type Tape, TAG, TEXT, WALL } from "./tape.ts";
@@ -238,6 +239,7 @@ function tapedLog(tape: Tape): Log {
   const appended = whole<AppendOutcome>();
   const read = whole<ReadOutcome>();
   const hinted = whole<HintOutcome>();
+  const truncated = whole<TruncateOutcome>();
   return {
     append(expected, record, done) {
       const { call } = tape.callback("log.append", appended, done);
@@ -263,6 +265,10 @@ function tapedLog(tape: Tape): Log {
     hint(done) {
       const { call } = tape.callback("log.hint", hinted, done);
       tape.ask("log.hint", [], ({ log }) => log?.hint(call));
+    },
+    truncate(before, done) {
+      const { call } = tape.callback("log.truncate", truncated, done);
+      tape.ask("log.truncate", [before], ({ log }) => log?.truncate(before, call));
     },
     get exclusive() {
       return tape.reading(TAG.exclusive, FLAG, ({ log }) => log?.exclusive === true);

@@ -34,6 +34,8 @@ export {
   type RegistryOperation,
   RegistryOperationSchema,
   recordFault,
+  recordVersionOf,
+  versionOf,
 } from "./records.ts";
 export {
   AGENTS_ABSENT_MAX,
@@ -47,8 +49,18 @@ export {
   type RegisteredAgent,
   type RegisteredFramework,
   type RegisteredQuota,
+  type RegisteredSnapshot,
   type Registry,
 } from "./registry.ts";
+export {
+  chunksOf,
+  operationsIn,
+  operationsOf,
+  type Restored,
+  restoredFrom,
+  SnapshotReader,
+  takenOf,
+} from "./snapshot.ts";
 export { DIGEST_BYTES, sha256, toHex } from "./sha256.ts";
 export {
   APPENDS_IN_FLIGHT_DEFAULT,

@@ -18,14 +18,22 @@ import {
   UuidSchema,
 } from "#protocol";
 
-/** Version of records that this build writes; it reads this one and all older ones. */
-export const RECORD_VERSION = 1;
+/**
+ * Highest version of records that this build knows; it reads this one and all older ones. A
+ * record has the lowest version that knows its operations, so that old masters read what they can.
+ */
+export const RECORD_VERSION = 2;
 /** Most operations of one record. */
 export const OPERATIONS_PER_RECORD_MAX = 4096;
 /** Largest operation once encoded, in bytes; whoever proposes a larger one is refused. */
 export const OPERATION_BYTES_MAX = 64 * 1024;
+/** Largest chunk of a snapshot, in bytes of its parts (P-7.7). */
+export const SNAPSHOT_CHUNK_BYTES = 256 * 1024;
+/** Masters that a snapshot names: as many as ever led. */
+export const MASTERS_KNOWN_MAX = 1024;
 
 const Count = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
+const Version = Type.Integer({ minimum: 1, maximum: 1_000_000 });
 
 function operation<Kind extends string, Fields extends Parameters<typeof Type.Object>[0]>(
   kind: Kind,
@@ -38,9 +46,45 @@ function operation<Kind extends string, Fields extends Parameters<typeof Type.Ob
 const LogCreated = operation("LogCreated", {
   logId: Type.String({ minLength: 1, maxLength: 128 }),
   generation: Count,
+  /** As in `MinimumVersion`; absent: 1. */
+  minimumVersion: Type.Optional(Version),
 });
 /** The writer leads from this position on; its epoch is generation × 2^40 + position. */
-const LeaderElected = operation("LeaderElected", { masterId: MasterIdSchema });
+const LeaderElected = operation("LeaderElected", {
+  masterId: MasterIdSchema,
+  /** Highest version of records that it knows; absent: 1 (P-7.8). */
+  version: Type.Optional(Version),
+});
+/**
+ * The writer leads no longer: it is silent since before this record was sent, so whoever reads it
+ * need not wait for that (P-7.3).
+ */
+const LeadYielded = operation("LeadYielded", { masterId: MasterIdSchema });
+/** From here on records of that version are written: every master that ever led knows it. */
+const MinimumVersion = operation("MinimumVersion", { version: Version });
+/** A part of the registry as it was at position `of`: operations that make it, each encoded. */
+const SnapshotChunk = operation("SnapshotChunk", {
+  of: Count,
+  index: Count,
+  parts: Type.Array(Type.Uint8Array({ maxByteLength: OPERATION_BYTES_MAX }), { maxItems: 4096 }),
+});
+/** All chunks were written and read back: a reader may begin behind `position` (P-7.7). */
+const SnapshotTaken = operation("SnapshotTaken", {
+  position: Count,
+  /** Chain hash of the record there: the first surviving one must follow it. */
+  hash: Type.String({ maxLength: 64 }),
+  logId: Type.String({ minLength: 1, maxLength: 128 }),
+  generation: Count,
+  epoch: Count,
+  clusterTimeMs: Count,
+  minimumVersion: Version,
+  masters: Type.Array(Type.Object({ masterId: MasterIdSchema, version: Version }), {
+    maxItems: MASTERS_KNOWN_MAX,
+  }),
+  chunks: Count,
+});
+/** Positions before this one are forgotten, once this record is committed. */
+const LogTruncated = operation("LogTruncated", { before: Count });
 /** Proof of lead and barrier for reads (P-7.2); changes nothing. */
 const Proof = operation("Proof", {});
 /** An agent exists, tied to the principal that brought it (P-4.2). */
@@ -91,16 +135,26 @@ const FrameworkUpdated = operation("FrameworkUpdated", {
 /** Its failover timeout runs, against cluster time, from the time of this record (P-6.3). */
 const FrameworkDisconnected = operation("FrameworkDisconnected", {
   frameworkId: FrameworkIdSchema,
+  /** Cluster time since when, in a snapshot; absent: that of this record. */
+  sinceMs: Type.Optional(Count),
 });
 const FrameworkReturned = operation("FrameworkReturned", { frameworkId: FrameworkIdSchema });
+const Completion = Type.Union([
+  Type.Literal("teardown"),
+  Type.Literal("operator"),
+  Type.Literal("failover-timeout"),
+]);
 /** That id can never subscribe again. */
 const FrameworkCompleted = operation("FrameworkCompleted", {
   frameworkId: FrameworkIdSchema,
-  why: Type.Union([
-    Type.Literal("teardown"),
-    Type.Literal("operator"),
-    Type.Literal("failover-timeout"),
-  ]),
+  why: Completion,
+});
+/** A completed framework, in a snapshot: what is still known of it. */
+const FrameworkRemembered = operation("FrameworkRemembered", {
+  frameworkId: FrameworkIdSchema,
+  principal: PrincipalSchema,
+  nonce: UuidSchema,
+  why: Completion,
 });
 /** The role's quota from here on, whole: what is not named is neither guaranteed nor limited. */
 const QuotaSet = operation("QuotaSet", {
@@ -135,8 +189,37 @@ export const RegistryOperationSchema = Type.Union([
   WeightSet,
   QuotaSet,
   QuotaRemoved,
+  LeadYielded,
+  MinimumVersion,
+  SnapshotChunk,
+  SnapshotTaken,
+  LogTruncated,
+  FrameworkRemembered,
 ]);
 export type RegistryOperation = Static<typeof RegistryOperationSchema>;
+
+/** Version in which a kind came; those not named have been there from the first. */
+const SINCE: Partial<Record<RegistryOperation["kind"], number>> = {
+  LeadYielded: 2,
+  MinimumVersion: 2,
+  SnapshotChunk: 2,
+  SnapshotTaken: 2,
+  LogTruncated: 2,
+  FrameworkRemembered: 2,
+};
+
+/** Lowest version of a master that understands the operation. */
+export function versionOf(operation: RegistryOperation): number {
+  // Who cannot follow where this leads must stop here, and be told why.
+  if (operation.kind === "MinimumVersion") return Math.max(2, operation.version);
+  if (operation.kind === "LogCreated") return operation.minimumVersion ?? 1;
+  return SINCE[operation.kind] ?? 1;
+}
+
+/** Version of a record with these operations. */
+export function recordVersionOf(operations: readonly RegistryOperation[]): number {
+  return operations.reduce((version, each) => Math.max(version, versionOf(each)), 1);
+}
 
 export const LogRecordSchema = Type.Object({
   v: Type.Integer({ minimum: 1 }),
@@ -160,6 +243,12 @@ export const LogRecordSchema = Type.Object({
 export type LogRecord = Static<typeof LogRecordSchema>;
 
 const check = TypeCompiler.Compile(LogRecordSchema);
+const checkOperation = TypeCompiler.Compile(RegistryOperationSchema);
+
+/** The value as an operation, such as a part of a snapshot. */
+export function isOperation(value: unknown): value is RegistryOperation {
+  return checkOperation.Check(value);
+}
 
 /** Why `value` is no record that this build understands; undefined where it is one. */
 export function recordFault(value: unknown): string | undefined {

@@ -13,11 +13,12 @@ import type {
   FrameworkInfo,
   Incarnation,
   MasterId,
+  Position,
   Principal,
   Uuid,
   WireQuantities,
 } from "#protocol";
-import type { LogRecord, RegistryOperation } from "./records.ts";
+import { type LogRecord, MASTERS_KNOWN_MAX, type RegistryOperation } from "./records.ts";
 
 enableMapSet();
 enablePatches();
@@ -65,11 +66,29 @@ export interface RegisteredQuota {
   readonly lends: boolean;
 }
 
+/** A snapshot that the log holds (P-7.7). */
+export interface RegisteredSnapshot {
+  readonly position: Position;
+  /** Cluster time when it was announced. */
+  readonly atMs: number;
+}
+
 export interface Registry {
   readonly logId: string | undefined;
   readonly generation: number;
   readonly epoch: Epoch;
   readonly leader: MasterId | undefined;
+  /** Who gave the lead away, while nobody has it. */
+  readonly yieldedBy: MasterId | undefined;
+  /** Version of records that every master must know (P-7.8). */
+  readonly minimumVersion: number;
+  /** Who ever led, with the version of records that it knew then. */
+  readonly masters: ReadonlyMap<MasterId, number>;
+  readonly snapshot: RegisteredSnapshot | undefined;
+  /** The one before: the log may begin behind it. */
+  readonly snapshotBefore: RegisteredSnapshot | undefined;
+  /** First position that is kept. */
+  readonly keptFrom: Position;
   /** Cluster time of the last record (P-6.3). */
   readonly clusterTimeMs: number;
   readonly agents: ReadonlyMap<AgentId, RegisteredAgent>;
@@ -86,6 +105,12 @@ export const EMPTY_REGISTRY: Registry = {
   generation: 0,
   epoch: 0,
   leader: undefined,
+  yieldedBy: undefined,
+  minimumVersion: 1,
+  masters: new Map(),
+  snapshot: undefined,
+  snapshotBefore: undefined,
+  keptFrom: 1,
   clusterTimeMs: 0,
   agents: new Map(),
   frameworks: new Map(),
@@ -125,12 +150,26 @@ function operate(draft: Draft<Registry>, operation: RegistryOperation, record: L
     case "LogCreated":
       draft.logId = operation.logId;
       draft.generation = operation.generation;
+      draft.minimumVersion = operation.minimumVersion ?? 1;
       return;
     case "LeaderElected":
-      draft.epoch = record.epoch;
-      draft.leader = operation.masterId;
+      return electLeader(draft, operation, record.epoch);
+    case "LeadYielded":
+      draft.leader = undefined;
+      draft.yieldedBy = operation.masterId;
+      return;
+    case "MinimumVersion":
+      draft.minimumVersion = Math.max(draft.minimumVersion, operation.version);
+      return;
+    case "SnapshotTaken":
+      draft.snapshotBefore = draft.snapshot;
+      draft.snapshot = { position: operation.position, atMs: record.clusterTimeMs };
+      return;
+    case "LogTruncated":
+      draft.keptFrom = Math.max(draft.keptFrom, operation.before);
       return;
     case "Proof":
+    case "SnapshotChunk":
       return;
     case "AgentAdmitted":
       return admitAgent(draft, operation);
@@ -151,12 +190,14 @@ function operate(draft: Draft<Registry>, operation: RegistryOperation, record: L
       return updateFramework(draft, operation.frameworkId, { info: operation.info });
     case "FrameworkDisconnected":
       return updateFramework(draft, operation.frameworkId, {
-        disconnectedAtMs: record.clusterTimeMs,
+        disconnectedAtMs: operation.sinceMs ?? record.clusterTimeMs,
       });
     case "FrameworkReturned":
       return updateFramework(draft, operation.frameworkId, { disconnectedAtMs: undefined });
     case "FrameworkCompleted":
       return completeFramework(draft, operation);
+    case "FrameworkRemembered":
+      return rememberCompleted(draft, operation);
     case "WeightSet":
       if (operation.weight === 1) draft.weights.delete(operation.role);
       else draft.weights.set(operation.role, operation.weight);
@@ -173,6 +214,20 @@ function operate(draft: Draft<Registry>, operation: RegistryOperation, record: L
 }
 
 type Of<Kind extends RegistryOperation["kind"]> = Extract<RegistryOperation, { kind: Kind }>;
+
+function electLeader(draft: Draft<Registry>, operation: Of<"LeaderElected">, epoch: Epoch): void {
+  const { masterId, version = 1 } = operation;
+  draft.epoch = epoch;
+  draft.leader = masterId;
+  draft.yieldedBy = undefined;
+  // The one that led last stands last, so that forgetting begins with the oldest.
+  draft.masters.delete(masterId);
+  draft.masters.set(masterId, version);
+  for (const oldest of draft.masters.keys()) {
+    if (draft.masters.size <= MASTERS_KNOWN_MAX) return;
+    draft.masters.delete(oldest);
+  }
+}
 
 /** An agent that is gone never returns, whoever admits it. */
 function admitAgent(draft: Draft<Registry>, operation: Of<"AgentAdmitted">): void {
@@ -260,6 +315,11 @@ function completeFramework(draft: Draft<Registry>, operation: Of<"FrameworkCompl
   if (framework === undefined) return;
   const { principal, nonce } = framework;
   draft.frameworks.delete(frameworkId);
+  rememberCompleted(draft, { frameworkId, principal, nonce, why });
+}
+
+function rememberCompleted(draft: Draft<Registry>, framework: CompletedFramework): void {
+  const { frameworkId, principal, nonce, why } = framework;
   draft.completed.set(frameworkId, { frameworkId, principal, nonce, why });
   for (const oldest of draft.completed.keys()) {
     if (draft.completed.size <= FRAMEWORKS_COMPLETED_MAX) return;

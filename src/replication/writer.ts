@@ -10,7 +10,7 @@ import {
   type LogRecord,
   OPERATION_BYTES_MAX,
   OPERATIONS_PER_RECORD_MAX,
-  RECORD_VERSION,
+  recordVersionOf,
   type RegistryOperation,
 } from "./records.ts";
 
@@ -78,6 +78,11 @@ interface Pending {
   outcome: AppendOutcome | undefined;
 }
 
+/** A chunk of a snapshot is as large as a record is to be; nobody from outside writes one. */
+function bytesMaxOf({ kind }: RegistryOperation): number {
+  return kind === "SnapshotChunk" ? RECORD_OPERATIONS_BYTES_MAX : OPERATION_BYTES_MAX;
+}
+
 export class Writer {
   readonly epoch: Epoch;
   readonly #options: WriterOptions;
@@ -118,7 +123,7 @@ export class Writer {
   propose(operation: RegistryOperation): boolean {
     if (this.#state === "lost" || this.#queue.length >= OPERATIONS_PROPOSED_MAX) return false;
     const bytes = encodePlain(operation).length;
-    if (bytes > OPERATION_BYTES_MAX) return false;
+    if (bytes > bytesMaxOf(operation)) return false;
     this.#queue.push({ operation, bytes });
     return true;
   }
@@ -131,7 +136,7 @@ export class Writer {
     const last = this.#pending.at(-1);
     this.#records += 1;
     const record: LogRecord = {
-      v: RECORD_VERSION,
+      v: recordVersionOf(operations),
       epoch: this.epoch,
       writer: this.#options.writer,
       id: `${this.#options.nonce}.${this.#records}`,

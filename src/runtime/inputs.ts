@@ -14,7 +14,7 @@ import type {
   WireReason,
 } from "#protocol";
 import type { DiskList, DiskOutcome, DiskRead } from "./ports/disk.ts";
-import type { AppendOutcome, HintOutcome, ReadOutcome } from "./ports/log.ts";
+import type { AppendOutcome, HintOutcome, ReadOutcome, TruncateOutcome } from "./ports/log.ts";
 import type {
   ContainerExit,
   ContainerUsage,
@@ -105,6 +105,7 @@ export type Done =
   | { readonly what: "append"; readonly token: Token; readonly outcome: AppendOutcome }
   | { readonly what: "log-read"; readonly token: Token; readonly outcome: ReadOutcome }
   | { readonly what: "log-hint"; readonly token: Token; readonly outcome: HintOutcome }
+  | { readonly what: "log-truncate"; readonly token: Token; readonly outcome: TruncateOutcome }
   /** Entries of the followed log, in order. */
   | {
       readonly what: "log-entries";

@@ -25,6 +25,7 @@ import type { Links } from "./links.ts";
 import { callLauncher, laneOf, launcherFailure } from "./launching.ts";
 import type { BusMessage, Subscription } from "./ports/bus.ts";
 import type { DiskOutcome } from "./ports/disk.ts";
+import type { TruncateOutcome } from "./ports/log.ts";
 import type { Timers } from "./timers.ts";
 
 /** Most subjects that one actor listens to, credits of streams included. */
@@ -98,6 +99,7 @@ export class Performer {
       case "append":
       case "log-read":
       case "log-hint":
+      case "log-truncate":
       case "log-follow":
       case "log-unfollow":
         return this.#log(effect);
@@ -222,6 +224,14 @@ export class Performer {
         if (why !== undefined) {
           host.done({ what: "log-hint", token, outcome: { kind: "failed", why } });
         }
+        return;
+      }
+      case "log-truncate": {
+        const { token } = effect;
+        const done = (outcome: TruncateOutcome): void =>
+          host.done({ what: "log-truncate", token, outcome });
+        const why = host.guarded("log", () => log.truncate(effect.before, done));
+        if (why !== undefined) done({ kind: "failed", why });
         return;
       }
       case "log-follow":

@@ -32,8 +32,10 @@ logContract(t, {
   async make() {
     const dir = await mkdtemp(join(tmpdir(), "meseta-test-log-"));
     const mortals: Mortal<Log>[] = [];
+    // Small segments: only whole ones can be truncated.
+    const options = { ...segmentOptions(dir), segmentBytesMax: 400 };
     const harness: LogHarness = {
-      open: () => openSegmentLog(segmentOptions(dir)),
+      open: () => openSegmentLog(options),
       async openMortal() {
         const mortal = await mortalLog(dir);
         mortals.push(mortal);

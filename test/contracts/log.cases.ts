@@ -3,50 +3,12 @@
  * where only one may be open at a time (`exclusive`), the second opener is refused instead.
  */
 import type t from "tap";
-import type { AppendOutcome, Log, LogEntry, ReadOutcome } from "#runtime";
-import { LOG_RECORD_BYTES_MAX } from "#runtime";
-import { DrivenWriter, rolesIn } from "../support/driven-writer.ts";
+import { type AppendOutcome, LOG_RECORD_BYTES_MAX, type LogEntry } from "#runtime";
+import { foreign, lost, resolved, truncated } from "./log-loss.cases.ts";
+import { append, bytes, type Case, closed, type LogSubject } from "./log-steps.ts";
+import { putSurely, readAll, readOnce, shown, text } from "./log-steps.ts";
 
-export interface LogHarness {
-  /** Opens the log of this harness once more. */
-  open(): Promise<Log>;
-  /** Lets the world go on until the condition holds; throws after a bound. */
-  until(condition: () => boolean, what: string): Promise<void>;
-  /** Lets everything on its way arrive. */
-  settle(): Promise<void>;
-  /** The same, of a log that `crash` can end: appends, reads and closes, no more is asked. */
-  openMortal(): Promise<Log>;
-  /**
-   * Kills whoever keeps the log, in the middle of what it does, and brings it back. Logs that
-   * were open stay usable, unless they are exclusive: those are dead and are opened anew.
-   */
-  crash(): Promise<void>;
-  /**
-   * One on a way that can be cut: `lose` makes the next append vanish, or the answer to it after
-   * it was written. Each of the two that this log can suffer.
-   */
-  openLossy(): Promise<Lossy>;
-}
-
-export interface Lossy {
-  readonly log: Log;
-  readonly suffers: readonly Lost[];
-  lose(what: Lost): void;
-}
-
-export type Lost = "append" | "answer";
-
-export interface LogSubject {
-  readonly name: string;
-  /** Whether a second opener is refused. */
-  readonly exclusive: boolean;
-  /** A harness with an empty log. */
-  make(): Promise<LogHarness>;
-  teardown(harness: LogHarness): Promise<void>;
-}
-
-type Test = Pick<typeof t, "same" | "equal" | "ok" | "notOk" | "rejects" | "throws" | "match">;
-type Case = readonly [title: string, run: (test: Test, harness: LogHarness) => Promise<void>];
+export type { LogHarness, Lossy, Lost } from "./log-steps.ts";
 
 /** Registers the suite: each sentence gets an empty log. */
 export function logContract(tap: typeof t, subject: LogSubject): void {
@@ -60,69 +22,6 @@ export function logContract(tap: typeof t, subject: LogSubject): void {
       });
     }
   });
-}
-
-const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
-const text = ({ record }: LogEntry): string => new TextDecoder().decode(record);
-const shown = (entries: readonly LogEntry[]): string[] =>
-  entries.map((entry) => `${entry.position} ${text(entry)}`);
-
-async function append(
-  log: Log,
-  expected: number,
-  record: string,
-  { until }: LogHarness,
-): Promise<AppendOutcome> {
-  const outcomes: AppendOutcome[] = [];
-  log.append(expected, bytes(record), (outcome) => void outcomes.push(outcome));
-  await until(() => outcomes.length > 0, `append of ${record}`);
-  return outcomes[0] ?? { kind: "unknown", why: "never" };
-}
-
-/** Failed reads that are borne; a connection that is being dialled fails each at once. */
-const FAILURES_MAX = 1_000;
-
-async function readAll(log: Log, from: number, harness: LogHarness): Promise<LogEntry[]> {
-  const entries: LogEntry[] = [];
-  let failures = 0;
-  for (;;) {
-    const outcome = await readOnce(log, from + entries.length, 1_000, harness);
-    if (outcome.kind === "failed") {
-      // Who lost its leader, or its connection, says so and is asked again.
-      failures += 1;
-      if (failures === FAILURES_MAX) throw new Error(outcome.why);
-      continue;
-    }
-    if (outcome.entries.length === 0) return entries;
-    entries.push(...outcome.entries);
-  }
-}
-
-async function readOnce(log: Log, from: number, max: number, { until }: LogHarness) {
-  const outcomes: ReadOutcome[] = [];
-  log.read(from, max, (outcome) => void outcomes.push(outcome));
-  await until(() => outcomes.length > 0, `read from ${from}`);
-  const [outcome] = outcomes;
-  if (outcome === undefined) throw new Error("no outcome");
-  return outcome;
-}
-
-/** The connection may still be coming back; the same bytes at the same end are safe (P-7.1). */
-async function putSurely(log: Log, position: number, record: string, harness: LogHarness) {
-  for (let tries = 0; tries < 200; tries++) {
-    const outcome = await append(log, position - 1, record, harness);
-    if (outcome.kind === "committed") return;
-    if ((await readAll(log, position, harness)).length > 0) return;
-  }
-  throw new Error(`${record} could not be appended`);
-}
-
-async function closed(log: Log, { until }: LogHarness): Promise<void> {
-  let over = false;
-  log.close(() => {
-    over = true;
-  });
-  await until(() => over, "the log is closed");
 }
 
 const empty: Case = [
@@ -332,52 +231,8 @@ const reopened: Case = [
   },
 ];
 
-const lost: Case = [
-  "an append whose way or answer is lost is unknown: there once or not at all, and asked again",
-  async (test, harness) => {
-    const { log, suffers, lose } = await harness.openLossy();
-    const expected: string[] = [];
-    for (const what of suffers) {
-      for (let round = 0; round < 3; round++) {
-        const position = expected.length;
-        const record = `${what}-${round}`;
-        lose(what);
-        const outcome = await append(log, position, record, harness);
-        test.equal(outcome.kind, "unknown", `${what} lost: ${JSON.stringify(outcome)}`);
-        const there = (await readAll(log, 1, harness)).length > position;
-        test.equal(there, what === "answer", "the record says what the answer did not");
-        const again = await append(log, position, record, harness);
-        test.equal(again.kind, there ? "conflict" : "committed", "the same bytes once more");
-        expected.push(`${position + 1} ${record}`);
-      }
-    }
-    test.same(shown(await readAll(log, 1, harness)), expected);
-    await closed(log, harness);
-  },
-];
-
-const resolved: Case = [
-  "a writer gets each of its records in once, in order, whatever is lost (P-7.1)",
-  async (test, harness) => {
-    const { log, suffers, lose } = await harness.openLossy();
-    const writer = new DrivenWriter(log, harness.until, "w1");
-    for (let round = 0; round < 12; round++) {
-      const what = suffers[round % (suffers.length + 1)];
-      if (what !== undefined) lose(what);
-      await writer.write(`role-${round}`);
-    }
-    test.equal(writer.lost, undefined);
-    test.same(
-      writer.committed,
-      Array.from({ length: 12 }, (_, round) => `role-${round}`),
-    );
-    const entries = await readAll(log, 1, harness);
-    test.same(entries.map(rolesIn), [[], ...writer.committed.map((role) => [role])]);
-    await closed(log, harness);
-  },
-];
-
 const CASES: readonly Case[] = [
+  truncated,
   lost,
   resolved,
   empty,
@@ -458,26 +313,6 @@ const standby: Case = [
     await harness.until(() => heard.length === 2, "the second is heard");
     test.same(heard, ["1 a", "2 b"]);
     await closed(leader, harness);
-    await closed(other, harness);
-  },
-];
-
-const foreign: Case = [
-  "of two writers the one whose append meets the other's record knows by that record (P-7.1)",
-  async (test, harness) => {
-    const { log, lose } = await harness.openLossy();
-    const other = await harness.open();
-    const first = new DrivenWriter(log, harness.until, "w1");
-    await first.write("before");
-    const second = new DrivenWriter(other, harness.until, "w2", first.head);
-    await second.write("second leads");
-    lose("append");
-    await first.write("never");
-    test.match(first.lost, /w2 wrote position 3/);
-    test.same(first.committed, ["before"]);
-    const entries = await readAll(other, 1, harness);
-    test.same(entries.map(rolesIn), [[], ["before"], [], ["second leads"]]);
-    await closed(log, harness);
     await closed(other, harness);
   },
 ];

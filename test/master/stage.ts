@@ -59,6 +59,8 @@ export interface StageOptions extends Partial<Omit<MasterConfig, "subjects" | "c
   readonly exclusive?: boolean;
   readonly name?: string;
   readonly moods?: readonly Mood[];
+  /** Files of the master's own; absent: it has no disk. */
+  readonly disk?: Map<string, Uint8Array>;
 }
 
 /** How the log treats an append that it does not simply commit. */
@@ -87,6 +89,7 @@ export class Stage {
   readonly links = new Map<Peer, Link>();
   /** Every record, shared by the stages of one cluster. */
   readonly log: LogBytes[];
+  readonly disk: Map<string, Uint8Array>;
   /** How the log treats the next appends; committed where it says nothing. */
   readonly moods: Mood[];
   ask: "reply" | "no-responders" | "timeout" = "no-responders";
@@ -106,7 +109,8 @@ export class Stage {
   #readings = 0;
 
   constructor(options: StageOptions = {}) {
-    const { log = [], exclusive = false, name = "m1", moods = [], ...config } = options;
+    const { log = [], exclusive = false, name = "m1", moods = [], disk, ...config } = options;
+    this.disk = disk ?? new Map();
     this.moods = [...moods];
     this.log = log as LogBytes[];
     this.behaviour = masterBehaviour(
@@ -116,7 +120,7 @@ export class Stage {
         masterId: asId<MasterId>(name),
         ...config,
       },
-      { exclusive },
+      { exclusive, hasDisk: disk !== undefined },
       this.#random,
     );
     this.state = this.behaviour.state;
@@ -281,11 +285,21 @@ export class Stage {
         return;
       case "append":
         return this.#append(effect);
-      case "log-read": {
-        const entries = this.log.slice(effect.from - 1, effect.from - 1 + effect.max);
-        const outcome = { kind: "read", entries, first: 1 } as const;
-        return this.#later({ what: "log-read", token: effect.token, outcome });
+      case "log-read":
+        return this.#read(effect);
+      case "log-follow":
+      case "log-unfollow":
+        return;
+      case "log-truncate":
+        return this.#truncate(effect);
+      case "disk-read": {
+        const bytes = this.disk.get(effect.path);
+        const outcome = bytes === undefined ? { kind: "absent" } : { kind: "read", bytes };
+        return this.#later({ what: "disk-read", token: effect.token, outcome } as Done);
       }
+      case "write":
+        this.disk.set(effect.path, effect.bytes);
+        return this.#later({ what: "write", token: effect.token, outcome: { kind: "done" } });
       case "ask-leader":
         return this.#later({ what: "ask", token: effect.token, outcome: this.ask });
       case "flush":
@@ -329,13 +343,28 @@ export class Stage {
     }
   }
 
+  #read({ token, from, max }: Extract<Effect, { kind: "log-read" }>): void {
+    const first = this.log[0]?.position ?? 1;
+    const entries = this.log
+      .filter(({ position }) => position >= from && from >= first)
+      .slice(0, max);
+    this.#later({ what: "log-read", token, outcome: { kind: "read", entries, first } });
+  }
+
+  #truncate({ token, before }: Extract<Effect, { kind: "log-truncate" }>): void {
+    const index = this.log.findIndex(({ position }) => position >= before);
+    this.log.splice(0, index);
+    this.#write(`log forgets before ${before}`);
+    this.#later({ what: "log-truncate", token, outcome: { kind: "done" } });
+  }
+
   #append({ token, expected, record }: Extract<Effect, { kind: "append" }>): void {
     const opened = open(record);
     const kinds = opened.kind === "record" ? opened.record.operations.map(describe) : ["?"];
     if (kinds.join() !== "Proof") this.#write(`log ← ${kinds.join(", ")}`);
     const mood = this.moods.shift();
     const put = (): AppendOutcome => {
-      if (expected !== this.log.length) return { kind: "conflict" };
+      if (expected !== (this.log.at(-1)?.position ?? 0)) return { kind: "conflict" };
       this.log.push({ position: expected + 1, record });
       return { kind: "committed", position: expected + 1 };
     };

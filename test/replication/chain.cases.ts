@@ -1,7 +1,7 @@
 /** The chain of records: what is next, void, or a reason to stop; golden bytes of each version. */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import t from "tap";
-import { type AgentId, asId, type FrameworkId } from "#protocol";
+import { type AgentId, asId, type FrameworkId, type MasterId, type Principal } from "#protocol";
 import {
   EMPTY_HEAD,
   Follower,
@@ -21,6 +21,7 @@ import {
   frameworkInfo,
   LOG_CREATED,
   recordAfter,
+  uuidOf,
 } from "./records.ts";
 
 const STRAY = new TextEncoder().encode("something that was published here by mistake");
@@ -76,7 +77,7 @@ t.test("a missing position, a wrong predecessor or damaged bytes stop the reader
 
 t.test("a record of a later version stops the reader by naming both versions", async (t) => {
   const record = { ...recordAfter(EMPTY_HEAD, "m1", [LOG_CREATED, elected("m1")]), v: 99 };
-  t.match(open(seal(record).bytes), { kind: "stop", why: /version 99, this build reads up to 1/ });
+  t.match(open(seal(record).bytes), { kind: "stop", why: /version 99, this build reads up to 2/ });
 });
 
 t.test("an unknown operation stops the reader", async (t) => {
@@ -98,6 +99,8 @@ t.test("a log that ends before a witness, or differs from it, went backwards", a
 });
 
 const agentId = asId<AgentId>("a1");
+const masterId = asId<MasterId>("m1");
+const principal = asId<Principal>("p");
 const frameworkId = asId<FrameworkId>("f1");
 const described = { agentId, incarnation: 2, bootId: "boot-2", info: agentInfo("a1", 8000) };
 /** Every operation there is, so that the golden file holds all of them. */
@@ -131,6 +134,28 @@ const GOLDEN: Readonly<Record<string, RegistryOperation[]>> = {
       lends: true,
     },
     { kind: "QuotaRemoved", role: "eng/web" },
+  ],
+  v2: [
+    { kind: "LogCreated", logId: "log", generation: 0, minimumVersion: 2 },
+    { kind: "LeaderElected", masterId, version: 2 },
+    { kind: "MinimumVersion", version: 2 },
+    { kind: "FrameworkRemembered", frameworkId, principal, nonce: uuidOf(1), why: "operator" },
+    { kind: "FrameworkDisconnected", frameworkId, sinceMs: 5 },
+    { kind: "SnapshotChunk", of: 7, index: 0, parts: [Uint8Array.of(1, 2, 3)] },
+    {
+      kind: "SnapshotTaken",
+      position: 7,
+      hash: "ab",
+      logId: "log",
+      generation: 0,
+      epoch: 1,
+      clusterTimeMs: 9,
+      minimumVersion: 2,
+      masters: [{ masterId, version: 2 }],
+      chunks: 1,
+    },
+    { kind: "LogTruncated", before: 5 },
+    { kind: "LeadYielded", masterId },
   ],
 };
 

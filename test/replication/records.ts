@@ -10,7 +10,7 @@ import {
   type Principal,
   type Uuid,
 } from "#protocol";
-import { type Head, type LogRecord, RECORD_VERSION, type RegistryOperation } from "#replication";
+import { type Head, type LogRecord, recordVersionOf, type RegistryOperation } from "#replication";
 
 export const LOG_CREATED: RegistryOperation = { kind: "LogCreated", logId: "log", generation: 0 };
 
@@ -75,7 +75,7 @@ export function recordAfter(
 ): LogRecord {
   const elects = operations.some(({ kind }) => kind === "LeaderElected");
   return {
-    v: RECORD_VERSION,
+    v: recordVersionOf(operations),
     epoch: elects ? epochOf(head.generation, head.position + 1) : head.epoch,
     writer: asId<MasterId>(writer),
     id,

@@ -104,6 +104,7 @@ export async function mortalLog(dir: string): Promise<MortalLog> {
       child.ask({ ask: "read", from, max }, done),
     follow: () => notHere("follow"),
     hint: () => notHere("hint"),
+    truncate: () => notHere("truncate"),
     close: (done) => child.ask({ ask: "close" }, done),
   };
   return { port, kill: () => child.kill(), refuseNextWrite: () => child.limitFiles("1") };

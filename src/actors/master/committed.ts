@@ -7,16 +7,28 @@ import { agentLost } from "./absence.ts";
 import { agentSettled } from "./agents.ts";
 import { answer, frameworkUpdated } from "./calls.ts";
 import { frameworkCompleted, frameworkSettled } from "./frameworks.ts";
+import { leadYielded } from "./speech.ts";
 import { answerOperator } from "./operator.ts";
 import { roleSettled } from "./quota.ts";
+import { chunkCommitted, snapshotTaken, truncate } from "./snapshots.ts";
 import type { Turn } from "./state.ts";
 
 export function committed(turn: Turn, operation: RegistryOperation): void {
   switch (operation.kind) {
     case "LogCreated":
     case "LeaderElected":
+    case "MinimumVersion":
+    case "FrameworkRemembered":
     case "Proof":
       return;
+    case "LeadYielded":
+      return leadYielded(turn);
+    case "SnapshotChunk":
+      return chunkCommitted(turn);
+    case "SnapshotTaken":
+      return snapshotTaken(turn);
+    case "LogTruncated":
+      return truncate(turn);
     case "AgentMarkedUnreachable":
       agentLost(turn, operation.agentId, "unreachable");
       return agentSettled(turn, operation.agentId);

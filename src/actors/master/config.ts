@@ -61,6 +61,12 @@ export interface MasterConfig {
   readonly refuseMsDefault?: number;
   /** How often counters are published. Default 5,000. */
   readonly countersIntervalMs?: number;
+  /**
+   * The registry is written into the log as a snapshot when so many records and so much cluster
+   * time have passed since the last one. Default 10,000 and one hour (P-7.7).
+   */
+  readonly snapshotRecords?: number;
+  readonly snapshotIntervalMs?: number;
   /** Refuse frameworks whose user is root. Default false. */
   readonly refuseRoot?: boolean;
 }
@@ -95,6 +101,8 @@ export function settingsOf(config: MasterConfig): MasterSettings {
     minAllocatable: ["cpus:0.01;mem:32"],
     refuseMsDefault: 5000,
     countersIntervalMs: 5000,
+    snapshotRecords: 10_000,
+    snapshotIntervalMs: 3_600_000,
     refuseRoot: false,
     ...config,
     witness: config.witness,

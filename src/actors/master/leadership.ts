@@ -11,14 +11,18 @@ import {
   ClusterTime,
   Lead,
   type LogRecord,
+  RECORD_VERSION,
   Writer,
   type WriterCommand,
   witnessFault,
 } from "#replication";
-import type { DoneInput } from "#runtime";
+import type { DoneInput, LogEntry } from "#runtime";
 import { committed } from "./committed.ts";
 import { answerRead } from "./operator.ts";
-import { note, propose, refuse, type Turn } from "./state.ts";
+import { snapshotRead } from "./snapshots.ts";
+import { note, propose, type Turn } from "./state.ts";
+import { mindMute } from "./speech.ts";
+import { keepWitness, readWitness, witnessRead } from "./witness.ts";
 
 /** Entries asked for at once while catching up. */
 const ENTRIES_PER_READ_MAX = 256;
@@ -32,6 +36,13 @@ export function standBy(turn: Turn): void {
   state.lead = undefined;
   state.clusterTime ??= new ClusterTime(env.nowMs);
   state.candidacy = new Candidacy(state.settings.election, env.random, env.nowMs);
+  if (!readWitness(turn)) poll(turn);
+}
+
+/** The disk has said what this master saw of the log in its earlier lives. */
+export function diskRead(turn: Turn, done: Extract<DoneInput, { what: "disk-read" }>): void {
+  const fault = witnessRead(turn, done);
+  if (fault !== undefined) return distrust(turn, fault);
   poll(turn);
 }
 
@@ -41,6 +52,7 @@ export function poll(turn: Turn): void {
   if (state.writer !== undefined) return;
   const { askMs } = state.settings.election;
   read(turn);
+  keepWitness(turn);
   if (!state.exclusive) out.push({ kind: "ask-leader", token: "ask", timeoutMs: askMs * 2 });
   const inMs = state.candidacy?.askInMs(env.nowMs) ?? askMs;
   out.push({ kind: "timer", name: "poll", inMs });
@@ -58,7 +70,7 @@ export function asked({ state, env, out }: Turn, outcome: AskOutcome): void {
 function read({ state, env, out }: Turn): void {
   if (state.reading !== undefined) return;
   state.reading = `follow-${env.random.token(NONCE_LENGTH)}`;
-  const from = state.follower.head.position + 1;
+  const from = state.follower.next;
   out.push({ kind: "log-read", token: state.reading, from, max: ENTRIES_PER_READ_MAX });
 }
 
@@ -66,6 +78,7 @@ function read({ state, env, out }: Turn): void {
 export function wasRead(turn: Turn, done: Extract<DoneInput, { what: "log-read" }>): void {
   const { state, env } = turn;
   const { token, outcome } = done;
+  if (snapshotRead(turn, done)) return;
   if (token !== state.reading) return perform(turn, state.writer?.wasRead(token, outcome) ?? []);
   state.reading = undefined;
   if (state.writer !== undefined) return;
@@ -74,13 +87,49 @@ export function wasRead(turn: Turn, done: Extract<DoneInput, { what: "log-read" 
     note(turn, "debug", "the log does not answer", { why: outcome.why });
     return;
   }
-  const fed = state.follower.feed(outcome.entries);
-  if (fed.kind === "stop") return distrust(turn, fed.why);
+  // Others have truncated the log beyond what was read here: it goes on from their snapshot.
+  if (outcome.first > state.follower.next) {
+    state.follower.restart(outcome.first);
+    return read(turn);
+  }
+  if (!take(turn, outcome.entries)) return;
+  // An adapter gives what it can at once: the end is where nothing more comes.
+  if (outcome.entries.length > 0) return read(turn);
+  const { fault } = state.follower;
+  if (fault !== undefined) return distrust(turn, fault);
+  state.caughtUp = true;
+  follow(turn);
+  considerCampaign(turn);
+}
+
+/** Entries as they come: those known already are passed over. False: the log is not trusted. */
+function take(turn: Turn, entries: readonly LogEntry[]): boolean {
+  const { state } = turn;
+  const fed = state.follower.feed(entries);
+  if (fed.kind === "stop") {
+    distrust(turn, fed.why);
+    return false;
+  }
   state.registry = state.follower.registry;
   heard(turn, fed.records);
-  if (outcome.entries.length >= ENTRIES_PER_READ_MAX) return read(turn);
-  state.caughtUp = true;
-  considerCampaign(turn);
+  return true;
+}
+
+/** From here on new records come by themselves, so that a lead given away is taken at once. */
+function follow({ state, out }: Turn): void {
+  if (state.exclusive || state.following) return;
+  state.following = true;
+  out.push({ kind: "log-follow", from: state.follower.next });
+}
+
+/** The followed log goes on. */
+export function followed(turn: Turn, done: Extract<DoneInput, { what: "log-entries" }>): void {
+  const { state } = turn;
+  if (state.writer !== undefined || !state.caughtUp) return;
+  const [first] = done.entries;
+  // What lies between was truncated, or is being read right now: the read tells.
+  if (first === undefined || first.position > state.follower.next) return;
+  if (take(turn, done.entries)) considerCampaign(turn);
 }
 
 function heard({ state, env }: Turn, records: readonly LogRecord[]): void {
@@ -112,11 +161,18 @@ function hasPredecessor({ state }: Turn): boolean {
   return !(masterIdLocked && leader === masterId);
 }
 
+/** Who has just given the lead away leaves it to the others, if there are any. */
+function gaveItAway({ state, env }: Turn): boolean {
+  const { yieldedBy } = state.registry;
+  const { masterId, election } = state.settings;
+  return yieldedBy === masterId && env.nowMs - (state.heardMs ?? env.nowMs) < election.quietMs;
+}
+
 function considerCampaign(turn: Turn): void {
   const { state, env, out } = turn;
   const why = state.candidacy?.reason(env.nowMs, hasPredecessor(turn));
-  if (why === undefined) return;
-  const { witness } = state.settings;
+  if (why === undefined || gaveItAway(turn)) return;
+  const { witness } = state;
   const { head, witnessed } = state.follower;
   const fault = witness === undefined ? undefined : witnessFault(witness, head, witnessed);
   if (fault !== undefined) return distrust(turn, fault);
@@ -130,6 +186,8 @@ export function campaign(turn: Turn): void {
   const { head } = state.follower;
   const { masterId, clusterId } = state.settings;
   out.push({ kind: "cancel-timer", name: "poll" });
+  if (state.following) out.push({ kind: "log-unfollow" });
+  state.following = false;
   state.reading = undefined;
   state.campaigns += 1;
   state.quiet = hasPredecessor(turn);
@@ -141,9 +199,10 @@ export function campaign(turn: Turn): void {
   });
   if (head.logId === undefined) {
     const logId = `${clusterId}-${env.random.token(NONCE_LENGTH)}`;
-    propose(turn, { kind: "LogCreated", logId, generation: 0 });
+    const minimumVersion = RECORD_VERSION;
+    propose(turn, { kind: "LogCreated", logId, generation: 0, minimumVersion });
   }
-  propose(turn, { kind: "LeaderElected", masterId });
+  propose(turn, { kind: "LeaderElected", masterId, version: RECORD_VERSION });
   flush(turn);
 }
 
@@ -238,16 +297,11 @@ export function prove(turn: Turn): void {
   out.push({ kind: "timer", name: "proof", inMs: state.lead.proofInMs(env.nowMs) });
 }
 
-/** Before every batch and every write: may this master speak? */
-export function mindMute(turn: Turn): void {
-  const { state, env, out } = turn;
-  if (state.lead === undefined) return;
-  const mute = state.lead.isMute(env.nowMs);
-  if (mute === state.muted) return;
-  state.muted = mute;
-  out.push({ kind: "mute", mute });
-  if (mute) refuse(turn, "mute", "muted");
-  note(turn, mute ? "warn" : "info", mute ? "mute: the lead is not proven" : "speaks again");
+/** New kinds of records from here on, if all that ever led know them (P-7.8). */
+export function raiseVersion(turn: Turn): void {
+  const { minimumVersion, masters } = turn.state.registry;
+  const known = Math.min(RECORD_VERSION, ...masters.values());
+  if (known > minimumVersion) propose(turn, { kind: "MinimumVersion", version: known });
 }
 
 /** Recovering: wait until the predecessor is silent for certain, then lead. */

@@ -22,7 +22,7 @@ const RANDOM_STEPS = 2 ** 32;
 /** @throws RangeError when a setting cannot be: the message names it. */
 export function masterBehaviour(
   config: MasterConfig,
-  log: Pick<Log, "exclusive">,
+  ports: { readonly exclusive: boolean; readonly hasDisk?: boolean },
   random: Random,
 ): Behaviour<MasterState> {
   const settings = settingsOf(config);
@@ -37,7 +37,7 @@ export function masterBehaviour(
   return {
     name: "master",
     machine: masterMachine,
-    state: new MasterState(settings, allocator, new Publisher(), log.exclusive),
+    state: new MasterState(settings, allocator, new Publisher(), ports),
     step,
     entered: (state, lifecycle, _event, env, out) => entered(state, lifecycle, env, out),
     batchEnded,
@@ -50,7 +50,9 @@ export function createMaster(
   config: MasterConfig,
   options: HostOptions = {},
 ): RunningActor<MasterState> {
-  const behaviour = masterBehaviour(config, ports.log, ports.random);
+  const { exclusive } = ports.log;
+  const hasDisk = ports.disk !== undefined;
+  const behaviour = masterBehaviour(config, { exclusive, hasDisk }, ports.random);
   const { state } = behaviour;
   return startActor(
     behaviour,

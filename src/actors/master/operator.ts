@@ -7,6 +7,7 @@ import type { BodyOf, MessageId } from "#protocol";
 import type { Mail, MailOf } from "#runtime";
 import { askWhy, explanationOf } from "./explain.ts";
 import { complete } from "./frameworks.ts";
+import { yieldLead } from "./speech.ts";
 import { removeQuota, updateQuota, updateWeight } from "./quota.ts";
 import { PROMISED_MAX, refuse, say, type Turn, type WaitingRead } from "./state.ts";
 import { killTask } from "./tasks.ts";
@@ -22,7 +23,11 @@ export type OperatorCall = MailOf<
   | "OPERATOR_UPDATE_QUOTA"
   | "OPERATOR_REMOVE_QUOTA"
   | "OPERATOR_UPDATE_WEIGHT"
+  | "OPERATOR_TRANSFER"
 >;
+
+/** Records that give the lead away came with this version (P-7.8). */
+const YIELD_VERSION = 2;
 
 type Answer = Omit<BodyOf<"OPERATOR_ANSWER">, "epoch">;
 const DONE: Answer = { accepted: true };
@@ -71,6 +76,8 @@ function perform(turn: Turn, mail: OperatorCall, reply: string): Answer | undefi
       return openStream(turn, mail.body);
     case "OPERATOR_CLOSE_STREAM":
       return closeStream(turn, mail.body);
+    case "OPERATOR_TRANSFER":
+      return transfer(turn, mail, reply);
     case "OPERATOR_SET_LOG_LEVEL":
       turn.out.push({ kind: "set-log-level", level: mail.body.level });
       return DONE;
@@ -78,6 +85,29 @@ function perform(turn: Turn, mail: OperatorCall, reply: string): Answer | undefi
       turn.state.publisher.snapshot(turn.state.settings.masterId, turn.state);
       return DONE;
   }
+}
+
+/** Answered first: from the yield on this master says nothing any more. */
+function transfer(
+  turn: Turn,
+  { body, id }: MailOf<"OPERATOR_TRANSFER">,
+  reply: string,
+): Answer | undefined {
+  const { state } = turn;
+  const { masterId } = state.settings;
+  if (body.masterId !== undefined && body.masterId !== masterId) {
+    return refusal("not-found", `masterId: ${body.masterId} does not lead, ${masterId} does`);
+  }
+  if (state.exclusive) {
+    return refusal("invalid", "this log is in files of one machine: no other master can lead");
+  }
+  if (state.registry.minimumVersion < YIELD_VERSION) {
+    const why = `masters that know version ${YIELD_VERSION} only; stop the leader instead`;
+    return refusal("invalid", `the lead can be given to ${why}`);
+  }
+  answerOperator(turn, reply, id, DONE);
+  yieldLead(turn);
+  return undefined;
 }
 
 function teardown(
@@ -146,6 +176,7 @@ const OPERATOR_KINDS: ReadonlySet<string> = new Set<OperatorCall["kind"]>([
   "OPERATOR_UPDATE_QUOTA",
   "OPERATOR_REMOVE_QUOTA",
   "OPERATOR_UPDATE_WEIGHT",
+  "OPERATOR_TRANSFER",
 ]);
 
 export function isOperatorCall(mail: Mail): mail is OperatorCall {

@@ -30,9 +30,12 @@ import {
   type Lead,
   type Registry,
   type RegistryOperation,
+  type SnapshotReader,
+  versionOf,
+  type Witness,
   type Writer,
 } from "#replication";
-import type { Effect, Env, Token } from "#runtime";
+import { type Effect, type Env, invariant, type Token } from "#runtime";
 import type { MasterSettings } from "./config.ts";
 import { Owners } from "./owners.ts";
 import type { Publisher } from "./publish.ts";
@@ -113,6 +116,21 @@ export interface WaitingRead {
   readonly question: BodyOf<"OPERATOR_EXPLAIN">;
 }
 
+/** A snapshot under way. */
+export interface Snapshotting {
+  readonly head: Head;
+  readonly registry: Registry;
+  readonly chunks: Iterator<RegistryOperation>;
+  readonly reader: SnapshotReader;
+  written: number;
+  /** All chunks are written. */
+  whole: boolean;
+  /** Position of the last chunk. */
+  last: number;
+  /** Token of the read back under way. */
+  reading: string | undefined;
+}
+
 export class MasterState {
   readonly settings: MasterSettings;
   readonly allocator: Allocator;
@@ -125,6 +143,21 @@ export class MasterState {
   writer: Writer | undefined;
   lead: Lead | undefined;
   clusterTime: ClusterTime | undefined;
+  /** This actor keeps on a disk what it has seen of the log (P-7.4). */
+  readonly hasDisk: boolean;
+  /** The disk has said what was seen in earlier lives. */
+  witnessKnown = false;
+  /** What earlier lives have seen: a log is judged by it before it is led. */
+  witness: Witness | undefined;
+  /** The one under way to the disk, and the last that came there. */
+  witnessWriting: Witness | undefined;
+  witnessWritten: Witness | undefined;
+  witnessWrittenMs = Number.NEGATIVE_INFINITY;
+  snapshotting: Snapshotting | undefined;
+  /** Hears of new records without asking. */
+  following = false;
+  /** It is giving the lead away: mute, and nothing more is proposed than that. */
+  yielding = false;
   /** When the last record of somebody else was received; undefined before any. */
   heardMs: number | undefined;
   caughtUp = false;
@@ -176,12 +209,14 @@ export class MasterState {
     settings: MasterSettings,
     allocator: Allocator,
     publisher: Publisher,
-    exclusive: boolean,
+    { exclusive, hasDisk = false }: { readonly exclusive: boolean; readonly hasDisk?: boolean },
   ) {
     this.settings = settings;
     this.allocator = allocator;
     this.publisher = publisher;
     this.exclusive = exclusive;
+    this.hasDisk = hasDisk;
+    this.witness = settings.witness;
     this.follower = new Follower(settings.witness?.position);
     this.registry = this.follower.registry;
   }
@@ -228,7 +263,15 @@ export function note(
 /** Proposes operations for the record that this batch appends; false when the log is too busy. */
 export function propose({ state }: Turn, ...operations: RegistryOperation[]): boolean {
   const { writer } = state;
-  if (writer === undefined) return false;
+  if (writer === undefined || state.yielding) return false;
+  const { minimumVersion } = state.registry;
+  for (const operation of operations) {
+    const raises = operation.kind === "MinimumVersion" || operation.kind === "LogCreated";
+    // A master that does not know the kind would have to stop where it stands (P-7.8).
+    invariant(raises || versionOf(operation) <= minimumVersion, "every master knows the kind", {
+      kind: operation.kind,
+    });
+  }
   return operations.every((operation) => writer.propose(operation));
 }
 

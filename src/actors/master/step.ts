@@ -11,8 +11,9 @@ import {
   awaitSilence,
   busChanged,
   campaign,
+  diskRead,
   flush,
-  mindMute,
+  followed,
   poll,
   prove,
   retry,
@@ -24,10 +25,13 @@ import { allocate, allocateChanged, expireOffers } from "./offers.ts";
 import { isOperatorCall, operatorCalled } from "./operator.ts";
 import { reclaimLent } from "./reclaim.ts";
 import { roleViews } from "./role-views.ts";
+import { considerSnapshot, truncated } from "./snapshots.ts";
+import { mindMute } from "./speech.ts";
 import { type MasterState, refuse, say, type Turn } from "./state.ts";
 import { beacon, flushAgain, listen, listening, recover, SWEEP_MS } from "./takeover.ts";
 import { payOwed } from "./tell.ts";
 import { executorMessage, exitedExecutor, statusUpdate } from "./updates.ts";
+import { keepWitness, witnessWritten } from "./witness.ts";
 
 export function step(state: MasterState, input: Input, env: Env, out: Effect[]): void {
   const turn: Turn = { state, env, out };
@@ -121,6 +125,14 @@ function done(turn: Turn, done: DoneInput): void {
       return appended(turn, done);
     case "log-read":
       return wasRead(turn, done);
+    case "log-entries":
+      return followed(turn, done);
+    case "log-truncate":
+      return truncated(turn, done);
+    case "disk-read":
+      return diskRead(turn, done);
+    case "write":
+      return witnessWritten(turn, done);
     case "ask":
       return asked(turn, done.outcome);
     case "flushed":
@@ -198,6 +210,8 @@ function sweep(turn: Turn, lateMs: number): void {
   sweepFrameworks(turn);
   expireOffers(turn);
   dropLateComers(turn);
+  keepWitness(turn);
+  considerSnapshot(turn);
   out.push({ kind: "timer", name: "sweep", inMs: SWEEP_MS });
 }
 

@@ -5,9 +5,11 @@
  */
 import { agentPeer } from "#protocol";
 import { makeAgent, makeFramework } from "./enrol.ts";
-import { awaitSilence, mindMute } from "./leadership.ts";
+import { awaitSilence, raiseVersion } from "./leadership.ts";
 import { giveQuota } from "./quota.ts";
-import { note, type Turn } from "./state.ts";
+import { truncate } from "./snapshots.ts";
+import { mindMute } from "./speech.ts";
+import { type MasterState, note, type Turn } from "./state.ts";
 
 /** Elected: builds the cluster as the registry has it. Nothing is said yet. */
 export function recover(turn: Turn): void {
@@ -66,6 +68,8 @@ export function listening(turn: Turn, reached: boolean): void {
   if (env.lifecycle !== "leading") return;
   if (!reached) return void out.push({ kind: "timer", name: "flush", inMs: 500 });
   const { settings, publisher } = state;
+  raiseVersion(turn);
+  truncate(turn);
   publisher.enable();
   publisher.snapshot(settings.masterId, state);
   const { allocationIntervalMs, heartbeatIntervalMs, countersIntervalMs } = settings;
@@ -84,10 +88,19 @@ export function flushAgain({ out }: Turn): void {
 /** How often silence, deadlines and offers are looked at. */
 export const SWEEP_MS = 1000;
 
+/** Clients whose Hellos come within a millisecond at most, on average. */
+const HELLOS_A_MS = 0.5;
+
+/** Few clients need not be spread over a second, and find their leader again at once. */
+function helloWindowOf({ settings, agents, frameworks }: MasterState): number {
+  const clients = agents.size + frameworks.size;
+  return Math.min(settings.helloWindowMs, Math.ceil(clients / HELLOS_A_MS));
+}
+
 /** Says who leads, since when, and what the log is. */
 export function beacon(turn: Turn): void {
   const { state, out } = turn;
-  const { masterId, helloWindowMs, beaconIntervalMs } = state.settings;
+  const { masterId, beaconIntervalMs } = state.settings;
   const { logId, generation, validPosition, hash } = state.head;
   out.push({
     kind: "publish",
@@ -101,7 +114,7 @@ export function beacon(turn: Turn): void {
         generation,
         position: validPosition,
         hash,
-        windowMs: helloWindowMs,
+        windowMs: helloWindowOf(state),
         intervalMs: beaconIntervalMs,
       },
     },

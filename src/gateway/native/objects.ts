@@ -8,7 +8,7 @@ import {
   RunObjectSchema,
   TaskObjectSchema,
 } from "#api";
-import { asId, type FrameworkId } from "#protocol";
+import { asId, type FrameworkId, type MasterId } from "#protocol";
 import { findOne, type ListRequest, pageOfItems } from "#views";
 import { type Handlers, refuseUnaccepted } from "./handlers.ts";
 
@@ -50,6 +50,13 @@ export const objectHandlers = {
     const answer = await context.call({ kind: "OPERATOR_SET_LOG_LEVEL", body: { level } });
     refuseUnaccepted(answer);
     return { accepted: true, message: `the leader logs from ${level} on` };
+  },
+  async transferLead(context, { body }) {
+    const { masterId } = body;
+    const named = masterId === undefined ? {} : { masterId: asId<MasterId>(masterId) };
+    const answer = await context.call({ kind: "OPERATOR_TRANSFER", body: named });
+    refuseUnaccepted(answer);
+    return { accepted: true, message: "the leader gives the lead away" };
   },
   status(context) {
     const { view } = context;

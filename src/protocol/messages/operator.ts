@@ -7,6 +7,7 @@ import {
   AgentIdSchema,
   FrameworkIdSchema,
   KillPolicySchema,
+  MasterIdSchema,
   oneOf,
   QuantitiesSchema,
   ResourcesSchema,
@@ -53,6 +54,10 @@ export const OperatorUpdateWeightSchema = Type.Object({
   weight: Type.Number({ exclusiveMinimum: 0 }),
 });
 export type OperatorUpdateWeight = Static<typeof OperatorUpdateWeightSchema>;
+
+/** The leader gives the lead to whoever stands by; only if it is the master that is named. */
+export const OperatorTransferSchema = Type.Object({ masterId: Type.Optional(MasterIdSchema) });
+export type OperatorTransfer = Static<typeof OperatorTransferSchema>;
 
 /**
  * Why nothing is offered: of a role's or framework's demand, agent by agent. With an agent alone:

@@ -34,6 +34,11 @@ export type HintOutcome =
   | { readonly kind: "hint"; readonly first: Position; readonly last: Position }
   | { readonly kind: "failed"; readonly why: string };
 
+export type TruncateOutcome =
+  | { readonly kind: "done" }
+  /** Perhaps it was done all the same: ask again, it does no harm. */
+  | { readonly kind: "failed"; readonly why: string };
+
 export interface Log {
   /** Puts `record` at `expected + 1` or not at all. Several may be in flight, in order. */
   append(expected: Position, record: Uint8Array, done: (outcome: AppendOutcome) => void): void;
@@ -43,6 +48,11 @@ export interface Log {
   follow(from: Position, onEntries: (entries: readonly LogEntry[]) => void): { stop(): void };
   /** Bounds as somebody last knew them; may be stale, nothing is decided on it. */
   hint(done: (outcome: HintOutcome) => void): void;
+  /**
+   * Forgets positions before `before`, now or, where only whole files can go, with the next ones.
+   * Only behind a snapshot (P-7.7). The end stays where it is, whatever is forgotten.
+   */
+  truncate(before: Position, done: (outcome: TruncateOutcome) => void): void;
   /** true: a lock held elsewhere proves the lead, no proofs are needed (segment file). */
   readonly exclusive: boolean;
   close(done: () => void): void;
