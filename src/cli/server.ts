@@ -5,12 +5,13 @@ import type { Config } from "#config";
 import { pickContext } from "./contexts.ts";
 
 export class Server {
-  readonly #address: string;
+  /** Of masters of one cluster; each answers for whoever leads. */
+  #addresses: readonly string[];
   readonly #token: string;
   readonly #timeoutMs: number;
 
   constructor(address: string, token: string, timeoutMs: number) {
-    this.#address = address.replace(/\/$/, "");
+    this.#addresses = address.split(",").map((one) => one.trim().replace(/\/$/, ""));
     this.#token = token;
     this.#timeoutMs = timeoutMs;
   }
@@ -67,12 +68,26 @@ export class Server {
       ...options,
       token: this.#token,
     } as CallOptions<Name>);
-    try {
-      return await fetch(`${this.#address}${target}`, { ...request, signal });
-    } catch (error) {
-      throw unreachable(this.#address, error, this.#timeoutMs);
+    let why: unknown;
+    for (const address of this.#addresses) {
+      try {
+        const response = await fetch(`${address}${target}`, { ...request, signal });
+        // The one that answers is asked first from now on.
+        const others = this.#addresses.filter((each) => each !== address);
+        this.#addresses = [address, ...others];
+        return response;
+      } catch (error) {
+        why ??= unreachable(address, error, this.#timeoutMs);
+        if (!isRefused(error)) throw unreachable(address, error, this.#timeoutMs);
+      }
     }
+    throw why;
   }
+}
+
+/** Nobody listens there: nothing was asked, so another may be asked the same. */
+function isRefused(error: unknown): boolean {
+  return (error as { cause?: { code?: string } }).cause?.code === "ECONNREFUSED";
 }
 
 function unreachable(address: string, error: unknown, timeoutMs: number): Error {

@@ -47,8 +47,8 @@ export const SETTINGS = {
     kind: "integer",
     default: "1",
     min: 1,
-    max: 1,
-    meaning: "how many masters `up` starts",
+    max: 9,
+    meaning: "how many masters there are: one leads, the others stand by",
     for: ["up"],
   },
   host: {
@@ -76,6 +76,13 @@ export const SETTINGS = {
     default: undefined,
     meaning: "addresses of a NATS cluster that runs already; default: `up` starts one of its own",
     for: DAEMONS,
+  },
+  "log-replicas": {
+    kind: "choice",
+    default: "1",
+    choices: ["1", "3", "5"],
+    meaning: "brokers that hold a copy of the log each; 3 survive the loss of one, 5 of two",
+    for: ["master"],
   },
   bus: {
     kind: "choice",

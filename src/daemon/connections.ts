@@ -27,9 +27,6 @@ export interface Connections {
   readonly closedBecause: string | undefined;
 }
 
-/** Copies of the log; one broker holds one. */
-const LOG_REPLICAS = 1;
-
 /**
  * Over a broker. The credential file is read again at each dial, for its owner renews it;
  * `servers` win over those of the file.
@@ -42,9 +39,11 @@ export function brokerConnections(
     /** Directory that remembers which kind of log belongs to it (P-7.9). */
     readonly logDir?: string;
     readonly servers?: readonly string[];
+    /** Copies of the log, each with another broker; default 1. */
+    readonly replicas?: number;
   },
 ): Connections {
-  const { clock, logDir } = options;
+  const { clock, logDir, replicas = 1 } = options;
   const servers = options.servers ?? file.servers;
   const optionsOf = (identity: Identity): NatsBusOptions => ({
     servers,
@@ -61,7 +60,7 @@ export function brokerConnections(
     async openLog(identity) {
       const owner = { adapter: "jetstream", logId: file.cluster, generation: 0 } as const;
       if (logDir !== undefined) await claimLog(logDir, owner);
-      const stream = logStreamOf(file.cluster, subject, LOG_REPLICAS);
+      const stream = logStreamOf(file.cluster, subject, replicas);
       return await openJetStreamLog({ ...optionsOf(identity), stream });
     },
   };

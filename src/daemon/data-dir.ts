@@ -23,12 +23,17 @@ export interface Layout {
   agentDir(number: number): string;
 }
 
+/** The first master's folder bears no number: there is one alone in most places. */
+export function masterFolder(number: number): string {
+  return number === 1 ? "master" : `master-${number}`;
+}
+
 export function layoutOf(root: string): Layout {
   return {
     root,
     broker: join(root, "broker"),
     credentials: join(root, "credentials"),
-    masterDir: join(root, "master"),
+    masterDir: join(root, masterFolder(1)),
     logs: join(root, "logs"),
     agentDir: (number) => join(root, `agent-${number}`),
   };

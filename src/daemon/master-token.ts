@@ -23,6 +23,14 @@ export async function openTokens(masterDir: string): Promise<MasterTokens> {
   return Object.fromEntries(opened) as MasterTokens;
 }
 
+/** Gives a directory these tokens, in the place of its own. */
+export async function writeTokens(masterDir: string, tokens: MasterTokens): Promise<void> {
+  for (const each of PERMISSIONS) {
+    const path = tokenPathOf(masterDir, each);
+    await writeFileDurably(path, `${tokens[each]}\n`, { mode: 0o600 });
+  }
+}
+
 async function openToken(masterDir: string, permission: Permission): Promise<string> {
   const path = tokenPathOf(masterDir, permission);
   const known = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {

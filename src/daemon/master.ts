@@ -12,7 +12,7 @@ import type { Placement, Sorter } from "#allocator";
 import { makeFolder, openFilesDisk, systemClock, systemRandom, takeLock } from "#adapters";
 import { type GatewayContext, gatewayRoutes } from "#gateway";
 import { startHttp, tokensOf } from "#http";
-import { type ClusterId, subjectsOf } from "#protocol";
+import { type ClusterId, type MasterId, subjectsOf } from "#protocol";
 import { type MasterRecipe, startMasterLife } from "#recording";
 import { SINGLE_MASTER_TIMES } from "#replication";
 import type { Bus, Clock, Logger } from "#runtime";
@@ -32,6 +32,8 @@ const PINGS_MISSED_MAX = 5;
 /** Few clients need not be spread over a second, and find their leader again at once. */
 const SMALL_CLUSTER_TIMES = { beaconIntervalMs: 250, helloWindowMs: 100 };
 const STREAM_ID_LENGTH = 20;
+/** How long a stopping leader tries to give the lead away. */
+const YIELD_MS_MAX = 1_000;
 
 export interface MasterIdentities {
   readonly master: Extract<Identity, { readonly role: "master" }>;
@@ -156,6 +158,9 @@ export async function startMaster(options: MasterProcessOptions): Promise<Master
     tokens,
     ready: untilWhole(context, clock),
     async stop() {
+      // Somebody else leads before this one is gone: there is no gap (P-7.3).
+      const { masterId } = identities.master;
+      if (!options.alone) await yieldLead(kept.supervisor.current()?.lifecycle(), masterId, ask);
       await http.close();
       await runHost.stop();
       feed.stop();
@@ -167,6 +172,22 @@ export async function startMaster(options: MasterProcessOptions): Promise<Master
       await lock.release();
     },
   };
+}
+
+/** Asks the leader, which is this process's own actor, to give the lead away. */
+async function yieldLead(
+  lifecycle: string | undefined,
+  masterId: MasterId,
+  ask: ReturnType<typeof operatorCalls>,
+): Promise<void> {
+  if (lifecycle !== "leading") return;
+  const yielded = ask({ kind: "OPERATOR_TRANSFER", body: { masterId } });
+  // Nobody may be there to hear it; then the others find out as they would of a death.
+  await Promise.race([yielded.catch(() => undefined), pause(YIELD_MS_MAX)]);
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => systemClock().timer(ms, resolve));
 }
 
 function closedSentence({ closedBecause }: Connections): string[] {

@@ -13,7 +13,7 @@ import { startAgent } from "./agent.ts";
 import { outliveParent, sayReady } from "./children.ts";
 import { brokerConnections, type Connections } from "./connections.ts";
 import { type CredentialFile, entryOf, readCredentialFile } from "#adapters";
-import { dataDirOf } from "./data-dir.ts";
+import { dataDirOf, masterFolder } from "./data-dir.ts";
 import { type MasterIdentities, startMaster } from "./master.ts";
 import { type RecorderSettings, recorderSettings } from "./recorder.ts";
 import { catchSignals } from "./signals.ts";
@@ -53,7 +53,7 @@ function joinBy(config: Config): Joined {
       brokerConnections(resolve(path), file, {
         clock: systemClock(),
         ...(named === undefined ? {} : { servers: named }),
-        ...(logDir === undefined ? {} : { logDir }),
+        ...(logDir === undefined ? {} : { logDir, replicas: Number(config.need("log-replicas")) }),
       }),
   };
 }
@@ -67,17 +67,25 @@ export function masterIdentities(file: CredentialFile): MasterIdentities {
   };
 }
 
+/** `up` numbers its masters; one that has another name has a folder of that name. */
+function folderOf(masterId: string): string {
+  const number = /^master-(\d+)$/.exec(masterId)?.[1];
+  return number === undefined ? masterId : masterFolder(Number(number));
+}
+
 /** @returns the exit code. */
 export async function runMaster(config: Config, { tell }: RoleTold): Promise<number> {
   outliveParent();
   const signals = catchSignals(["SIGTERM", "SIGINT"]);
   const { file, connections } = joinBy(config);
-  const dir = join(dataDirOf(config.text("data"), file.cluster, process.env), "master");
+  const identities = masterIdentities(file);
+  const root = dataDirOf(config.text("data"), file.cluster, process.env);
+  const dir = join(root, folderOf(identities.master.masterId));
   const logger = loggerOf(config, "master");
   const gaveUp = givingUp();
   const master = await startMaster({
     cluster: file.cluster,
-    identities: masterIdentities(file),
+    identities,
     connections: connections(join(dir, "log")),
     logger,
     dir,

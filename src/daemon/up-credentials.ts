@@ -5,12 +5,13 @@ import type { Identity } from "#access";
 import { asId } from "#protocol";
 import { writeCredentialFile } from "#adapters";
 import type { Trust } from "./credentials.ts";
+import { masterFolder } from "./data-dir.ts";
 
 /** Long before the end of their life, for whoever is down at the time. */
 const RENEW_MS = 24 * 3_600_000;
 
 export interface UpCredentials {
-  readonly master: string;
+  master(number: number): string;
   /** For a framework of the user's own. */
   readonly framework: string;
   agent(number: number): string;
@@ -18,11 +19,12 @@ export interface UpCredentials {
 }
 
 /** Everybody in a master's process. */
-export function masterProcessIdentities() {
+export function masterProcessIdentities(number = 1) {
+  const instance = number === 1 ? "main" : `master-${number}`;
   return {
-    master: { role: "master", masterId: asId("master-1") },
-    operator: { role: "operator", principal: asId("gateway-1") },
-    framework: { role: "framework", principal: asId("run"), instance: asId("main") },
+    master: { role: "master", masterId: asId(`master-${number}`) },
+    operator: { role: "operator", principal: asId(`gateway-${number}`) },
+    framework: { role: "framework", principal: asId("run"), instance: asId(instance) },
   } as const satisfies Record<string, Identity>;
 }
 
@@ -35,11 +37,12 @@ export interface UpCredentialsOptions {
   readonly servers: readonly string[];
   readonly dir: string;
   readonly agents: number;
+  readonly masters: number;
   report(sentence: string): void;
 }
 
 export async function writeUpCredentials(options: UpCredentialsOptions): Promise<UpCredentials> {
-  const { trust, servers, dir, agents } = options;
+  const { trust, servers, dir, agents, masters } = options;
   const pathOf = (name: string): string => join(dir, `${name}.creds`);
   const write = (name: string, identities: readonly Identity[]): Promise<void> =>
     writeCredentialFile(pathOf(name), {
@@ -54,7 +57,9 @@ export async function writeUpCredentials(options: UpCredentialsOptions): Promise
   };
   const writeAll = async (): Promise<void> => {
     await mkdir(dir, { recursive: true, mode: 0o700 });
-    await write("master", Object.values(masterProcessIdentities()));
+    for (let number = 1; number <= masters; number += 1) {
+      await write(masterFolder(number), Object.values(masterProcessIdentities(number)));
+    }
     await write("framework", [user]);
     for (let number = 1; number <= agents; number += 1) {
       await write(`agent-${number}`, [agentIdentity(number)]);
@@ -68,7 +73,7 @@ export async function writeUpCredentials(options: UpCredentialsOptions): Promise
   }, RENEW_MS);
   timer.unref();
   return {
-    master: pathOf("master"),
+    master: (number) => pathOf(masterFolder(number)),
     framework: pathOf("framework"),
     agent: (number) => pathOf(`agent-${number}`),
     stop: () => clearInterval(timer),

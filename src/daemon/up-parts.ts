@@ -5,7 +5,7 @@
 import { readFileSync } from "node:fs";
 import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { pinoLogger, systemClock } from "#adapters";
+import { makeFolder, pinoLogger, systemClock } from "#adapters";
 import { type Config, SETTING_NAMES, SETTINGS, type Setting, type SettingName } from "#config";
 import type { LogLevel } from "#protocol";
 import { type AgentProcess, startAgent } from "./agent.ts";
@@ -14,10 +14,10 @@ import { findBroker } from "./broker-binary.ts";
 import { type Child, type Ready, startChild } from "./children.ts";
 import { localConnections } from "./connections.ts";
 import { openTrust } from "./credentials.ts";
-import type { DataDir } from "./data-dir.ts";
+import { type DataDir, masterFolder } from "./data-dir.ts";
 import { namedShareOf, shareOf } from "./machine-share.ts";
 import { startMaster } from "./master.ts";
-import { tokenPathOf } from "./master-token.ts";
+import { openTokens, tokenPathOf, writeTokens } from "./master-token.ts";
 import { endLeftNode } from "./node-end.ts";
 import { probeMachine } from "./probe-machine.ts";
 import { agentLimits, clusterOf, masterTimes, portsToTry, recordIn } from "./role-processes.ts";
@@ -95,12 +95,14 @@ export async function startProcesses(options: PartsOptions): Promise<Parts> {
       servers: broker.servers,
       dir: data.credentials,
       agents: config.integer("agents"),
+      masters: config.integer("masters"),
       report: tell,
     });
     const ready = await startChildren(options, credentials, children);
     const token = (await readFile(tokenPathOf(data.masterDir), "utf8")).trim();
+    const host = hostForUrl(config.need("host"));
     return {
-      server: `http://${hostForUrl(config.need("host"))}:${ready.port}`,
+      server: ready.ports.map((port) => `http://${host}:${port}`).join(","),
       token,
       broker: broker.about,
       unenforced: ready.unenforced,
@@ -154,14 +156,23 @@ async function startChildren(
   options: PartsOptions,
   credentials: UpCredentials,
   children: Child[],
-): Promise<{ readonly port: number; readonly unenforced: string }> {
-  const { config } = options;
-  const resources = agentResources(config, options.data);
-  let port = config.integer("port");
-  const master = startPart(options, children, {
-    name: "master",
-    nodeFlags: youngGenerationFlags(process.env),
-    args: () => [...flagsOf(config, "master", { port: String(port) }, credentials.master)],
+): Promise<{ readonly ports: readonly number[]; readonly unenforced: string }> {
+  const { config, data } = options;
+  const resources = agentResources(config, data);
+  const count = config.integer("masters");
+  await shareTokens(data.root, count);
+  const ports = [config.integer("port")];
+  const masters = Array.from({ length: count }, (_, index) => {
+    const number = index + 1;
+    return startPart(options, children, {
+      name: masterFolder(number),
+      nodeFlags: youngGenerationFlags(process.env),
+      args: () => {
+        const own = { port: String(ports[index] ?? 0) };
+        const flags = flagsOf(config, "master", own, credentials.master(number));
+        return [...flags, "--masters", String(count)];
+      },
+    });
   });
   const agents = numbersOf(config).map((number) =>
     startPart(options, children, {
@@ -171,10 +182,22 @@ async function startChildren(
       ],
     }),
   );
-  const [first, ...readies] = await Promise.all([master, ...agents]);
-  port = Number(first?.["port"]);
-  const unenforced = readies.map((ready) => String(ready["unenforced"] ?? ""));
-  return { port, unenforced: unenforced.find((why) => why !== "") ?? "" };
+  const [led, joined] = await Promise.all([Promise.all(masters), Promise.all(agents)]);
+  for (const [index, ready] of led.entries()) ports[index] = Number(ready["port"]);
+  const unenforced = joined.map((ready) => String(ready["unenforced"] ?? ""));
+  return { ports, unenforced: unenforced.find((why) => why !== "") ?? "" };
+}
+
+/** Whoever may ask one master may ask them all: which of them leads changes. */
+async function shareTokens(root: string, masters: number): Promise<void> {
+  const first = join(root, masterFolder(1));
+  await makeFolder(first);
+  const tokens = await openTokens(first);
+  for (let number = 2; number <= masters; number += 1) {
+    const dir = join(root, masterFolder(number));
+    await makeFolder(dir);
+    await writeTokens(dir, tokens);
+  }
 }
 
 interface Part {
@@ -259,7 +282,7 @@ const OWN_OF_UP: ReadonlySet<SettingName> = new Set<SettingName>([
 
 /** Agents first, with their tasks, while the master can still hear how those ended. */
 async function endProcesses(children: readonly Child[], { data, tell }: PartsOptions) {
-  const agents = children.filter(({ name }) => name !== "master");
+  const agents = children.filter(({ name }) => name.startsWith("agent-"));
   await Promise.all(
     agents.map(async (child) => {
       const well = await child.end("SIGUSR2", AGENT_END_MS);
@@ -270,7 +293,9 @@ async function endProcesses(children: readonly Child[], { data, tell }: PartsOpt
     }),
   );
   await Promise.all(
-    children.filter((child) => child.name === "master").map((c) => c.end("SIGTERM", MASTER_END_MS)),
+    children
+      .filter(({ name }) => name.startsWith("master"))
+      .map((c) => c.end("SIGTERM", MASTER_END_MS)),
   );
 }
 

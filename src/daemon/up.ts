@@ -87,6 +87,9 @@ function refuseBadSettings(config: Config): void {
   if (config.need("bus") === "memory" && config.text("nats") !== undefined) {
     throw new Error("--bus memory and --nats exclude each other: choose one");
   }
+  if (config.need("bus") === "memory" && config.integer("masters") > 1) {
+    throw new Error("--masters: with --bus memory there is one master; leave out one of the two");
+  }
   recorderSettings(config, "");
 }
 
@@ -114,8 +117,13 @@ async function agentNumbers(root: string): Promise<number[]> {
   });
 }
 
+function counted(count: number, what: string): string {
+  return `${count} ${count === 1 ? what : `${what}s`}`;
+}
+
 function greeting(config: Config, parts: Parts, root: string, called: string): string {
   const agents = config.integer("agents");
+  const masters = config.integer("masters");
   const rows: [string, string][] = [
     ["API", parts.server],
     ["broker", parts.broker],
@@ -126,7 +134,7 @@ function greeting(config: Config, parts: Parts, root: string, called: string): s
     rows.push(["credential", `${parts.frameworkCredential} (for a framework of your own)`]);
   }
   const lines = [
-    `cluster ${clusterOf(config)} is up: 1 master, ${agents} ${agents === 1 ? "agent" : "agents"}`,
+    `cluster ${clusterOf(config)} is up: ${counted(masters, "master")}, ${counted(agents, "agent")}`,
     ...rows.map(([name, value]) => `  ${name.padEnd(10)}  ${value}`),
     "",
     "In another terminal:",

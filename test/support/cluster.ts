@@ -217,7 +217,19 @@ export class Cluster {
     this.#up = await startUp(this.bench, this.#flags);
   }
 
+  /** Addresses of all masters. */
+  async servers(): Promise<readonly string[]> {
+    return (await this.#savedContext()).server.split(",");
+  }
+
+  /** The context that `up` wrote, with the address of its first master. */
   async context(): Promise<Context> {
+    const found = await this.#savedContext();
+    const [server = ""] = found.server.split(",");
+    return { ...found, server };
+  }
+
+  async #savedContext(): Promise<Context> {
     const text = await readFile(join(this.bench.config, "contexts.json"), "utf8");
     const file = JSON.parse(text) as { current: string; contexts: Record<string, Context> };
     const found = file.contexts[file.current];

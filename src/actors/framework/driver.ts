@@ -162,8 +162,10 @@ export function entered(state: FrameworkState, lifecycle: string, env: Env, out:
 function scheduleCall(state: FrameworkState, env: Env, out: Effect[]): void {
   const most = state.config.subscribeBackoffMsMax ?? SUBSCRIBE_BACKOFF_MS_MAX;
   const backoffMs = Math.min(most, SUBSCRIBE_BACKOFF_MS_MIN * 2 ** Math.min(state.attempts, 20));
-  // Even the first attempt after a loss is spread: all frameworks lost the same leader.
-  out.push({ kind: "timer", name: "call", inMs: env.random.below(backoffMs + 1) });
+  // Even the first attempt after a loss is spread, as wide as the leader asks: all frameworks have
+  // lost the same one.
+  const windowMs = state.attempts === 0 ? (state.leader?.windowMs ?? backoffMs) : backoffMs;
+  out.push({ kind: "timer", name: "call", inMs: env.random.below(windowMs + 1) });
 }
 
 /** The leader has room: who we are, and which subscription this one continues. */
