@@ -1,14 +1,17 @@
 /**
  * Measures the simulator: takes one guard at a time out of a copy of the compiled product and
  * counts the seeds until its statement is violated. A guard that nobody misses means a missing
- * checker or fault. `--plant` leaves one out, keeps the failure and shrinks it. Touches nothing
- * but its copy, and the table when it is asked to.
+ * checker or fault. `--plant` leaves one out, keeps the failure and shrinks it; `--regressions`
+ * asks whether those that are kept still fail without their guards, for a regression that cannot
+ * fail proves nothing. Touches nothing but its copy, and what is kept when it is asked to.
  */
 import { spawnSync } from "node:child_process";
-import { writeFileSync } from "node:fs";
+import { readdirSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { readFailure } from "./failure.ts";
 import { BrokenCopy, chosen } from "./mutants/copy.ts";
 import { type Attempted, type Mutant, MUTANTS } from "./mutants/index.ts";
 
@@ -18,6 +21,11 @@ const SEEDS_MAX = 500;
 const TIMEOUT_MS = 900_000;
 /** What was measured last, for people and for the documentation. */
 const TABLE = fileURLToPath(new URL("../../sim/mutants.json", import.meta.url));
+
+/** Failures that were found once, shrunk. */
+const REGRESSIONS = fileURLToPath(new URL("../../sim/regressions/", import.meta.url));
+/** Name of a failure that was found without a guard. */
+const OF_MUTANT = /^mutant (.+)$/;
 
 interface Row {
   readonly name: string;
@@ -84,13 +92,12 @@ function measure(mutants: readonly Mutant[], most: number): Row[] {
   return rows;
 }
 
-/** Leaves the guard out, finds a failure, shrinks it, repeats what is left. */
-function plant(mutant: Mutant, folder: string, most: number): number {
+/** Leaves the guard out, finds a failure, shrinks it into `small`, repeats what is left. */
+function plant(mutant: Mutant, folder: string, most: number, small: string): number {
   const copy = new BrokenCopy(["src", "sim"]);
   try {
     copy.mutate(mutant);
     const failure = join(folder, `failure-${mutant.name}.json`);
-    const small = join(folder, `small-${mutant.name}.json`);
     const { outcomes, trouble } = attempted(copy, mutant, most, failure);
     if (outcomes.at(-1)?.noticed === undefined) {
       say(`${mutant.name}: not noticed in ${outcomes.length} seeds ${trouble}`);
@@ -108,6 +115,38 @@ function plant(mutant: Mutant, folder: string, most: number): number {
   }
 }
 
+/** Whether a kept failure repeats in a copy without its guard: in whichever run, or not at all. */
+function stillFails(mutant: Mutant, file: string): boolean {
+  const copy = new BrokenCopy(["src", "sim"]);
+  try {
+    copy.mutate(mutant);
+    const args = [programOf(copy, "cli.js"), "replay", file];
+    const { status } = spawnSync(process.execPath, args, { encoding: "utf8", timeout: TIMEOUT_MS });
+    return status === 1 || status === 2 || status === 3;
+  } finally {
+    copy.remove();
+  }
+}
+
+/**
+ * Changes of the simulator move what draws of chance mean, and a kept failure may pass by its bug
+ * then: with `write` another one is found and shrunk in its place.
+ */
+function regressions(most: number, write: boolean): number {
+  let faded = 0;
+  for (const name of readdirSync(REGRESSIONS).filter((each) => each.endsWith(".json"))) {
+    const file = join(REGRESSIONS, name);
+    const of = OF_MUTANT.exec(readFailure(file).name ?? "")?.[1];
+    const mutant = MUTANTS.find((one) => one.name === of);
+    const fails = mutant === undefined || stillFails(mutant, file);
+    const without = mutant === undefined ? "no guard of its own" : `without ${mutant.name}`;
+    say(`${fails ? "fails " : "PASSES"}  ${name.padEnd(48)} ${without}`);
+    if (fails || mutant === undefined) continue;
+    if (!write || plant(mutant, tmpdir(), most, file) !== 0) faded += 1;
+  }
+  return faded === 0 ? 0 : 1;
+}
+
 function main(): number {
   const { values } = parseArgs({
     options: {
@@ -115,6 +154,7 @@ function main(): number {
       seeds: { type: "string", default: String(SEEDS_MAX) },
       plant: { type: "string" },
       dir: { type: "string", default: "." },
+      regressions: { type: "boolean", default: false },
       write: { type: "boolean", default: false },
     },
   });
@@ -128,7 +168,10 @@ function main(): number {
   }
   const [first] = mutants;
   const most = Number(values.seeds);
-  if (values.plant !== undefined && first !== undefined) return plant(first, values.dir, most);
+  if (values.regressions) return regressions(most, values.write);
+  if (values.plant !== undefined && first !== undefined) {
+    return plant(first, values.dir, most, join(values.dir, `small-${first.name}.json`));
+  }
   const rows = measure(mutants, most);
   if (values.write) writeFileSync(TABLE, `${JSON.stringify(rows, undefined, 2)}\n`);
   return rows.every(({ seeds }) => seeds !== null) ? 0 : 1;
