@@ -147,6 +147,6 @@ export const MASTER_MUTANTS: readonly Mutant[] = [
     ],
     noticedBy: ["LV"],
     profile: "nats",
-    faults: ["agent-replaced", "isolate", "framework-pause", "disconnect-client", "leader-kill"],
+    faults: ["never-ack", "agent-replaced"],
   },
 ];
