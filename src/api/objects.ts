@@ -212,6 +212,8 @@ export const RunRequestSchema = Type.Object(
     env: Type.Optional(Type.Record(Text, Text)),
     user: Type.Optional(Type.String({ minLength: 1, maxLength: 64 })),
     graceMs: Type.Optional(Type.Integer({ minimum: 0 })),
+    /** On what other roles lend alone: cheaper to get, and ended when they ask for it back. */
+    revocable: Type.Optional(Type.Boolean()),
   },
   { additionalProperties: false },
 );

@@ -53,7 +53,9 @@ export async function startRunHost(options: RunHostOptions): Promise<RunHost> {
     roles: [...new Set(["*", ...saved.runs.map(({ request }) => request.role ?? "*")])],
     failoverTimeoutMs: FAILOVER_TIMEOUT_MS,
     checkpoint: true,
-    capabilities: ["MULTI_ROLE", "PARTITION_AWARE"],
+    capabilities: ["MULTI_ROLE", "PARTITION_AWARE"].concat(
+      saved.runs.some(({ request }) => request.revocable) ? ["REVOCABLE_RESOURCES"] : [],
+    ),
   };
   const store = runStore(path, () => framework.frameworkId);
   const framework: RunFramework = new RunFramework(

@@ -41,6 +41,8 @@ export interface ConnectOptions {
   readonly name: string;
   /** Roles whose offers are wanted. Default: `*`. */
   readonly roles?: readonly string[];
+  /** Wants offers of what other roles lend, as revocable resources; tasks on it may be ended. */
+  readonly revocable?: boolean;
   /** Addresses of the broker; default: those in the credential file. */
   readonly servers?: readonly string[];
   /** User that commands run as; default: whoever runs this process. */
@@ -159,7 +161,11 @@ function configOf(
       roles: [...(options.roles ?? ["*"])],
       failoverTimeoutMs: options.failoverTimeoutMs ?? DAY_MS,
       checkpoint: true,
-      capabilities: ["MULTI_ROLE", "PARTITION_AWARE"],
+      capabilities: [
+        "MULTI_ROLE",
+        "PARTITION_AWARE",
+        ...(options.revocable === true ? ["REVOCABLE_RESOURCES"] : []),
+      ],
     },
     acknowledgeForMe: options.acknowledge !== "mine",
     ...(options.frameworkId === undefined

@@ -10,6 +10,8 @@ export interface TaskWish {
   readonly name?: string;
   /** As text, such as `cpus:0.1;mem:32`. */
   readonly resources: string;
+  /** On what other roles lend alone: the task is ended when they ask for it back. */
+  readonly revocable?: boolean;
   /** Program and arguments; or a line for the shell. */
   readonly command: readonly [string, ...string[]] | string;
   readonly env?: Readonly<Record<string, string>>;
@@ -31,7 +33,12 @@ export class OfferPool {
 
   /** The task on this offer, which is smaller by it from now on; undefined when it does not fit. */
   take(wish: TaskWish): TaskInfo | undefined {
-    const wanted = Resources.of(wish.resources).allocate(this.#offer.allocationRole);
+    const plain = Resources.of(wish.resources);
+    const asked =
+      wish.revocable === true
+        ? Resources.fromWire(plain.toWire().map((each) => ({ ...each, revocable: {} })))
+        : plain;
+    const wanted = asked.allocate(this.#offer.allocationRole);
     // Resources reserved for the role serve as well as those that are not.
     const found = this.#left.contains(wanted) ? wanted : this.#left.find(wanted);
     if (found === undefined) return undefined;

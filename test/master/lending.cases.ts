@@ -73,6 +73,10 @@ t.test("tasks on lent resources are given notice, then killed as preempted", asy
   stage.elapse(1500);
   const notices = stage.taken("q asks for what it lent: the task is killed in 10 s");
   t.match(notices, [/UPDATE t2 .*CONTAINER_PREEMPTED/, /UPDATE t1/], "the youngest first");
+  const seen = stage.events.filter(
+    (event) => event.type === "TASK_UPDATED" && event.status.reason?.includes("PREEMPTED"),
+  );
+  t.equal(seen.length, 2, "people are told too");
   stage.elapse(NOTICE_MS - 3000);
   t.same(stage.taken("KillTask"), [], "not before its time");
   stage.elapse(3500);

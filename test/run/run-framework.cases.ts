@@ -37,11 +37,14 @@ function story(saved: readonly SavedRun[] = []) {
     kill: (taskId) => note(`kill ${taskId}`),
     acknowledge: () => note("acknowledge"),
     reconcile: (tasks) => note(`reconcile ${tasks?.length ?? 0}`),
-    suppress: () => note("suppress"),
-    revive: () => note("revive"),
+    suppress: (roles = []) => note(`suppress ${roles.join(" ")}`),
+    revive: (roles = []) => note(`revive ${roles.join(" ")}`),
     message: () => note("message"),
     shutdownExecutor: () => note("shutdown"),
-    updateFramework: (info) => note(`roles ${info.roles.join(" ")}`),
+    updateFramework: (info) => {
+      const borrows = info.capabilities.includes("REVOCABLE_RESOURCES") ? ", borrows" : "";
+      return note(`roles ${info.roles.join(" ")}${borrows}`);
+    },
     teardown: () => note("teardown"),
     stop: () => note("stop"),
     offers: new Map(),
@@ -89,6 +92,20 @@ function story(saved: readonly SavedRun[] = []) {
       };
       tell({ kind: "offers", offers: [offer] });
     },
+    lend: (id: string, resources: string) => {
+      const lent = Resources.of(resources).toWire();
+      const bag = Resources.fromWire(lent.map((each) => ({ ...each, revocable: {} })));
+      const offer: Offer = {
+        offerId: asId<OfferId>(id),
+        frameworkId: asId<FrameworkId>("f1"),
+        agentId: asId<never>("a1"),
+        hostname: "h",
+        resources: bag.allocate("*").toWire(),
+        attributes: [],
+        allocationRole: "*",
+      };
+      tell({ kind: "offers", offers: [offer] });
+    },
     update: (taskId: string, state: TaskState, more: Partial<TaskStatus> = {}) =>
       tell({
         kind: "update",
@@ -130,12 +147,12 @@ t.test("as many instances are placed as fit, the rest wait, each is placed once"
   offer("o2", "cpus:0.5;mem:100");
   offer("o3", "cpus:9;mem:100");
   t.same(calls, [
-    "suppress",
-    "revive",
+    "suppress *",
+    "revive *",
     `accept o1: ${run.taskIds[0]} ${run.taskIds[1]}`,
     "decline o2 5000",
     `accept o3: ${run.taskIds.join(" ")}`,
-    "suppress",
+    "suppress *",
   ]);
   t.match(framework.list(), [{ waiting: 0, placed: 3 }]);
 });
@@ -252,11 +269,42 @@ t.test("a new role is subscribed to before its offers can come", async (t) => {
   const { subscribe, create, offer, calls, launched } = story();
   subscribe();
   create({ role: "ads" });
-  t.same(calls.slice(-2), ["roles * ads", "revive"]);
+  t.same(calls.slice(-2), ["roles * ads", "revive ads"]);
   offer("o1", "cpus:1;mem:100");
   t.same(launched, [], "an offer of another role is not for it");
   offer("o2", "cpus:1;mem:100", "ads");
   t.equal(launched.length, 1);
+});
+
+t.test("a revocable run takes what is lent alone, and others never take that", async (t) => {
+  const { subscribe, create, offer, lend, calls, launched } = story();
+  subscribe();
+  create({ cpus: 1, memMib: 64, revocable: true });
+  t.same(calls.slice(-2), ["roles *, borrows", "revive *"]);
+  offer("o1", "cpus:4;mem:1024");
+  t.equal(calls.at(-1), "decline o1 5000");
+  create({ cpus: 1, memMib: 32 });
+  lend("o2", "cpus:1;mem:512");
+  t.match(launched, [{ resources: [{ revocable: {} }, { revocable: {} }] }]);
+  lend("o3", "cpus:4;mem:1024");
+  t.equal(calls.at(-1), "decline o3 5000");
+  offer("o4", "cpus:1;mem:32");
+  t.equal(launched.length, 2);
+  t.throws(() => create({ revocable: true, ports: 1 }), /ports: 1 of a revocable run/);
+});
+
+t.test("offers are wanted in roles where something waits, and in no others", async (t) => {
+  const { subscribe, create, offer, calls } = story();
+  subscribe();
+  create({ role: "ads" });
+  create({ role: "eng" });
+  t.equal(calls.at(-1), "revive eng");
+  offer("o1", "cpus:1;mem:100", "ads");
+  t.equal(calls.at(-1), "suppress ads");
+  offer("o2", "cpus:1;mem:100", "eng");
+  t.equal(calls.at(-1), "suppress eng");
+  create({ role: "ads" });
+  t.equal(calls.at(-1), "revive ads");
 });
 
 t.test("after a restart what lives is asked for and what waits is placed", async (t) => {

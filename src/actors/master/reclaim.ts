@@ -99,7 +99,9 @@ function giveNotice(turn: Turn, task: TaskRecord, lender: string): void {
   const seconds = reclaimNoticeMs / 1000;
   const message = `${lender} asks for what it lent: the task is killed in ${seconds} s`;
   const reason = "REASON_CONTAINER_PREEMPTED";
-  tell(turn, task.frameworkId, masterStatus(turn, task, task.state, { reason, message }));
+  const status = masterStatus(turn, task, task.state, { reason, message });
+  tell(turn, task.frameworkId, status);
+  state.publisher.taskUpdated(task, status);
 }
 
 function lentIn(resources: Resources): Quantities {

@@ -21,6 +21,7 @@ interface RunFlags {
   readonly user?: string;
   readonly ports?: string;
   readonly grace?: string;
+  readonly revocable?: boolean;
   readonly detach?: boolean;
 }
 
@@ -57,6 +58,7 @@ function requestOf(argv: readonly string[], flags: RunFlags): RunRequest {
     role: flags.role,
     user: flags.user,
     graceMs: flags.grace === undefined ? undefined : (number("--grace", flags.grace) ?? 0) * 1000,
+    revocable: flags.revocable,
     env: flags.env === undefined ? undefined : environment(flags.env),
   };
   const request = { argv: [...argv] } as Record<string, unknown>;
@@ -88,6 +90,7 @@ export function addRunCommands(program: Command): void {
     .option("--user <name>", "user that the command runs as")
     .option("--ports <number>", "how many ports; PORT0, PORT1 … tell them")
     .option("--grace <seconds>", "time between SIGTERM and SIGKILL")
+    .option("--revocable", "only on what other roles lend; it is ended when they ask for it back")
     .option("--attach", "show its output and wait for its end (the default)")
     .option("--detach", "print the run's id and return")
     .action(async (argv: string[], flags: RunFlags, command: Command) => {

@@ -17,6 +17,7 @@ import {
 import { Resources } from "#resources";
 import { place } from "./placement.ts";
 import {
+  demandOf,
   demandText,
   endOf,
   INSTANCES_MAX,
@@ -34,6 +35,9 @@ import {
 const IDLE_REFUSE_MS = 60_000;
 const MISFIT_REFUSE_MS = 5_000;
 
+/** Whoever has it is offered what others lend. */
+const BORROWS = "REVOCABLE_RESOURCES";
+
 export interface RunPorts {
   wallMs(): number;
   /** `length` characters that name a run. */
@@ -49,13 +53,15 @@ export class RunFramework {
   readonly #byTask = new Map<TaskId, { run: Run; instance: Instance }>();
   readonly #roles: Set<string>;
   #driver: Driver | undefined;
-  #suppressed = false;
+  readonly #capabilities: Set<string>;
+  readonly #suppressed = new Set<string>();
   frameworkId: FrameworkId | undefined;
 
   constructor(ports: RunPorts, info: FrameworkInfo, saved: readonly SavedRun[]) {
     this.#ports = ports;
     this.#info = info;
     this.#roles = new Set(info.roles);
+    this.#capabilities = new Set(info.capabilities);
     for (const one of saved) this.#add(restoredRun(one));
   }
 
@@ -81,7 +87,7 @@ export class RunFramework {
         const hint = "look at the data directory's disk";
         return done(new ApiError("failed", `the run cannot be saved: ${fault}`, hint));
       }
-      this.#want(run.role);
+      this.#want(run);
       done(runObject(run, this.frameworkId));
     });
   }
@@ -104,6 +110,10 @@ export class RunFramework {
     }
     const demand = Resources.parse(demandText(request));
     if (!demand.ok) throw new ApiError("invalid", `resources: ${demand.error.message}`);
+    if (request.revocable === true && (request.ports ?? 0) > 0) {
+      const message = `ports: ${request.ports} of a revocable run, and ports are never lent`;
+      throw new ApiError("invalid", message, "leave out the ports, or --revocable");
+    }
     const id = `${name.slice(0, 100)}-${this.#ports.token(6)}`;
     const instances = Array.from({ length: wanted }, (_, index) => ({
       taskId: asId<TaskId>(wanted === 1 ? id : `${id}-${index}`),
@@ -116,7 +126,7 @@ export class RunFramework {
       name,
       request,
       role: request.role ?? "*",
-      demand: demand.value,
+      demand: demandOf(request),
       createdAtMs: this.#ports.wallMs(),
       instances,
       cancelled: false,
@@ -181,7 +191,7 @@ export class RunFramework {
       case "subscribed":
         this.frameworkId = event.frameworkId;
         this.#saveLoudly();
-        for (const run of this.#runs.values()) if (run.waiting > 0) this.#want(run.role);
+        for (const run of this.#runs.values()) if (run.waiting > 0) this.#want(run);
         this.#killCancelled();
         return this.#suppressWhenIdle();
       case "offers":
@@ -261,7 +271,7 @@ export class RunFramework {
         instance.agentId = undefined;
         run.waiting += 1;
         run.changes += 1;
-        this.#want(run.role);
+        this.#want(run);
         return false;
       }
     }
@@ -278,22 +288,38 @@ export class RunFramework {
   }
 
   /** Something waits for offers of this role. */
-  #want(role: string): void {
+  #want({ role, request }: Run): void {
     const driver = this.#driver;
     if (driver === undefined) return;
-    if (!this.#roles.has(role)) {
+    const borrows = request.revocable === true && !this.#capabilities.has(BORROWS);
+    if (!this.#roles.has(role) || borrows) {
       this.#roles.add(role);
-      driver.updateFramework({ ...this.#info, roles: [...this.#roles] }, []);
+      if (borrows) this.#capabilities.add(BORROWS);
+      const info = {
+        ...this.#info,
+        roles: [...this.#roles],
+        capabilities: [...this.#capabilities],
+      };
+      driver.updateFramework(info, [...this.#suppressed]);
     }
-    this.#suppressed = false;
-    driver.revive();
+    this.#suppressed.delete(role);
+    driver.revive([role]);
   }
 
-  /** Nothing waits: no offers are wanted, they would only be held up on their way to others. */
+  /**
+   * Where nothing waits no offers are wanted: they would only be held up on their way to others, and
+   * what a role's guarantee lent would be called back for nobody.
+   */
   #suppressWhenIdle(): void {
-    if (this.#suppressed || this.#driver === undefined || this.#anyWaiting()) return;
-    this.#suppressed = true;
-    this.#driver.suppress();
+    if (this.#driver === undefined) return;
+    const waiting = new Set<string>();
+    for (const run of this.#runs.values()) if (run.waiting > 0) waiting.add(run.role);
+    const idle = [...this.#roles].filter(
+      (role) => !waiting.has(role) && !this.#suppressed.has(role),
+    );
+    if (idle.length === 0) return;
+    for (const role of idle) this.#suppressed.add(role);
+    this.#driver.suppress(idle);
   }
 
   #save(done: (fault: string | undefined) => void): void {

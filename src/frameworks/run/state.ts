@@ -54,6 +54,13 @@ export function demandText(request: RunRequest): string {
   return parts.join(";");
 }
 
+/** What one instance is launched with. @throws RangeError for amounts that are none. */
+export function demandOf(request: RunRequest): Resources {
+  const demand = Resources.of(demandText(request));
+  if (request.revocable !== true) return demand;
+  return Resources.fromWire(demand.toWire().map((each) => ({ ...each, revocable: {} })));
+}
+
 export function isOver(run: Run): boolean {
   return run.instances.every((one) => one.state !== "waiting" && isTerminal(one.state));
 }
@@ -135,7 +142,7 @@ export function restoredRun(saved: SavedRun): Run {
   return {
     ...saved,
     role: saved.request.role ?? "*",
-    demand: Resources.of(demandText(saved.request)),
+    demand: demandOf(saved.request),
     instances: saved.instances.map(({ taskId, state, agentId, end }) => ({
       taskId,
       state,
