@@ -27,8 +27,8 @@ export const APPEND_TIMEOUT_MS = 5_000;
 export const APPENDS_IN_FLIGHT_MAX = 4_096;
 /** A question to the stream without an answer for so long has failed. */
 const ASK_TIMEOUT_MS = 2_000;
-/** Entries fetched side by side by one read. */
-const READ_WINDOW = 128;
+/** Entries fetched side by side by one read, once it has found some. */
+const READ_WINDOW_MAX = 128;
 const READ_BYTES_MAX = 8 * 1024 * 1024;
 const FOLLOW_ENTRIES_MAX = 256;
 /** How long a follower that was woken waits for the entry to be committed, then ever longer. */
@@ -207,11 +207,14 @@ class JetStreamLog implements Log {
   async #read(from: Position, max: number): Promise<ReadOutcome> {
     const entries: LogEntry[] = [];
     let bytes = 0;
+    // Whoever has read to the end asks for one, and gets it or hears that there is none.
+    let window = 1;
     while (entries.length < max && bytes < READ_BYTES_MAX) {
       const start = from + entries.length;
-      const count = Math.min(READ_WINDOW, max - entries.length);
-      const window = Array.from({ length: count }, (_, index) => this.#get(start + index));
-      const got = await Promise.all(window);
+      const count = Math.min(window, max - entries.length);
+      window = Math.min(READ_WINDOW_MAX, window * 8);
+      const asked = Array.from({ length: count }, (_, index) => this.#get(start + index));
+      const got = await Promise.all(asked);
       const gap = got.findIndex(({ kind }) => kind !== "entry");
       for (const one of gap < 0 ? got : got.slice(0, gap)) {
         if (one.kind !== "entry") continue;

@@ -1,16 +1,17 @@
-/** `meseta credential create`: a credential for an agent or a framework of somebody else. */
+/** `meseta credential create`: a credential for a master, an agent or a framework elsewhere. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { identityFault } from "#access";
+import { type Identity, identityFault } from "#access";
 import type { Config } from "#config";
 import { readCredentialFile, identityOf, writeCredentialFile } from "#adapters";
+import { asId } from "#protocol";
 import { openTrust } from "./credentials.ts";
 import { dataDirOf, layoutOf } from "./data-dir.ts";
 import { clusterOf } from "./role-processes.ts";
 
 export interface CreateCredential {
-  readonly role: "agent" | "framework";
-  /** The principal; for a framework `principal.instance`. */
+  readonly role: "master" | "agent" | "framework";
+  /** The principal; for a framework `principal.instance`, for a master its id. */
   readonly name: string;
   readonly out: string;
 }
@@ -27,14 +28,25 @@ export async function createCredential(
     throw new Error(`${root} holds no trust of a cluster; name its data directory with --data`);
   }
   const whole = role === "framework" && !name.includes(".") ? `${name}.main` : name;
-  const identity = identityOf(role, whole);
-  const fault = identityFault(identity);
-  if (fault !== undefined) throw new Error(fault);
+  const identities = role === "master" ? masterNamed(name) : [identityOf(role, whole)];
+  for (const identity of identities) {
+    const fault = identityFault(identity);
+    if (fault !== undefined) throw new Error(fault);
+  }
   const trust = await openTrust({ dataDir: root, cluster, nowMs: () => Date.now() });
   const known = readCredentialFile(join(layoutOf(root).credentials, "master.creds"));
   await writeCredentialFile(out, {
     cluster,
     servers: config.text("nats")?.split(",") ?? known.servers,
-    entries: [{ identity, credential: trust.issue(identity) }],
+    entries: identities.map((identity) => ({ identity, credential: trust.issue(identity) })),
   });
+}
+
+/** Everybody in a master's process: the master, its gateway, the framework behind its runs. */
+function masterNamed(name: string): Identity[] {
+  return [
+    { role: "master", masterId: asId(name) },
+    { role: "operator", principal: asId(`gateway-${name}`) },
+    { role: "framework", principal: asId("run"), instance: asId(name) },
+  ];
 }

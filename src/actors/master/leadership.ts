@@ -26,6 +26,8 @@ import { keepWitness, readWitness, witnessRead } from "./witness.ts";
 
 /** Entries asked for at once while catching up. */
 const ENTRIES_PER_READ_MAX = 256;
+/** So long others may take a lead that was given away, before who gave it takes it again. */
+const GIVEN_AWAY_MS = 1_500;
 /** Length of the random part of a record's id. */
 const NONCE_LENGTH = 12;
 
@@ -164,8 +166,8 @@ function hasPredecessor({ state }: Turn): boolean {
 /** Who has just given the lead away leaves it to the others, if there are any. */
 function gaveItAway({ state, env }: Turn): boolean {
   const { yieldedBy } = state.registry;
-  const { masterId, election } = state.settings;
-  return yieldedBy === masterId && env.nowMs - (state.heardMs ?? env.nowMs) < election.quietMs;
+  const { masterId } = state.settings;
+  return yieldedBy === masterId && env.nowMs - (state.heardMs ?? env.nowMs) < GIVEN_AWAY_MS;
 }
 
 function considerCampaign(turn: Turn): void {

@@ -98,12 +98,12 @@ export function addDaemonCommands(program: Command): void {
 }
 
 function addCredentialCommands(program: Command): void {
-  const roles = ["agent", "framework"] as const;
+  const roles = ["master", "agent", "framework"] as const;
   program
     .command("credential")
     .description("rights on the bus")
     .command("create <role> <name>")
-    .description("a file by which an agent or a framework (name.instance) may join")
+    .description("a file by which a master, an agent or a framework (name.instance) may join")
     .requiredOption("--out <file>", "where to write it, readable by its owner alone")
     .option("--data <text>", SETTINGS.data.meaning)
     .option("--cluster <text>", SETTINGS.cluster.meaning)
