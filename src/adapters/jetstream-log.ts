@@ -19,7 +19,7 @@ import {
 } from "#runtime";
 import { PendingRequests } from "./bus-parts.ts";
 import { connectionOptions, type NatsBusOptions } from "./nats-bus.ts";
-import { openStream, type StreamWanted } from "./jetstream-stream.ts";
+import { openStream, removeStream, type StreamWanted } from "./jetstream-stream.ts";
 
 /** An append without an answer for so long is `unknown`. */
 export const APPEND_TIMEOUT_MS = 5_000;
@@ -55,6 +55,16 @@ export async function openJetStreamLog(options: JetStreamLogOptions): Promise<Lo
   } catch (error) {
     await link.close();
     throw error;
+  }
+}
+
+/** Takes the stream of a log away, with all that it holds: before another is made in its place. */
+export async function removeJetStreamLog(options: JetStreamLogOptions): Promise<void> {
+  const link = await reach(options);
+  try {
+    await removeStream(link, options.stream.name);
+  } finally {
+    await link.close();
   }
 }
 

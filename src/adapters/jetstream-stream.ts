@@ -29,6 +29,8 @@ export interface StreamWanted {
   readonly subject: string;
   /** Copies on different servers: 1, 3 or 5. */
   readonly replicas: number;
+  /** It must be there: for tools that look, and make nothing. */
+  readonly existing?: boolean;
 }
 
 /** The stream of a cluster's log. */
@@ -51,7 +53,12 @@ export async function openStream(link: NatsConnection, wanted: StreamWanted): Pr
   }
   const config = await whenReady(async () => {
     const manager = await link.jetstreamManager({ timeout: ASK_TIMEOUT_MS });
-    return (await read(manager, wanted)) ?? (await make(manager, wanted));
+    const found = await read(manager, wanted);
+    if (found !== undefined) return found;
+    if (wanted.existing === true) {
+      throw new StreamRefused(`there is no stream ${wanted.name}: no master has led here yet`);
+    }
+    return await make(manager, wanted);
   });
   const faults = streamFaults(config, wanted);
   if (faults.length > 0) {
@@ -120,6 +127,12 @@ type LaterConfig = {
   readonly persist_mode?: string;
   readonly subject_delete_marker_ttl?: number;
 };
+
+/** Takes the stream away, with all that it holds. */
+export async function removeStream(link: NatsConnection, name: string): Promise<void> {
+  const manager = await link.jetstreamManager({ timeout: ASK_TIMEOUT_MS });
+  await manager.streams.delete(name);
+}
 
 /** Why records could vanish, change or not be on as many disks as promised. Pure. */
 export function streamFaults(config: StreamConfig & LaterConfig, wanted: StreamWanted): string[] {

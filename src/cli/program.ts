@@ -8,6 +8,7 @@ import { type Setting, SETTING_NAMES, SETTINGS } from "#config";
 import { addClusterCommands } from "./commands/cluster.ts";
 import { addDaemonCommands } from "./commands/daemons.ts";
 import { addListCommands } from "./commands/lists.ts";
+import { addLogCommands } from "./commands/log.ts";
 import { addMasterCommands } from "./commands/masters.ts";
 import { addRoleCommands } from "./commands/roles.ts";
 import { addRunCommands } from "./commands/run.ts";
@@ -43,6 +44,7 @@ export function makeProgram(): Command {
   addRoleCommands(program);
   addWhyCommand(program);
   addMasterCommands(program);
+  addLogCommands(program);
   addClusterCommands(program);
   addSimCommand(program);
   program

@@ -268,3 +268,28 @@ t.test("a completed framework whose tasks have all ended is not taken in", async
   register(stage, "a1", { tasks: [reported("t1", "a1", "f", "TASK_FINISHED")], frameworks });
   t.equal(stage.state.frameworks.size, 0);
 });
+
+t.test(
+  "an agent that says the end of a completed framework's task once is understood",
+  async (t) => {
+    const first = new Stage({ log: reign(), name: "m2" }).lead();
+    subscribe(first, "f", { frameworkId: F, token: { epoch: 1, count: 1 } });
+    first.mail(frameworkOf("f"), "TEARDOWN", {}, { id: 1 });
+    const stage = new Stage({ log: first.log, name: "m3" }).lead();
+    const frameworks = [{ frameworkId: F, info: frameworkInfo() }];
+    register(stage, "a1", { tasks: [reported("t1", "a1", "f")], frameworks });
+    const { taskId } = task("t1", "a1");
+    // Without a uuid: the agent knows that nobody will acknowledge it.
+    const status = { taskId, state: "TASK_KILLED", source: "SOURCE_EXECUTOR" } as const;
+    stage.mail(agentOf("a1"), "StatusUpdate", {
+      frameworkId: F,
+      status,
+      latestState: "TASK_KILLED",
+    });
+    t.equal(stage.state.frameworks.size, 0);
+    t.equal(
+      String(stage.state.allocator.free(asId("a1"))),
+      String(stage.state.allocator.total(asId("a1"))),
+    );
+  },
+);

@@ -4,3 +4,4 @@ export { masterMachine } from "./machine.ts";
 export { createMaster, masterBehaviour } from "./master.ts";
 export { TimerMetric, TIMES_KEPT_MAX } from "./run-times.ts";
 export type { MasterState } from "./state.ts";
+export { parseWitness, WITNESS_FILE } from "./witness.ts";

@@ -29,9 +29,9 @@ export function statusUpdate(turn: Turn, { from, body }: MailOf<"StatusUpdate">)
   if (agent === undefined) return;
   const { frameworkId, latestState } = body;
   const { uuid, taskId } = body.status;
-  if (uuid === undefined) return refuse(turn, "invalid", "updates");
   const status = signed(body.status, agent);
   const framework = state.frameworks.get(frameworkId);
+  if (uuid === undefined) return toldOnce(turn, agent, framework, status);
   if (framework === undefined) {
     // Nobody will ever acknowledge it, so the leader does: the agent's queue must end.
     refuse(turn, "framework-completed", "updates");
@@ -58,6 +58,25 @@ export function statusUpdate(turn: Turn, { from, body }: MailOf<"StatusUpdate">)
   }
   if (framework.ended) return endedUpdate(turn, agent, task, status);
   tell(turn, frameworkId, status);
+}
+
+/**
+ * How a task of a completed framework ended: nobody acknowledges it, so the agent gives it no uuid
+ * and says it once. Should it be lost, the agent's next registration tells as much.
+ */
+function toldOnce(
+  turn: Turn,
+  agent: AgentRecord,
+  framework: FrameworkRecord | undefined,
+  status: TaskStatus,
+): void {
+  if (framework === undefined) return refuse(turn, "framework-completed", "updates");
+  const task = framework.tasks.get(status.taskId);
+  if (!framework.ended || task === undefined || task.agentId !== agent.agentId) {
+    return refuse(turn, "invalid", "updates");
+  }
+  moveTask(turn, task, status.state);
+  if (isTerminal(status.state)) forgetTask(turn, task);
 }
 
 /** A completed framework acknowledges nothing: the leader does, and forgets what has ended. */

@@ -83,7 +83,8 @@ function witnessBytes(witness: Witness): Uint8Array {
   return bytes;
 }
 
-function parseWitness(bytes: Uint8Array): Witness | undefined {
+/** The witness that a file holds; undefined where it is damaged. */
+export function parseWitness(bytes: Uint8Array): Witness | undefined {
   const length = 32;
   const body = bytes.subarray(length);
   if (toHex(sha256(body)) !== toHex(bytes.subarray(0, length))) return undefined;

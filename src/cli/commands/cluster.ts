@@ -6,6 +6,7 @@ import { readContexts } from "../contexts.ts";
 import { CliError, EXIT } from "../exit.ts";
 import { invocationOf } from "../invocation.ts";
 import { printList, printObject } from "../output.ts";
+import { nounOf } from "./lists.ts";
 
 export function addClusterCommands(program: Command): void {
   program
@@ -16,9 +17,7 @@ export function addClusterCommands(program: Command): void {
       const status = await server().call("status");
       printObject(status, statusLines(status), output);
     });
-  program
-    .command("log")
-    .description("what the leader logs")
+  nounOf(program, "log", "what the leader logs")
     .command("level <level>")
     .description("how much the leader logs: trace, debug, info, warn or error")
     .action(async (level: string, _flags: object, command: Command) => {
