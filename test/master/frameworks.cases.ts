@@ -280,7 +280,8 @@ t.test(
     register(stage, "a1", { tasks: [reported("t1", "a1", "f")], frameworks });
     const { taskId } = task("t1", "a1");
     // Without a uuid: the agent knows that nobody will acknowledge it.
-    const status = { taskId, state: "TASK_KILLED", source: "SOURCE_EXECUTOR" } as const;
+    const said = { state: "TASK_KILLED", source: "SOURCE_EXECUTOR", timestampMs: 0 } as const;
+    const status = { taskId, ...said };
     stage.mail(agentOf("a1"), "StatusUpdate", {
       frameworkId: F,
       status,
