@@ -9,7 +9,7 @@ import type { ContainerUsage } from "#runtime";
 import { isMissing, readText } from "./launcher-files.ts";
 
 /** Descriptors kept open at most; beyond it files are opened for each sample. */
-export const KEPT_DESCRIPTORS_MAX = 8_192;
+export const KEPT_DESCRIPTORS_MAX = 16_384;
 const TEXT_BYTES_MAX = 16_384;
 /** `USER_HZ`: Linux tells every user space the same. */
 const MS_PER_TICK = 10;
@@ -55,12 +55,12 @@ export function createCgroupReader(): CgroupReader {
   }
 
   function read(list: readonly Kept[], containerId: string, atMs: number): ContainerUsage | null {
-    let usage = emptyUsage(containerId, atMs);
+    const usage = emptyUsage(containerId, atMs);
     let seen = 0;
     for (const { file, descriptor } of list) {
       try {
         const length = readSync(descriptor, buffer, 0, TEXT_BYTES_MAX, 0);
-        usage = { ...usage, ...file.parse(buffer.toString("latin1", 0, length)) };
+        Object.assign(usage, file.parse(buffer.toString("latin1", 0, length)));
         seen += 1;
       } catch (error) {
         // ENODEV: the cgroup was removed. EOPNOTSUPP: pressure is switched off in this kernel.

@@ -8,12 +8,13 @@
  * (a kernel without PSI, or `full` of cpu on older ones).
  */
 export function parsePressureTotal(text: string, line: "some" | "full"): number | null {
-  for (const row of text.split("\n")) {
-    if (!row.startsWith(`${line} `)) continue;
-    const total = /(?:^| )total=(\d+)(?: |$)/.exec(row)?.[1];
-    return total === undefined ? null : Number(total);
-  }
-  return null;
+  const at = text.startsWith(`${line} `) ? 0 : text.indexOf(`\n${line} `);
+  if (at < 0) return null;
+  const total = text.indexOf(" total=", at);
+  const end = text.indexOf("\n", at + 1);
+  if (total < 0 || (end >= 0 && total > end)) return null;
+  const digits = text.slice(total + " total=".length, end < 0 ? undefined : end);
+  return /^\d+$/.test(digits) ? Number(digits) : null;
 }
 
 /** Share of the time between two samples in which somebody waited, 0 to 1; null without time. */
