@@ -59,6 +59,14 @@ const KillBody = Type.Object(
   { additionalProperties: false },
 );
 
+const UpdateTaskBody = Type.Object(
+  {
+    cpus: Type.Optional(Type.Number({ exclusiveMinimum: 0 })),
+    memMib: Type.Optional(Type.Number({ exclusiveMinimum: 0 })),
+  },
+  { additionalProperties: false, minProperties: 1 },
+);
+
 export const LogQuery = Type.Object({
   file: Type.Optional(oneOf(["stdout", "stderr"] as const)),
   /** First byte; negative counts from the end. */
@@ -95,6 +103,14 @@ export const ROUTES = {
     summary: "Ends a task: SIGTERM, and SIGKILL after the grace period",
     permission: "run",
     body: KillBody,
+    output: Accepted,
+  },
+  updateTask: {
+    method: "POST",
+    path: "/v1/tasks/{task}/update",
+    summary: "Gives a running task other cpus and memory; shrinking never ends it",
+    permission: "run",
+    body: UpdateTaskBody,
     output: Accepted,
   },
   taskLogs: {

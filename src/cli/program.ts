@@ -12,6 +12,7 @@ import { addLogCommands } from "./commands/log.ts";
 import { addMasterCommands } from "./commands/masters.ts";
 import { addRoleCommands } from "./commands/roles.ts";
 import { addRunCommands } from "./commands/run.ts";
+import { addTaskCommands } from "./commands/tasks.ts";
 import { addSimCommand } from "./commands/sim.ts";
 import { addWhyCommand } from "./commands/why.ts";
 import { CliError, EXIT } from "./exit.ts";
@@ -41,6 +42,7 @@ export function makeProgram(): Command {
   addDaemonCommands(program);
   addRunCommands(program);
   addListCommands(program);
+  addTaskCommands(program);
   addRoleCommands(program);
   addWhyCommand(program);
   addMasterCommands(program);

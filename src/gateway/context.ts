@@ -6,6 +6,7 @@ import type { ClusterView, EventRing, RingEvent } from "#views";
 export type OperatorCall = MessageOf<
   | "OPERATOR_TEARDOWN"
   | "OPERATOR_KILL"
+  | "OPERATOR_UPDATE_TASK"
   | "OPERATOR_EXPLAIN"
   | "OPERATOR_OPEN_STREAM"
   | "OPERATOR_CLOSE_STREAM"

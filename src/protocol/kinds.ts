@@ -66,6 +66,7 @@ export const KINDS = {
   FrameworkToExecutor: toAgent(agent.AgentFrameworkMessageSchema),
   OpenStream: toAgent(agent.OpenStreamSchema),
   CloseStream: toAgent(agent.CloseStreamSchema),
+  UpdateTask: toAgent(agent.UpdateTaskSchema),
 
   SUBSCRIBE: call(framework.SubscribeSchema),
   TEARDOWN: call(framework.TeardownSchema),
@@ -118,6 +119,7 @@ export const KINDS = {
   OPERATOR_REMOVE_QUOTA: fromOperator(operator.OperatorRemoveQuotaSchema),
   OPERATOR_UPDATE_WEIGHT: fromOperator(operator.OperatorUpdateWeightSchema),
   OPERATOR_TRANSFER: fromOperator(operator.OperatorTransferSchema),
+  OPERATOR_UPDATE_TASK: fromOperator(operator.OperatorUpdateTaskSchema),
   EVENT_BATCH: say("master", "operator", EventBatchSchema),
 } as const satisfies Record<string, KindRule>;
 

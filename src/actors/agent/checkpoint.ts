@@ -10,6 +10,7 @@ import {
   type FrameworkId,
   type FrameworkInfo,
   isTerminal,
+  type Resource,
   type TaskId,
   type TaskInfo,
   type TaskState,
@@ -54,6 +55,8 @@ export type AgentRecord =
       readonly containerId: ContainerId;
       readonly bootId: string;
     }
+  /** It has other resources from here on. */
+  | { readonly k: "resized"; readonly key: TaskKey; readonly resources: readonly Resource[] }
   | { readonly k: "kill"; readonly key: TaskKey; readonly kill: Kill }
   | { readonly k: "update"; readonly key: TaskKey; readonly status: TaskStatus }
   | { readonly k: "ack"; readonly key: TaskKey; readonly uuid: Uuid }
@@ -87,8 +90,11 @@ export interface TaskProgress {
   readonly updates: readonly TaskStatus[];
 }
 
-export interface Task extends Omit<TaskSeed, "containerId" | "bootId"> {
+export interface Task extends Omit<TaskSeed, "containerId" | "bootId" | "info"> {
   readonly key: TaskKey;
+  info: TaskInfo;
+  /** Its container was started with other limits than it has now. */
+  resized: boolean;
   containerId: ContainerId;
   bootId: string;
   state: TaskState;
@@ -205,6 +211,10 @@ function applyToTask(model: Checkpoint, record: TaskChange): void {
       task.containerId = record.containerId;
       task.bootId = record.bootId;
       return link(model, task);
+    case "resized":
+      task.info = { ...task.info, resources: [...record.resources] };
+      task.resized = true;
+      return;
     case "kill":
       task.kill = record.kill;
       return;
@@ -235,6 +245,7 @@ function putTask(model: Checkpoint, seed: TaskSeed): void {
   const task: Task = {
     ...seed,
     key,
+    resized: false,
     state: "TASK_STAGING",
     status: null,
     startedAtMs: null,
@@ -295,12 +306,11 @@ export function snapshot(model: Checkpoint): AgentRecord[] {
 }
 
 function snapshotOf(task: Task): AgentRecord[] {
-  const { key, state, status, startedAtMs, kill, updates, ...seed } = task;
+  const { key, state, status, startedAtMs, kill, updates, resized, ...seed } = task;
   const progress = { state, status, startedAtMs, kill, updates: [...updates] };
-  return [
-    { k: "task", task: seed },
-    { k: "progress", key, progress },
-  ];
+  const records: AgentRecord[] = [{ k: "task", task: seed }];
+  if (resized) records.push({ k: "resized", key, resources: seed.info.resources });
+  return [...records, { k: "progress", key, progress }];
 }
 
 /** Whether nothing more will be said of it. */

@@ -92,18 +92,13 @@ export function start(state: AgentState, task: Task, env: Env, out: Effect[]): v
     const fields = { state: "TASK_FAILED", source: "SOURCE_AGENT", reason, message } as const;
     return void update(state, task, fields, env, out);
   }
-  const { commandOverheadCpuMilli, commandOverheadMemMib, killGraceMs } = state.config;
-  const cost = costOf(task.info.resources);
+  const { killGraceMs } = state.config;
   const spec: LaunchSpec = {
     argv: argvOf(command),
     env: environmentOf(state, task, command),
     user: userSpec(user),
     sandbox: sandboxPath(state.config.workDir, task.containerId),
-    resources: {
-      ...cost,
-      cpuMilli: cost.cpuMilli + commandOverheadCpuMilli,
-      memMib: cost.memMib + commandOverheadMemMib,
-    },
+    resources: wholeCostOf(state, task.info.resources),
     limits: limitsOf(task.info),
     graceMs: task.info.killPolicy?.gracePeriodMs ?? killGraceMs,
     owner: { frameworkId: task.frameworkId, taskId: task.info.taskId },
@@ -123,6 +118,19 @@ export function costOf(wire: readonly Resource[]): LaunchSpec["resources"] {
     cpuMilli: resources.nonRevocable().cpusMilli,
     cpuMilliRevocable: resources.revocable().cpusMilli,
     memMib: Math.ceil(resources.memMilli / 1_000),
+  };
+}
+
+/** With what the agent's own executor costs. */
+export function wholeCostOf(
+  { config }: AgentState,
+  wire: readonly Resource[],
+): LaunchSpec["resources"] {
+  const cost = costOf(wire);
+  return {
+    ...cost,
+    cpuMilli: cost.cpuMilli + config.commandOverheadCpuMilli,
+    memMib: cost.memMib + config.commandOverheadMemMib,
   };
 }
 

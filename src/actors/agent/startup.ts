@@ -13,6 +13,7 @@ import { readMeta, writeMeta } from "./meta.ts";
 import { start } from "./placement.ts";
 import { fateOf, knownContainers, replay } from "./recovery.ts";
 import { type AgentState, ask, commit, JOURNAL_PATH, META_PATH, recount } from "./state.ts";
+import { askLimits } from "./resize.ts";
 
 export function begin(out: Effect[]): void {
   out.push({ kind: "disk-read", token: META_PATH, path: META_PATH });
@@ -108,6 +109,8 @@ function decide(
     case "wait":
       return;
     case "watch": {
+      // Its container's own checkpoint has the limits that it was started with.
+      if (task.resized) askLimits(state, task, out);
       if (task.kill === null) return runs(state, task, env, out);
       const graceMs = Math.max(0, task.kill.untilMs - env.wallMs);
       return ask(state, { kind: "KillContainer", containerId: task.containerId, graceMs }, out);

@@ -42,6 +42,7 @@ import {
   refused,
   registered,
 } from "./registration.ts";
+import { resizeTask } from "./resize.ts";
 import { collectSandboxes, sandboxRemoved } from "./sandbox.ts";
 import { begin, containersRecovered, fail, metaWritten, wasRead } from "./startup.ts";
 import { type AgentState, count, type DiskUsage } from "./state.ts";
@@ -93,6 +94,8 @@ function fromLeader(state: AgentState, mail: Mail, env: Env, out: Effect[]): voi
       if (task === undefined) return answerWithState(state, frameworkId, taskId, env, out);
       return killTask(state, task, { policy: killPolicy, why }, env, out);
     }
+    case "UpdateTask":
+      return resizeTask(state, mail.body, out);
     case "ShutdownFramework":
       return shutdownFramework(state, mail.body, env, out);
     case "ShutdownExecutor":

@@ -203,6 +203,7 @@ function takeTask(
   } else {
     // The allocator counts the agent anew below: what the move frees is not freed twice.
     setHolds(turn, known, false);
+    adopt(turn, known, info);
     moveTask(turn, known, state);
   }
   setHolds(turn, task, holdsResources(task.state));
@@ -210,6 +211,15 @@ function takeTask(
   if (wasAway && !framework.ended) announce(turn, task);
   if (task.kill !== undefined) sayKill(turn, agent, task);
   return task;
+}
+
+/** What a task has is what its agent says: a resize that never came there did not happen. */
+function adopt(turn: Turn, task: TaskRecord, info: ReportedTask["info"]): void {
+  const resources = Resources.fromWire(info.resources).unallocate().allocate(task.role);
+  if (resources.equals(task.resources)) return;
+  task.info = info;
+  task.resources = resources;
+  turn.state.publisher.taskAdded(task);
 }
 
 function newTask(
@@ -254,7 +264,7 @@ function missing(turn: Turn, task: TaskRecord): void {
 }
 
 /** Tells the allocator what the agent has and what is used there. */
-function countTasks({ state }: Turn, agent: AgentRecord): void {
+export function countTasks({ state }: Turn, agent: AgentRecord): void {
   const { allocator } = state;
   const { agentId, info } = agent;
   const used = new Map<FrameworkId, Resources>();

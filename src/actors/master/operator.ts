@@ -10,6 +10,7 @@ import { complete } from "./frameworks.ts";
 import { yieldLead } from "./speech.ts";
 import { removeQuota, updateQuota, updateWeight } from "./quota.ts";
 import { PROMISED_MAX, refuse, say, type Turn, type WaitingRead } from "./state.ts";
+import { resize } from "./resize.ts";
 import { killTask } from "./tasks.ts";
 
 export type OperatorCall = MailOf<
@@ -23,6 +24,7 @@ export type OperatorCall = MailOf<
   | "OPERATOR_UPDATE_QUOTA"
   | "OPERATOR_REMOVE_QUOTA"
   | "OPERATOR_UPDATE_WEIGHT"
+  | "OPERATOR_UPDATE_TASK"
   | "OPERATOR_TRANSFER"
 >;
 
@@ -64,6 +66,8 @@ function perform(turn: Turn, mail: OperatorCall, reply: string): Answer | undefi
       return teardown(turn, mail, reply);
     case "OPERATOR_KILL":
       return kill(turn, mail.body);
+    case "OPERATOR_UPDATE_TASK":
+      return updateTask(turn, mail.body);
     case "OPERATOR_EXPLAIN":
       return askWhy(turn, mail, reply);
     case "OPERATOR_UPDATE_QUOTA":
@@ -138,6 +142,16 @@ function kill(turn: Turn, body: BodyOf<"OPERATOR_KILL">): Answer {
   return DONE;
 }
 
+function updateTask(turn: Turn, body: BodyOf<"OPERATOR_UPDATE_TASK">): Answer {
+  const { frameworkId, taskId, amounts } = body;
+  const task = turn.state.frameworks.get(frameworkId)?.tasks.get(taskId);
+  if (task === undefined) {
+    return refusal("not-found", `taskId: ${taskId} of ${frameworkId} is not known or has ended`);
+  }
+  const flaw = resize(turn, task, amounts);
+  return flaw === undefined ? DONE : refusal(flaw.reason, flaw.message);
+}
+
 /** Have the agent send a log; what it is answered with goes over the stream. */
 function openStream(turn: Turn, body: BodyOf<"OPERATOR_OPEN_STREAM">): Answer {
   const { agentId, ...stream } = body;
@@ -176,6 +190,7 @@ const OPERATOR_KINDS: ReadonlySet<string> = new Set<OperatorCall["kind"]>([
   "OPERATOR_UPDATE_QUOTA",
   "OPERATOR_REMOVE_QUOTA",
   "OPERATOR_UPDATE_WEIGHT",
+  "OPERATOR_UPDATE_TASK",
   "OPERATOR_TRANSFER",
 ]);
 

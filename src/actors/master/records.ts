@@ -74,10 +74,11 @@ export interface TaskRecord {
   readonly frameworkId: FrameworkId;
   readonly agentId: AgentId;
   readonly executorId: ExecutorId;
-  readonly info: TaskInfo;
+  /** Changes when it is resized. */
+  info: TaskInfo;
   readonly role: string;
   /** With allocation role. */
-  readonly resources: Resources;
+  resources: Resources;
   /** State it is really in, as far as the master knows. */
   state: TaskState;
   /** State of the update that the framework was told last. */

@@ -25,7 +25,7 @@ interface RunFlags {
   readonly detach?: boolean;
 }
 
-function number(flag: string, text: string | undefined): number | undefined {
+export function number(flag: string, text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   const value = Number(text);
   if (!/^\d+(\.\d+)?$/.test(text) || !Number.isFinite(value)) {

@@ -1,5 +1,7 @@
 /** Runs of commands and kills of tasks. */
+import { ApiError } from "#api";
 import { asId, type FrameworkId, type TaskId } from "#protocol";
+import { readScalarNumber } from "#resources";
 import { findOne } from "#views";
 import { type Handlers, refuseUnaccepted } from "./handlers.ts";
 import { liveTask } from "./objects.ts";
@@ -35,4 +37,31 @@ export const runHandlers = {
     refuseUnaccepted(answer);
     return { accepted: true, message: `task ${task.id} is being ended` };
   },
+  async updateTask(context, { path, body }) {
+    const task = liveTask(context, path["task"] ?? "");
+    const amounts = [
+      ...(body.cpus === undefined ? [] : [{ name: "cpus", milli: milliOf("cpus", body.cpus) }]),
+      ...(body.memMib === undefined
+        ? []
+        : [{ name: "mem", milli: milliOf("memMib", body.memMib) }]),
+    ];
+    const answer = await context.call({
+      kind: "OPERATOR_UPDATE_TASK",
+      body: {
+        frameworkId: asId<FrameworkId>(task.frameworkId),
+        taskId: asId<TaskId>(task.id),
+        amounts,
+      },
+    });
+    refuseUnaccepted(answer);
+    return { accepted: true, message: `task ${task.id} is being resized` };
+  },
 } satisfies Partial<Handlers>;
+
+/** @throws ApiError naming field and value. */
+function milliOf(field: string, value: number): number {
+  const reading = readScalarNumber(value);
+  if (reading.kind === "milli" && reading.milli > 0) return reading.milli;
+  const why = reading.kind === "invalid" ? reading.message : `${value} is no amount above 0`;
+  throw new ApiError("invalid", `field ${field}: ${why}`);
+}

@@ -11,6 +11,7 @@ import {
   KillPolicySchema,
   oneOf,
   PrincipalSchema,
+  ResourcesSchema,
   RoleSchema,
   StreamIdSchema,
   TaskGroupInfoSchema,
@@ -84,6 +85,14 @@ export const KillTaskSchema = Type.Object({
   preemptedFor: Type.Optional(RoleSchema),
 });
 export type KillTask = Static<typeof KillTaskSchema>;
+
+/** Leader → agent: what a task that runs is to have from here on, whole. */
+export const UpdateTaskSchema = Type.Object({
+  frameworkId: FrameworkIdSchema,
+  taskId: TaskIdSchema,
+  resources: ResourcesSchema,
+});
+export type UpdateTask = Static<typeof UpdateTaskSchema>;
 
 export const ShutdownFrameworkSchema = Type.Object({ frameworkId: FrameworkIdSchema });
 export type ShutdownFramework = Static<typeof ShutdownFrameworkSchema>;

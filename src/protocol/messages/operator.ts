@@ -29,6 +29,14 @@ export const OperatorKillSchema = Type.Object({
 });
 export type OperatorKill = Static<typeof OperatorKillSchema>;
 
+/** What a running task is to have from here on, in thousandths; what is not named stays. */
+export const OperatorUpdateTaskSchema = Type.Object({
+  frameworkId: FrameworkIdSchema,
+  taskId: TaskIdSchema,
+  amounts: QuantitiesSchema,
+});
+export type OperatorUpdateTask = Static<typeof OperatorUpdateTaskSchema>;
+
 /**
  * The role's quota from here on, whole: what is not named is neither guaranteed nor limited.
  * Answered when the log has it; a dry run is judged and answered, and changes nothing.
