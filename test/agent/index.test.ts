@@ -8,3 +8,4 @@ import "./logs.cases.ts";
 import "./sandbox.cases.ts";
 import "./isolator.cases.ts";
 import "./real.cases.ts";
+import "./resize.cases.ts";

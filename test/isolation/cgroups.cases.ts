@@ -15,6 +15,7 @@ import {
   noneDriver,
   oomScoreAdj,
   pickDriver,
+  standing,
   v1Driver,
   v2Driver,
 } from "#isolation";
@@ -208,6 +209,25 @@ t.test("an update never lowers a hard limit, and lifts a quota that is gone", as
     const steps = driver.update("c1", before, { ...values, cpu: { ...cpu, limitMilli: null } });
     t.ok(show(steps).some((step) => /cpu\.max = max 100000|cfs_quota_us = -1/.test(step)));
   }
+});
+
+t.test("a request that grows again stays below the hard limit that still stands", async (t) => {
+  const of = (mib: number): CgroupValues => ({
+    cpu: null,
+    memory: { softBytes: mib * MIB, hardBytes: mib * MIB },
+    pids: null,
+  });
+  const driver = v2Driver({ ...place, mount: "/cg", controllers: ["memory"] });
+  let values = of(256);
+  const written: string[] = [];
+  for (const mib of [64, 96, 300]) {
+    written.push(...show(driver.update("c1", values, of(mib))));
+    values = standing(values, of(mib));
+  }
+  t.same(
+    written.filter((line) => line.includes("memory.max")),
+    [`/cg/meseta/a1/c1/memory.max = ${300 * MIB}`],
+  );
 });
 
 t.test("a driver is picked by what is there and may be written", async (t) => {

@@ -10,3 +10,4 @@ import "./log-bounds.cases.ts";
 import "./operator.cases.ts";
 import "./quota.cases.ts";
 import "./reconcile.cases.ts";
+import "./resize.cases.ts";

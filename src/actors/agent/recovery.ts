@@ -25,6 +25,7 @@ const KINDS: ReadonlySet<AgentRecord["k"]> = new Set([
   "task",
   "container",
   "kill",
+  "resized",
   "update",
   "ack",
   "task-gone",

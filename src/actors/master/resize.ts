@@ -49,6 +49,9 @@ export function resize(
   setHolds(turn, task, true);
   countTasks(turn, agent);
   state.publisher.taskAdded(task);
+  state.publisher.agentChanged(agent);
+  const framework = state.frameworks.get(task.frameworkId);
+  if (framework !== undefined) state.publisher.frameworkChanged(framework);
   const { frameworkId, taskId } = task;
   say(turn, agent.peer, { kind: "UpdateTask", body: { frameworkId, taskId, resources: wire } });
   return undefined;

@@ -7,6 +7,7 @@ import type { ContainerExit, Effect, Env, LauncherAnswer, PidFacts } from "#runt
 import { assign } from "../assign.ts";
 import type { Assigned, ContainerLimits, ContainerResources, ContainerSpec } from "../container.ts";
 import { afterDestroyAnswer, DESTROY_RETRY_MS_MAX } from "../destroy.ts";
+import { standing } from "../cgroups/driver.ts";
 import { planLaunch } from "../launch-plan.ts";
 import { oomVerdict } from "../oom.ts";
 import { stateOf } from "./container-machine.ts";
@@ -255,7 +256,7 @@ export function update(
   }
   const steps = state.config.driver.update(containerId, values, planned);
   container.origin = changed;
-  container.values = planned;
+  container.values = standing(values, planned);
   if (steps.length === 0) return;
   const token = `update/${containerId}`;
   out.push({ kind: "launcher", request: { token, call: "update", containerId, steps } });

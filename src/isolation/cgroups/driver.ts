@@ -4,7 +4,7 @@
  */
 import type { CgroupPlan, CgroupStep, ContainerUsage } from "#runtime";
 import type { CgroupMode, Hierarchies } from "./mounts.ts";
-import type { Limit } from "./values.ts";
+import { isRaised, type Limit } from "./values.ts";
 
 /** Name of the directory below each hierarchy that belongs to Meseta. */
 export const CGROUP_ROOT_DEFAULT = "meseta";
@@ -58,6 +58,18 @@ export interface CgroupValues {
 export interface CpusetRoot {
   readonly cpus: string;
   readonly mems: string;
+}
+
+/**
+ * What stands in the kernel's files after an update: a hard limit that was asked down is still the
+ * higher one, and what is asked next must not lower it.
+ */
+export function standing(before: CgroupValues, next: CgroupValues): CgroupValues {
+  const { memory } = next;
+  if (memory === null || before.memory === null) return next;
+  const { hardBytes } = before.memory;
+  if (isRaised(hardBytes, memory.hardBytes)) return next;
+  return { ...next, memory: { ...memory, hardBytes } };
 }
 
 /** One file to read for usage and how its text becomes fields. */

@@ -89,7 +89,7 @@ enum {
 };
 
 /* All tags of a launch that this launcher carries out. */
-#define LAUNCH_TAGS "CNAESUMWwVJOPKFDRBLGXTnjuhrmtsbkcpfel"
+#define LAUNCH_TAGS "CNAESUMWwdVJOPKFDRBLGXTnjuhrmtsbkcpfel"
 
 struct field { uint8_t tag; uint32_t length; const char *value; };
 struct request { uint32_t id; uint8_t op; int count; struct field fields[FIELDS_MAX]; };
