@@ -312,7 +312,7 @@ function defaultProgram(
   { untilMs, faultEveryMs, onlyFaults }: ClusterOptions,
   healMs: number,
 ): FaultProgram {
-  const common = { fromMs: untilMs / 20, untilMs: healMs, everyMs: faultEveryMs };
+  const common = { fromMs: untilMs / 20, untilMs: healMs, everyMs: faultEveryMs, keepsPace: true };
   const only = onlyFaults === undefined ? {} : { only: onlyFaults };
   return {
     scheduled: [{ atMs: untilMs / 2, name: "leader-kill", lastsMs: 10_000 }],

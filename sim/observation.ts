@@ -5,7 +5,7 @@
  */
 import {
   type AnyMessage,
-  decodeBody,
+  decodeValue,
   type Epoch,
   FrameReader,
   type Kind,
@@ -18,6 +18,8 @@ import type { Packet } from "./ports/broker.ts";
 import type { SimNode } from "./kernel/node.ts";
 import type { SimContainer, SimMachine } from "./ports/machine.ts";
 
+/** Subjects that are remembered; emptied when full, since inboxes and executors come and go. */
+const SPEAKERS_MAX = 4_096;
 /** Kinds whose bodies nobody outside reads; only the header of their frames counts. */
 const UNREAD: ReadonlySet<Kind> = new Set(["Heartbeat", "Probe", "AgentUsage", "EVENT_BATCH"]);
 
@@ -79,6 +81,8 @@ export class BusEyes implements BusObserver {
   readonly #subjects: Subjects;
   readonly #observe: Observe;
   readonly #reader = new FrameReader();
+  /** Who speaks on a subject, once it was looked up. */
+  readonly #speakers = new Map<string, Peer | undefined>();
   /** Frames by their packets, so that each is decoded once however many hear it. */
   readonly #seen = new WeakMap<Packet, SeenFrame>();
 
@@ -98,7 +102,7 @@ export class BusEyes implements BusObserver {
   }
 
   #decode(packet: Packet): SeenFrame | undefined {
-    const speaker = this.#subjects.speaker(packet.subject) ?? toExecutor(packet.subject);
+    const speaker = this.#speakerOf(packet.subject);
     const reader = this.#reader;
     if (speaker === undefined || reader.open(packet.data) !== undefined) return undefined;
     const { epoch, session, number, count } = reader;
@@ -122,6 +126,14 @@ export class BusEyes implements BusObserver {
     };
     this.#seen.set(packet, frame);
     return frame;
+  }
+
+  #speakerOf(subject: string): Peer | undefined {
+    if (this.#speakers.has(subject)) return this.#speakers.get(subject);
+    const speaker = this.#subjects.speaker(subject) ?? toExecutor(subject);
+    if (this.#speakers.size >= SPEAKERS_MAX) this.#speakers.clear();
+    this.#speakers.set(subject, speaker);
+    return speaker;
   }
 
   #message(index: number): AnyMessage | undefined {
@@ -149,9 +161,11 @@ class SeenMessage {
 
   get body(): unknown {
     if (this.#body === undefined) {
-      const { body, reason } = decodeBody(this.kind, this.#bytes);
-      if (reason !== undefined) throw new Error(`a ${this.kind} on the bus: ${reason}`);
-      this.#body = body;
+      // Who it is for checks it against its schema; bytes that are none of ours fail here.
+      const decoded = decodeValue(this.#bytes);
+      if (decoded.fault !== undefined)
+        throw new Error(`a ${this.kind} on the bus: ${decoded.fault}`);
+      this.#body = decoded.value;
     }
     return this.#body;
   }

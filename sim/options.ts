@@ -8,9 +8,9 @@ import { FAULTS } from "./faults/index.ts";
 export const CLUSTER_USAGE: readonly string[] = [
   "  --until 10m              virtual length of a run",
   "  --masters 3 --agents 20 --frameworks 3 --brokers 3   who takes part",
-  "  --items 700              work items of each framework",
+  "  --items 670              work items of each framework",
   "  --profile nats|hostile   what the bus may do to messages",
-  "  --faults-every 700ms     mean time between faults; 0s: only the leader is killed",
+  "  --faults-every 1900ms    mean time between faults; 0s: only the leader is killed",
   "  --only a,b               faults that may be drawn",
   "  --stop-at R1,U1          ends a run, and the runs of a swarm, when one of these is violated",
 ];
@@ -22,9 +22,9 @@ export const CLUSTER_FLAGS = {
   agents: { type: "string", default: "20" },
   frameworks: { type: "string", default: "3" },
   brokers: { type: "string", default: "3" },
-  items: { type: "string", default: "700" },
+  items: { type: "string", default: "670" },
   profile: { type: "string", default: "nats" },
-  "faults-every": { type: "string", default: "700ms" },
+  "faults-every": { type: "string", default: "1900ms" },
   only: { type: "string" },
   "stop-at": { type: "string" },
 } as const;

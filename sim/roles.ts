@@ -32,6 +32,7 @@ export function masterMember(around: Around, name: string): ClusterMember {
       masterId,
       clusterId,
       offerTimeoutMs: drawnSetting(around.world.seed, "offerTimeoutMs", around.steady),
+      eventsIntervalMs: drawnSetting(around.world.seed, "eventsIntervalMs", around.steady),
       ...around.master,
     },
   };
@@ -59,6 +60,8 @@ function scalar(name: string, milli: number): Resource {
 const DRAWN = {
   offerTimeoutMs: [60_000, 15_000, 5_000],
   updateRetryMs: [10_000, 3_000, 1_000],
+  // Nobody listens to operator events here: most runs spend their time on other things.
+  eventsIntervalMs: [100, 1_000, 1_000, 1_000],
 } as const;
 
 export function drawnSetting(seed: Seed, setting: keyof typeof DRAWN, steady = false): number {

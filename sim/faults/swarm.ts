@@ -35,6 +35,11 @@ export interface DrawnFaults {
   readonly untilMs: number;
   /** Mean time between two. */
   readonly everyMs: number;
+  /**
+   * true: that many are applied, whatever finds nothing to be done to and however many are under
+   * way already; absent: a draw that comes to nothing is lost.
+   */
+  readonly keepsPace?: boolean;
   /** Names of those that may be drawn; absent: each run switches some of them off by itself. */
   readonly only?: readonly string[];
   /** How many of each there may be; those that are not named may not be drawn. */
@@ -52,6 +57,9 @@ export interface PlannedFault extends FaultArgs {
   readonly name: string;
   readonly lastsMs: number;
 }
+
+/** Draws after one another to make up for those that came to nothing. */
+const TRIES_MAX = 100;
 
 type Weights = readonly (readonly [Fault, number])[];
 
@@ -127,17 +135,28 @@ export class Swarm {
   }
 
   #next(drawn: DrawnFaults, weights: Weights, spent: Map<string, number>): void {
-    this.#world.after(this.#chance.exponential(drawn.everyMs), () => {
-      if (this.#over || this.#world.nowMs > drawn.untilMs) return;
-      const fault = this.#pick(weights);
-      const count = fault === undefined ? 0 : (spent.get(fault.name) ?? 0);
-      const most = fault === undefined ? 0 : (drawn.budget?.[fault.name] ?? Infinity);
-      const isFree = this.#open.size < FAULTS_AT_ONCE_MAX || fault?.lastsMs[1] === 0;
-      if (fault !== undefined && count < most && isFree) {
-        if (this.#draw(fault, {})) spent.set(fault.name, count + 1);
+    const { everyMs, fromMs, keepsPace = false, untilMs } = drawn;
+    const inMs = this.#chance.exponential(everyMs);
+    // Who keeps pace draws once more at the very end.
+    const leftMs = untilMs - this.#world.nowMs;
+    this.#world.after(keepsPace && leftMs > 0 ? Math.min(inMs, leftMs) : inMs, () => {
+      if (this.#over || this.#world.nowMs > untilMs) return;
+      this.#drawOne(drawn, weights, spent);
+      const due = keepsPace ? (this.#world.nowMs - fromMs) / everyMs : 0;
+      for (let tries = 0; tries < TRIES_MAX && sumOf(spent) < due; tries++) {
+        this.#drawOne(drawn, weights, spent);
       }
-      this.#next(drawn, weights, spent);
+      if (this.#world.nowMs < untilMs) this.#next(drawn, weights, spent);
     });
+  }
+
+  #drawOne({ budget }: DrawnFaults, weights: Weights, spent: Map<string, number>): void {
+    const fault = this.#pick(weights);
+    if (fault === undefined) return;
+    const count = spent.get(fault.name) ?? 0;
+    const isFree = this.#open.size < FAULTS_AT_ONCE_MAX || fault.lastsMs[1] === 0;
+    if (count >= (budget?.[fault.name] ?? Infinity) || !isFree) return;
+    if (this.#draw(fault, {})) spent.set(fault.name, count + 1);
   }
 
   #pick(weights: Weights): Fault | undefined {
@@ -189,4 +208,10 @@ export class Swarm {
     this.#world.after(lastsMs, heal);
     return true;
   }
+}
+
+function sumOf(counts: ReadonlyMap<string, number>): number {
+  let sum = 0;
+  for (const count of counts.values()) sum += count;
+  return sum;
 }

@@ -25,12 +25,12 @@ export const PLAIN_HABITS: Habits = {
   suppresses: false,
 };
 
-const JOB_ITEMS_MAX = [1, 12, 60] as const;
+const JOB_ITEMS_MAX = [1, 24, 60, 60] as const;
 const TASK_MS = [1_000, 4_000, 8_000] as const;
-const ACCEPT_TASKS_MAX = [1, 8, 16] as const;
-const REFUSE_MS = [2_000, 5_000, 5_000] as const;
+const ACCEPT_TASKS_MAX = [1, 8, 16, 16] as const;
+const REFUSE_MS = [5_000, 10_000, 30_000] as const;
 /** Of ten frameworks so many say SUPPRESS. */
-const SUPPRESSING_OF_TEN = 7;
+const SUPPRESSING_OF_TEN = 8;
 
 export function drawHabits(chance: Chance): Habits {
   return {

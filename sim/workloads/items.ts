@@ -53,19 +53,20 @@ export function drawItems(
   while (drawn.length < items) {
     const atMs = chance.below(Math.max(1, overMs));
     const size = Math.min(items - drawn.length, chance.between(1, most));
+    // A job is one program many times.
+    const item = drawItem(chance, taskMs, overMs);
     for (let count = 0; count < size; count++) {
-      const item = drawItem(`${name}-${drawn.length + 1}`, chance, taskMs, overMs);
-      drawn.push({ ...item, availableAtMs: atMs });
+      drawn.push({ ...item, name: `${name}-${drawn.length + 1}`, availableAtMs: atMs });
     }
   }
   drawn.sort((one, other) => one.availableAtMs - other.availableAtMs);
   return drawn.filter((item) => only?.includes(item.name) ?? true);
 }
 
-function drawItem(name: string, chance: Chance, taskMs: number, overMs: number): Item {
+type Drawn = Omit<Item, "name" | "availableAtMs">;
+
+function drawItem(chance: Chance, taskMs: number, overMs: number): Drawn {
   const common = {
-    name,
-    availableAtMs: 0,
     custom: chance.chance(200_000),
     cpuMilli: chance.between(1, 20) * 100,
     memMib: chance.between(1, 16) * 32,

@@ -153,6 +153,10 @@ function hashOf(kind: string): number {
 
 /** Where each message of the frame in hand lies: kind start, kind length, body start, end. */
 const SPAN = 4;
+/** Sessions whose texts are kept; a power of two. */
+const SESSIONS_KNOWN = 1_024;
+/** Sessions read lately, by their bytes: making a text costs more than reading the frame. */
+const knownSessions = new Array<string>(SESSIONS_KNOWN).fill("");
 /** Messages that a reader has room for at first; most frames bring fewer. */
 const ROOM_AT_FIRST = 8;
 
@@ -265,19 +269,30 @@ export class FrameReader implements FrameHeader {
   #readSession(length: number): boolean {
     const end = this.#at + length;
     if (end > this.#bytes.length) return false;
-    if (!this.#isSession(length)) {
+    const slot = this.#slotOf(length);
+    if (!this.#isSession(knownSessions[slot] as string, length)) {
       // All at once: a text that grows by letters stays a tree of them for as long as it lives.
-      this.session = String.fromCharCode(...this.#bytes.subarray(this.#at, end));
+      knownSessions[slot] = String.fromCharCode(...this.#bytes.subarray(this.#at, end));
     }
+    this.session = knownSessions[slot] as string;
     this.#at = end;
     return true;
   }
 
-  /** Whether the session is that of the frame before: the usual case of a busy peer. */
-  #isSession(length: number): boolean {
-    if (this.session.length !== length) return false;
+  /** Sessions are random texts: their beginning tells them apart well enough. */
+  #slotOf(length: number): number {
+    let hash = length;
+    const end = this.#at + Math.min(length, 8);
+    for (let i = this.#at; i < end; i++) {
+      hash = (Math.imul(hash, 31) + (this.#bytes[i] as number)) | 0;
+    }
+    return hash & (SESSIONS_KNOWN - 1);
+  }
+
+  #isSession(known: string, length: number): boolean {
+    if (known.length !== length) return false;
     for (let i = 0; i < length; i++) {
-      if (this.session.charCodeAt(i) !== this.#bytes[this.#at + i]) return false;
+      if (known.charCodeAt(i) !== this.#bytes[this.#at + i]) return false;
     }
     return true;
   }

@@ -11,7 +11,7 @@ import type { Probe } from "./messages/leader.ts";
 /** Frames unacknowledged for so long are asked after (P-3.3). */
 export const PROBE_AFTER_MS = 1_000;
 /** Longest delay of an acknowledgement that nothing else carries. */
-export const ACK_DELAY_MS_MAX = 20;
+export const ACK_DELAY_MS_MAX = 100;
 /** A Hello that nobody answered is said again after 1 s, 2 s, 4 s … at most this. */
 export const HELLO_AGAIN_MS_MAX = 10_000;
 const HELLO_AGAIN_MS_MIN = 1_000;
@@ -104,7 +104,7 @@ export class Session {
     return this.#receivedFrames > this.#toldAck;
   }
 
-  /** So much was handled, or asked, that the peer should know now rather than in 20 ms. */
+  /** So much was handled, or asked, that the peer should know now rather than in a while. */
   get owesAtOnce(): boolean {
     return this.#ackWanted || (this.grant - this.#toldWindow) * 2 >= this.window;
   }
@@ -170,6 +170,13 @@ export class Session {
   probe(): Probe {
     this.#probeWanted = false;
     return { session: this.id, sent: this.#sentFrames, received: this.#receivedFrames };
+  }
+
+  /** When `tick` will have something to say at the earliest; infinite while nothing is open. */
+  get dueAtMs(): number {
+    if (this.phase === "calling") return this.#waitingSinceMs + this.#helloAgainMs;
+    if (this.phase !== "open" || !this.unacknowledged) return Number.POSITIVE_INFINITY;
+    return this.#waitingSinceMs + PROBE_AFTER_MS;
   }
 
   /** What time has made due. */

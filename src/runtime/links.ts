@@ -12,6 +12,7 @@ import {
   encodeMessage,
   type Incarnation,
   type Peer,
+  PROBE_AFTER_MS,
   PROTOCOL_VERSION,
   type Role,
   Session,
@@ -33,8 +34,8 @@ import type { Clock } from "./ports/clock.ts";
 export const PEERS_MAX = 65_536;
 /** How often those without a session are looked for, when there is no place. */
 const FORGET_INTERVAL_MS = 1_000;
-/** How often unacknowledged frames and unanswered Hellos are looked after. */
-const SWEEP_INTERVAL_MS = 250;
+/** Between two looks at unacknowledged frames and unanswered Hellos there is at least this. */
+const SWEEP_MS_MIN = 100;
 
 /** Messages that a peer of each role may have on its way into the mailbox. */
 export const WINDOWS: Readonly<Record<Role, number>> = {
@@ -261,7 +262,7 @@ export class Links {
     this.touch(link);
   }
 
-  /** A frame was taken: it will be acknowledged, by what leaves next or within 20 ms. */
+  /** A frame was taken: it will be acknowledged, by what leaves next or before long. */
   owe(link: Link): void {
     this.#owing.add(link);
     if (link.waiting > 0 || link.session?.owesAtOnce === true) this.touch(link);
@@ -388,15 +389,20 @@ export class Links {
 
   #watch(link: Link): void {
     this.#watched.add(link);
-    if (this.#sweeping) return;
+    // Nothing that begins to wait now is due before that.
+    if (!this.#sweeping) this.#sweepIn(PROBE_AFTER_MS);
+  }
+
+  #sweepIn(inMs: number): void {
     this.#sweeping = true;
-    this.#host.clock.timer(SWEEP_INTERVAL_MS, () => this.#sweep());
+    this.#host.clock.timer(inMs, () => this.#sweep());
   }
 
   #sweep(): void {
     this.#sweeping = false;
     if (this.#gone) return;
     const nowMs = this.#host.clock.monotonicMs();
+    let nextMs = Number.POSITIVE_INFINITY;
     for (const link of this.#watched) {
       const session = link.session;
       if (session === undefined || (session.phase === "open" && !session.unacknowledged)) {
@@ -406,11 +412,11 @@ export class Links {
       const due = session.tick(nowMs);
       if (due === "hello") link.helloDue = true;
       if (due !== undefined) this.touch(link);
+      nextMs = Math.min(nextMs, session.dueAtMs);
     }
-    if (this.#watched.size > 0) {
-      this.#sweeping = true;
-      this.#host.clock.timer(SWEEP_INTERVAL_MS, () => this.#sweep());
-    }
+    // What begins to wait until then is due later still.
+    const inMs = Math.min(Math.max(SWEEP_MS_MIN, nextMs - nowMs), PROBE_AFTER_MS);
+    if (this.#watched.size > 0) this.#sweepIn(inMs);
   }
 
   #acknowledgeAll(): void {

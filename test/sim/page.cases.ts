@@ -22,7 +22,7 @@ const NASTY = `</script><script>document.title="broken"</script><img src=x onerr
 
 function ran(): TraceDocument {
   const cluster = new SimCluster({
-    seed: "page",
+    seed: "page-6",
     masters: 3,
     agents: 2,
     frameworks: 1,

@@ -18,7 +18,7 @@ function ran(): TraceDocument {
     agents: 2,
     frameworks: 1,
     brokers: 1,
-    items: 20,
+    items: 60,
     profile: "nats",
     untilMs: 60_000,
     faultEveryMs: 5_000,

@@ -13,7 +13,7 @@ import { acknowledged, makeUpdate, pump, remember } from "./updates.ts";
  * An agent that was restarted knows no session of its executors; one that speaks is told so. The
  * agent waits 2 s for those who come back, so they speak more often than that.
  */
-export const HEARTBEAT_INTERVAL_MS = 1_000;
+export const HEARTBEAT_INTERVAL_MS = 5_000;
 /** Silence of the agent, which speaks every 5 s, after which its session is given up. */
 export const AGENT_SILENCE_MS_MAX = 16_000;
 /** Incarnation of an executor: its container is started once. */

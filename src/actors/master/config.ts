@@ -2,6 +2,7 @@
 import type { Placement, Sorter } from "#allocator";
 import type { ClusterId, MasterId, Subjects } from "#protocol";
 import { ELECTION_TIMES, type ElectionTimes, type Witness } from "#replication";
+import { EVENTS_INTERVAL_MS } from "./publish.ts";
 
 /** All times in milliseconds. Defaults are those of Mesos (mesos.md §2) unless said. */
 export interface MasterConfig {
@@ -59,6 +60,11 @@ export interface MasterConfig {
   readonly minAllocatable?: readonly string[];
   /** Filter of leftovers and declines that say nothing. Default 5,000; at most 365 days. */
   readonly refuseMsDefault?: number;
+  /**
+   * Changes are published so often: what a view may lag behind, and what it costs to tell it.
+   * Default 100.
+   */
+  readonly eventsIntervalMs?: number;
   /** How often counters are published. Default 5,000. */
   readonly countersIntervalMs?: number;
   /**
@@ -100,6 +106,7 @@ export function settingsOf(config: MasterConfig): MasterSettings {
     reclaimNoticeMs: 30_000,
     minAllocatable: ["cpus:0.01;mem:32"],
     refuseMsDefault: 5000,
+    eventsIntervalMs: EVENTS_INTERVAL_MS,
     countersIntervalMs: 5000,
     snapshotRecords: 10_000,
     snapshotIntervalMs: 3_600_000,

@@ -37,7 +37,7 @@ export function masterBehaviour(
   return {
     name: "master",
     machine: masterMachine,
-    state: new MasterState(settings, allocator, new Publisher(), ports),
+    state: new MasterState(settings, allocator, new Publisher(settings.eventsIntervalMs), ports),
     step,
     entered: (state, lifecycle, _event, env, out) => entered(state, lifecycle, env, out),
     batchEnded,

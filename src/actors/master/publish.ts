@@ -50,6 +50,8 @@ export interface Batch {
 }
 
 export class Publisher {
+  readonly #eventsMs: number;
+  readonly #entitiesEveryMs: number;
   #enabled = false;
   #next = 1;
   #entitiesMs = Number.NEGATIVE_INFINITY;
@@ -63,6 +65,12 @@ export class Publisher {
   readonly #ended: TaskView[] = [];
   #snapshot: Iterator<OperatorEvent> | undefined;
   #snapshotAgain = false;
+
+  /** @param eventsMs how often what changed is published. */
+  constructor(eventsMs: number = EVENTS_INTERVAL_MS) {
+    this.#eventsMs = eventsMs;
+    this.#entitiesEveryMs = Math.max(eventsMs, ENTITIES_INTERVAL_MS);
+  }
 
   /** From here on changes are collected: this master leads. */
   enable(): void {
@@ -179,21 +187,21 @@ export class Publisher {
   #dueMs(nowMs: number): number {
     if (this.#snapshot !== undefined) return nowMs;
     const never = Number.POSITIVE_INFINITY;
-    const eventsMs = this.#events.length > 0 ? this.#toldMs + EVENTS_INTERVAL_MS : never;
+    const eventsMs = this.#events.length > 0 ? this.#toldMs + this.#eventsMs : never;
     const changed = this.#agents.size + this.#frameworks.size;
-    return Math.min(eventsMs, changed > 0 ? this.#entitiesMs + ENTITIES_INTERVAL_MS : never);
+    return Math.min(eventsMs, changed > 0 ? this.#entitiesMs + this.#entitiesEveryMs : never);
   }
 
   /** What this drain publishes. A batch that begins a snapshot begins with its RESET. */
   drain(leader: string, sources: Sources, nowMs: number): Batch[] {
     if (!this.#enabled) return [];
     if (nowMs >= this.#wakesAtMs) this.#wakesAtMs = Number.POSITIVE_INFINITY;
-    if (nowMs - this.#entitiesMs >= ENTITIES_INTERVAL_MS) {
+    if (nowMs - this.#entitiesMs >= this.#entitiesEveryMs) {
       this.#entitiesMs = nowMs;
       this.#flushEntities(sources);
     }
     const full = this.#events.length >= EVENTS_PER_BATCH_MAX;
-    const due = nowMs - this.#toldMs >= EVENTS_INTERVAL_MS;
+    const due = nowMs - this.#toldMs >= this.#eventsMs;
     if (!due && !full && this.#snapshot === undefined) return [];
     this.#toldMs = nowMs;
     const batches = this.#cut(this.#events);
