@@ -7,8 +7,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { findLauncherPrograms, openLauncher } from "#adapters";
-import { driverOf, type MachineFacts } from "#daemon";
-import { type CgroupDriver, defaultIsolators, planLaunch } from "#isolation";
+import { driverOf, INSIDE_SETTINGS_DEFAULT, insideOptions, type MachineFacts } from "#daemon";
+import { type CgroupDriver, defaultIsolators, insideIsolators, planLaunch } from "#isolation";
 import type { ContainerId } from "#protocol";
 import { asId } from "#protocol";
 import type { Launcher, LauncherAnswer, LaunchPlan } from "#runtime";
@@ -46,14 +46,19 @@ export async function openRig(machine: MachineFacts, root: string): Promise<Rig>
   const dir = mkdtempSync(join(tmpdir(), "meseta-bench-"));
   const agentId = "bench-launcher";
   const driver = driverOf(machine, { root, agentId });
+  const programs = findLauncherPrograms(fileURLToPath(new URL("../native/", import.meta.url)));
   const launcher = openLauncher({
-    programs: findLauncherPrograms(fileURLToPath(new URL("../native/", import.meta.url))),
+    programs,
     runtimeDir: join(dir, "run"),
     driver,
     onMessage: (line) => process.stderr.write(`launcher: ${line}\n`),
   });
   await answerTo((done) => launcher.prepare(driver.agentSteps(), done));
-  const isolators = defaultIsolators({ pidsMax: 64 });
+  const facts = { isRoot: machine.isRoot, programs, workDir: dir };
+  const isolators = [
+    ...defaultIsolators({ pidsMax: 64 }),
+    ...insideIsolators(insideOptions(INSIDE_SETTINGS_DEFAULT, facts)),
+  ];
   return {
     launcher,
     driver,

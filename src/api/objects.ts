@@ -4,7 +4,14 @@
  * not the nouns of the wire (`#protocol`): views make these from those.
  */
 import { type Static, Type } from "@sinclair/typebox";
-import { LimitationSchema, oneOf, TASK_STATE_NAMES, type TaskState } from "#protocol";
+import {
+  ContainerInfoSchema,
+  LimitationSchema,
+  oneOf,
+  SecretSchema,
+  TASK_STATE_NAMES,
+  type TaskState,
+} from "#protocol";
 
 const Text = Type.String();
 const Count = Type.Integer({ minimum: 0 });
@@ -210,6 +217,9 @@ export const RunRequestSchema = Type.Object(
     ports: Type.Optional(Type.Integer({ minimum: 0, maximum: 1000 })),
     role: Type.Optional(Type.String({ minLength: 1, maxLength: 255 })),
     env: Type.Optional(Type.Record(Text, Text)),
+    /** Variables to the names of their secrets, which the agent knows. */
+    secrets: Type.Optional(Type.Record(Text, SecretSchema.properties.reference.properties.name)),
+    container: Type.Optional(ContainerInfoSchema),
     user: Type.Optional(Type.String({ minLength: 1, maxLength: 64 })),
     graceMs: Type.Optional(Type.Integer({ minimum: 0 })),
     /** On what other roles lend alone: cheaper to get, and ended when they ask for it back. */

@@ -224,6 +224,36 @@ export const SETTINGS = {
     meaning: "processes and threads that one task may have",
     for: ["up", "agent"],
   },
+  "allowed-host-paths": {
+    kind: "text",
+    default: "",
+    meaning: "directories below which tasks may take volumes and roots, with commas between",
+    for: ["up", "agent"],
+  },
+  "secrets-dir": {
+    kind: "text",
+    default: undefined,
+    meaning: "directory with a file for each secret that tasks may name",
+    for: ["up", "agent"],
+  },
+  "seccomp-config-dir": {
+    kind: "text",
+    default: undefined,
+    meaning: "directory of seccomp profiles: NAME.json is the profile NAME",
+    for: ["up", "agent"],
+  },
+  "bounding-capabilities": {
+    kind: "text",
+    default: "CHOWN,DAC_OVERRIDE,FOWNER,FSETID,KILL,SETGID,SETUID,NET_BIND_SERVICE",
+    meaning: "the most capabilities that a task can ask for",
+    for: ["up", "agent"],
+  },
+  "userns-ids": {
+    kind: "text",
+    default: undefined,
+    meaning: "FIRST:COUNT, ids of this machine for user namespaces; default: there are none",
+    for: ["up", "agent"],
+  },
   record: {
     kind: "boolean",
     default: "false",

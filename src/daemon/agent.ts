@@ -16,13 +16,14 @@ import {
   systemRandom,
   writeFileDurably,
 } from "#adapters";
-import { CGROUP_ROOT_DEFAULT, type CgroupMode } from "#isolation";
+import { CGROUP_ROOT_DEFAULT, type CgroupMode, type InsideOptions } from "#isolation";
 import { type AgentId, asId, type ClusterId } from "#protocol";
 import { type AgentRecipe, startAgentLife } from "#recording";
 import { parseAttributes, Resources } from "#resources";
 import type { ActorPorts, Clock, Disk, Launcher, Logger, RunningActor } from "#runtime";
 import { buildVersion, nativeDir } from "./build.ts";
 import type { Connections } from "./connections.ts";
+import { type InsideSettings, insideOptions, unknownCalls } from "./inside-settings.ts";
 import { keepRunning } from "./keep-running.ts";
 import { endContainers, removeCgroups } from "./node-end.ts";
 import { driverOf, type MachineFacts, probeMachine } from "./probe-machine.ts";
@@ -51,6 +52,7 @@ export interface AgentProcessOptions {
   readonly logFileBytes: number;
   readonly logFileCount: number;
   readonly pidsLimit: number;
+  readonly inside: InsideSettings;
   /** Absent: nothing is recorded. */
   readonly record?: RecorderSettings;
   /** The agent cannot go on; the process should end. */
@@ -78,10 +80,12 @@ export async function startAgent(options: AgentProcessOptions): Promise<AgentPro
   const agentId = await openAgentId(workDir, identity.principal);
   const facts = probeMachine(workDir);
   const driver = driverOf(facts, { root: CGROUP_ROOT_DEFAULT, agentId });
-  const recipe = recipeOf(options, { agentId, facts, mode: driver.mode });
+  const programs = findLauncherPrograms(nativeDir());
+  const inside = insideOptions(options.inside, { isRoot: facts.isRoot, programs, workDir });
+  const recipe = recipeOf(options, { agentId, facts, mode: driver.mode, inside });
   const runtimeDir = join(workDir, "run");
   const launcher = openLauncher({
-    programs: findLauncherPrograms(nativeDir()),
+    programs,
     runtimeDir,
     driver,
     onMessage: (line) => logger.log("warn", `launcher: ${line}`),
@@ -89,6 +93,7 @@ export async function startAgent(options: AgentProcessOptions): Promise<AgentPro
   if (facts.unenforcedBecause !== null) {
     logger.log("warn", `limits are not enforced: ${facts.unenforcedBecause}`);
   }
+  sayInside(inside, logger);
   const bus = options.connections.bus(identity);
   const ports: ActorPorts = {
     bus,
@@ -156,7 +161,15 @@ interface Node {
 /** @throws Error in one sentence for resources and attributes that cannot be read. */
 function recipeOf(
   options: AgentProcessOptions,
-  { agentId, facts, mode }: Node & { readonly mode: CgroupMode },
+  {
+    agentId,
+    facts,
+    mode,
+    inside,
+  }: Node & {
+    readonly mode: CgroupMode;
+    readonly inside: InsideOptions;
+  },
 ): AgentRecipe {
   const { cpus, memoryBytes, cgroupMode, isRoot, hierarchies, hardware, cpuset } = facts;
   const machine = { cpus, memoryBytes, cgroupMode, isRoot };
@@ -187,8 +200,23 @@ function recipeOf(
       isWritable: facts.unenforcedBecause === null,
       pidsMax: options.pidsLimit,
       logs: { bytes: options.logFileBytes, files: options.logFileCount },
+      inside,
     },
   };
+}
+
+/** What containers do not have here that they have elsewhere. */
+function sayInside(inside: InsideOptions, logger: Logger): void {
+  if (inside.unavailable !== null) {
+    logger.log("warn", `containers see the whole host: ${inside.unavailable}`);
+  }
+  const unknown = unknownCalls(inside);
+  if (unknown.length > 0) {
+    logger.log(
+      "warn",
+      `seccomp profiles name calls that this machine lacks: ${unknown.join("; ")}`,
+    );
+  }
 }
 
 async function recorderOf(

@@ -9,6 +9,7 @@ export * from "./credentials.ts";
 export { type MasterProcess, type MasterProcessOptions, startMaster } from "./master.ts";
 export { layoutOf, readUpRecord, type UpRecord } from "./data-dir.ts";
 export * from "./log-tools.ts";
+export { INSIDE_SETTINGS_DEFAULT, insideOptions, parseProfile } from "./inside-settings.ts";
 export * from "./machine-share.ts";
 export * from "./probe-machine.ts";
 export * from "./process-mark.ts";

@@ -14,6 +14,7 @@ import { outliveParent, sayReady } from "./children.ts";
 import { brokerConnections, type Connections } from "./connections.ts";
 import { type CredentialFile, entryOf, readCredentialFile } from "#adapters";
 import { dataDirOf, masterFolder } from "./data-dir.ts";
+import { insideSettings } from "./inside-settings.ts";
 import { type MasterIdentities, startMaster } from "./master.ts";
 import { type RecorderSettings, recorderSettings } from "./recorder.ts";
 import { catchSignals } from "./signals.ts";
@@ -135,8 +136,9 @@ export function recordIn(config: Config, dataDir: string): { readonly record?: R
 }
 
 /** Settings of an agent that are not its own resources and directories. */
-export function agentLimits(config: Config) {
+export function agentLimits(config: Config, dataDir: string) {
   return {
+    inside: insideSettings(config, dataDir),
     gcDelayMs: config.durationMs("gc-delay"),
     logFileBytes: config.bytes("log-file-size"),
     logFileCount: config.integer("log-file-count"),
@@ -167,7 +169,7 @@ export async function runAgent(config: Config, { tell }: RoleTold): Promise<numb
     resources: config.text("resources"),
     reserve: config.need("reserve"),
     attributes: config.need("attributes"),
-    ...agentLimits(config),
+    ...agentLimits(config, data),
     ...recordIn(config, data),
     onGiveUp: gaveUp.say,
   });

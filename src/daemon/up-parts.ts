@@ -349,7 +349,7 @@ export async function startTogether({ config, data, tell }: PartsOptions): Promi
           resources: resources(number),
           reserve: "",
           attributes: config.need("attributes"),
-          ...agentLimits(config),
+          ...agentLimits(config, data.root),
           ...recordIn(config, data.root),
           onGiveUp: breakDown,
         }),

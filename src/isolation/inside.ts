@@ -12,11 +12,10 @@ export function insideFacts(inside: Partial<Inside>): [string, unknown][] {
   const { namespaces: _namespaces, mounts = [], rlimits = [], secrets = [], ...single } = inside;
   return [
     ...Object.entries(single).map(([key, value]): [string, unknown] => [`inside.${key}`, value]),
-    // One place may be bound and then be given flags, but not be two things.
-    ...mounts.map((mount): [string, unknown] => [
-      `inside.mounts.${mount.kind === "attr" ? "attr:" : ""}${mount.target}`,
-      mount,
-    ]),
+    // Flags of what is there already add up; a place cannot be two things.
+    ...mounts
+      .filter(({ kind }) => kind !== "attr")
+      .map((mount): [string, unknown] => [`inside.mounts.${mount.target}`, mount]),
     ...secrets.map((secret): [string, unknown] => [`env.${secret.name}`, secret]),
     ...rlimits.map((limit): [string, unknown] => [`inside.rlimits.${limit.resource}`, limit]),
   ];

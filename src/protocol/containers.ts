@@ -91,6 +91,18 @@ export const CAPABILITIES = [
 ] as const;
 export type Capability = (typeof CAPABILITIES)[number];
 
+/** What a container of root has: enough to own files and change users, nothing of the host's. */
+export const CAPABILITIES_DEFAULT: readonly Capability[] = [
+  "CHOWN",
+  "DAC_OVERRIDE",
+  "FOWNER",
+  "FSETID",
+  "KILL",
+  "SETGID",
+  "SETUID",
+  "NET_BIND_SERVICE",
+];
+
 const CapabilityInfo = Type.Object({ capabilities: list(word(CAPABILITIES), CAPABILITIES.length) });
 
 export const LinuxInfoSchema = Type.Object({

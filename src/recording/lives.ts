@@ -13,6 +13,8 @@ import {
 } from "#actors/agent";
 import { createMaster, type MasterConfig, type MasterState } from "#actors/master";
 import {
+  type InsideOptions,
+  insideIsolators,
   ISOLATOR_ACTOR,
   type IsolatorConfig,
   type IsolatorReport,
@@ -51,6 +53,8 @@ export interface AgentRecipe {
     readonly isWritable: boolean;
     readonly pidsMax: number;
     readonly logs: LogRotation;
+    /** Absent: containers see and may what the launcher sees and may. */
+    readonly inside?: InsideOptions;
   };
 }
 
@@ -106,7 +110,10 @@ export function isolatorConfigOf({ config, node }: AgentRecipe): IsolatorConfig 
       ...(node.cpuset === undefined ? {} : { cpuset: node.cpuset }),
       isWritable: node.isWritable,
     }),
-    isolators: defaultIsolators({ pidsMax: node.pidsMax }),
+    isolators: [
+      ...defaultIsolators({ pidsMax: node.pidsMax }),
+      ...(node.inside === undefined ? [] : insideIsolators(node.inside)),
+    ],
     logs: node.logs,
   };
 }

@@ -60,7 +60,7 @@ async function survives(
   name: string,
   fault: () => Promise<void>,
 ): Promise<void> {
-  const gate = `${cluster.bench.dir}/gate-${name}`;
+  const gate = `${cluster.bench.gates}/gate-${name}`;
   const tasks = gated(name, gate);
   await ledger.launch(tasks);
   const pids = await pidsOf(cluster, tasks);
@@ -94,7 +94,7 @@ async function survives(
 
 /** Kills a part while a run is followed, then lets the run say more and end. */
 async function watched(test: Test, cluster: Cluster, part: string): Promise<void> {
-  const gate = `${cluster.bench.dir}/gate-watched-${part}`;
+  const gate = `${cluster.bench.gates}/gate-watched-${part}`;
   const script = `echo before; while [ ! -e ${gate} ]; do sleep 0.1; done; echo after; exit 9`;
   const run = cluster.bench.start(["run", "--name", `w-${part}`, "--", "sh", "-c", script]);
   await run.says(/before/);
@@ -143,7 +143,7 @@ void t.test("tasks outlive every part of the cluster", { skip: skipWithoutRoot }
   );
 
   await t.test("tasks that end while the broker is away are told afterwards", async (test) => {
-    const gate = `${cluster.bench.dir}/gate-unheard`;
+    const gate = `${cluster.bench.gates}/gate-unheard`;
     const tasks = gated("unheard", gate);
     await ledger.launch(tasks);
     const pids = await pidsOf(cluster, tasks);

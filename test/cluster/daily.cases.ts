@@ -150,7 +150,7 @@ async function tooMuch(test: Test, cluster: Cluster): Promise<void> {
 }
 
 async function followed(test: Test, cluster: Cluster): Promise<void> {
-  const gate = join(cluster.bench.dir, "gate-followed");
+  const gate = join(cluster.bench.gates, "gate-followed");
   const script = `echo one; while [ ! -e ${gate} ]; do sleep 0.1; done; echo two`;
   const task = await running(cluster, "followed", "--", "sh", "-c", script);
   const follow = cluster.bench.start(["logs", "-f", task.id]);

@@ -102,7 +102,7 @@ void t.test("recordings of a live cluster replay", { skip: skipWithoutRoot }, as
   ]);
   t.teardown(() => cluster.stop());
   const ledger = new Ledger(cluster);
-  const gate = `${cluster.bench.dir}/gate`;
+  const gate = `${cluster.bench.gates}/gate`;
   const tasks = gated(gate);
   await ledger.launch(tasks);
   const script = `test "$TOKEN" = "${[...SECRET].join('""')}" && echo unchanged`;

@@ -1,13 +1,8 @@
 /** Containers with the isolators of their inside, on the real launcher: run, and what they said. */
 import { chmodSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import {
-  CAPABILITIES_DEFAULT,
-  type ContainerSpec,
-  type InsideOptions,
-  insideIsolators,
-  planLaunch,
-} from "#isolation";
+import { type ContainerSpec, type InsideOptions, insideIsolators, planLaunch } from "#isolation";
+import { CAPABILITIES_DEFAULT } from "#protocol";
 import type { ContainerExit, LaunchPlan, LauncherAnswer, PidFacts } from "#runtime";
 import { ask, collectExits, destroyAndForget } from "../contracts/launcher.cases.ts";
 import { machine, NO_LIMITS, type RealRig, shell } from "./rig.ts";
@@ -23,7 +18,9 @@ export function insideOptions(rig: RealRig, change: Partial<InsideOptions> = {})
   return {
     arch: process.arch === "arm64" ? "arm64" : "x86-64",
     launcher: "native",
+    unavailable: machine.isRoot ? null : "the tests do not run as root",
     hidden: [rig.directory],
+    masked: [],
     hostPaths: [],
     volumesDir: join(rig.directory, "volumes"),
     secretsDir: null,
@@ -83,6 +80,8 @@ export async function runInside(
   script: string,
   wish: Wish = {},
   change: Partial<InsideOptions> = {},
+  /** Whether it still has its own logs at the end. */
+  hasLogs = true,
 ): Promise<Ran | string> {
   const plan = insidePlan(rig, script, wish, change);
   if (typeof plan === "string") return plan;
@@ -90,7 +89,8 @@ export async function runInside(
   const answer = await launchPlan(rig, plan);
   if (!answer.ok) return answer.message;
   const exit = await exitOf(plan.containerId);
-  const text = (name: string): string => readFileSync(join(plan.sandbox, name), "utf8");
+  const text = (name: string): string =>
+    hasLogs ? readFileSync(join(plan.sandbox, name), "utf8") : "";
   const ran = { exit, out: text("stdout"), err: text("stderr"), sandbox: plan.sandbox };
   await destroyAndForget(rig, plan.containerId);
   return ran;

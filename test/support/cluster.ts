@@ -6,7 +6,7 @@
 import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process";
 import { chmod, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type CallOptions, type OutputOf, readAnswer, requestOf, type RouteName } from "#api";
@@ -125,8 +125,12 @@ export class Bench {
   readonly #env: NodeJS.ProcessEnv;
   readonly #started: Command[] = [];
 
-  private constructor(dir: string, env: NodeJS.ProcessEnv) {
+  /** A directory that tasks see too: not below `/tmp`, which containers have of their own. */
+  readonly gates: string;
+
+  private constructor(dir: string, gates: string, env: NodeJS.ProcessEnv) {
     this.dir = dir;
+    this.gates = gates;
     this.data = join(dir, "data");
     this.config = join(dir, "config");
     this.#env = { ...cleanEnvironment(), ...env, MESETA_CONFIG_DIR: this.config };
@@ -136,7 +140,8 @@ export class Bench {
     const dir = await mkdtemp(join(tmpdir(), "meseta-test-cluster-"));
     // Others may pass through, so that what keeps them out is the product's own work.
     await chmod(dir, 0o755);
-    return new Bench(dir, env);
+    const gates = await mkdtemp(join(homedir(), ".meseta-test-gates-"));
+    return new Bench(dir, gates, env);
   }
 
   /** Starts the command line. */
@@ -176,6 +181,7 @@ export class Bench {
       await command.ended;
     }
     if (down.exit !== 0) throw new Error(`meseta down: ${down.stderr}`);
+    await rm(this.gates, { recursive: true, force: true });
     await rm(this.dir, { recursive: true, force: true });
   }
 }

@@ -22,7 +22,16 @@ import type { ContainerExit, Effect, Env, LinkChange, MailOf } from "#runtime";
 import type { LaunchSpec } from "#isolation";
 import type { Executor, Task } from "./checkpoint.ts";
 import { exitCodeOf, exitText } from "./command-executor.ts";
-import { argvOf, costOf, environmentOf, placeIn, refuse, userOf, userSpec } from "./placement.ts";
+import {
+  argvOf,
+  costOf,
+  environmentOf,
+  insideOf,
+  placeIn,
+  refuse,
+  userOf,
+  userSpec,
+} from "./placement.ts";
 import { keepSandbox, sandboxPath } from "./sandbox.ts";
 import { type AgentState, ask, commit, count, release, reserve, say, sayTo } from "./state.ts";
 import { type StatusFields, update } from "./updates.ts";
@@ -104,7 +113,7 @@ function startExecutor(state: AgentState, executor: Executor, first: Task, out: 
   const spec: LaunchSpec = {
     argv: argvOf(command),
     env: {
-      ...environmentOf(state, first, command),
+      ...environmentOf(state, first, command, info),
       MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD: `${graceOf(state, executor)}ms`,
       MESOS_RECOVERY_TIMEOUT: `${config.recoveryTimeoutMs}ms`,
       MESOS_CHECKPOINT: "1",
@@ -116,6 +125,7 @@ function startExecutor(state: AgentState, executor: Executor, first: Task, out: 
     limits: { cpuMilli: null, memMib: null, pids: null },
     graceMs: graceOf(state, executor),
     owner: { frameworkId, executorId: info.executorId },
+    ...insideOf(info, command),
   };
   ask(state, { kind: "LaunchContainer", containerId, spec }, out);
 }

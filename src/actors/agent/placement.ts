@@ -12,7 +12,7 @@ import {
   type TaskInfo,
   type TaskState,
 } from "#protocol";
-import type { LaunchSpec } from "#isolation";
+import { type LaunchSpec, type PersistentVolume, sandboxInside } from "#isolation";
 import { Resources } from "#resources";
 import type { ContainerUser, Effect, Env } from "#runtime";
 import { type Task, type TaskManner, taskKey } from "./checkpoint.ts";
@@ -102,8 +102,31 @@ export function start(state: AgentState, task: Task, env: Env, out: Effect[]): v
     limits: limitsOf(task.info),
     graceMs: task.info.killPolicy?.gracePeriodMs ?? killGraceMs,
     owner: { frameworkId: task.frameworkId, taskId: task.info.taskId },
+    ...insideOf(task.info, command),
   };
   ask(state, { kind: "LaunchContainer", containerId: task.containerId, spec }, out);
+}
+
+/** What it asks of the inside of its container; absent fields are asked by nobody. */
+export function insideOf(
+  { container, resources }: Pick<TaskInfo, "container" | "resources">,
+  command: CommandInfo,
+): Pick<LaunchSpec, "container" | "persistentVolumes" | "secretEnv"> {
+  const secretEnv = (command.environment?.variables ?? []).flatMap(({ name, secret }) =>
+    secret === undefined ? [] : [{ name, secret }],
+  );
+  const persistentVolumes = resources.flatMap(({ disk, reservations }): PersistentVolume[] => {
+    const { persistence, volume } = disk ?? {};
+    const role = reservations?.at(-1)?.role;
+    if (persistence === undefined || volume === undefined || role === undefined) return [];
+    const { containerPath, mode } = volume;
+    return [{ role, id: persistence.id, containerPath, mode }];
+  });
+  return {
+    ...(container === undefined ? {} : { container }),
+    ...(persistentVolumes.length === 0 ? {} : { persistentVolumes }),
+    ...(secretEnv.length === 0 ? {} : { secretEnv }),
+  };
 }
 
 export function argvOf(command: CommandInfo): readonly [string, ...string[]] {
@@ -167,12 +190,19 @@ export function environmentOf(
   state: AgentState,
   task: Pick<Task, "frameworkId" | "executorId" | "containerId" | "info">,
   command: CommandInfo,
+  owner: Pick<TaskInfo, "container"> = task.info,
 ): Readonly<Record<string, string>> {
   const { environment, workDir, agentId, hostname } = state.config;
-  const sandbox = sandboxPath(workDir, task.containerId);
+  const { container } = owner;
+  const sandbox = sandboxInside({
+    sandbox: sandboxPath(workDir, task.containerId),
+    ...(container === undefined ? {} : { container }),
+  });
   const role = task.info.resources.find(({ allocationInfo }) => allocationInfo)?.allocationInfo;
   const own: Record<string, string> = {};
-  for (const { name, value } of command.environment?.variables ?? []) own[name] = value;
+  for (const { name, value, secret } of command.environment?.variables ?? []) {
+    if (secret === undefined) own[name] = value;
+  }
   return {
     ...environment,
     HOME: sandbox,

@@ -6,11 +6,12 @@ import { LineCounter, parseDocument } from "yaml";
 import { type RunRequest, RunRequestSchema } from "#api";
 import { CliError, EXIT } from "../exit.ts";
 import { followRun } from "../follow.ts";
+import { addContainerFlags, type ContainerFlags, containerWish } from "./container-flags.ts";
 import { invocationOf } from "../invocation.ts";
 import { copyLog, followLog, writerTo } from "../logs.ts";
 import { data, note, printObject } from "../output.ts";
 
-interface RunFlags {
+interface RunFlags extends ContainerFlags {
   readonly name?: string;
   readonly cpus?: string;
   readonly mem?: string;
@@ -60,6 +61,7 @@ function requestOf(argv: readonly string[], flags: RunFlags): RunRequest {
     graceMs: flags.grace === undefined ? undefined : (number("--grace", flags.grace) ?? 0) * 1000,
     revocable: flags.revocable,
     env: flags.env === undefined ? undefined : environment(flags.env),
+    ...containerWish(flags),
   };
   const request = { argv: [...argv] } as Record<string, unknown>;
   for (const [key, value] of Object.entries(given)) if (value !== undefined) request[key] = value;
@@ -76,7 +78,7 @@ function checkRequest(value: unknown, where: string): RunRequest {
 
 export function addRunCommands(program: Command): void {
   const collect = (value: string, earlier: string[] = []): string[] => [...earlier, value];
-  program
+  const run = program
     .command("run")
     .description("run a command in the cluster; its output and exit code become ours")
     .argument("<command...>", "the command, behind --")
@@ -92,18 +94,18 @@ export function addRunCommands(program: Command): void {
     .option("--grace <seconds>", "time between SIGTERM and SIGKILL")
     .option("--revocable", "only on what other roles lend; it is ended when they ask for it back")
     .option("--attach", "show its output and wait for its end (the default)")
-    .option("--detach", "print the run's id and return")
-    .action(async (argv: string[], flags: RunFlags, command: Command) => {
-      const { server, output } = invocationOf(command);
-      const body = requestOf(argv, flags);
-      const connected = server();
-      const run = await connected.call("createRun", { body });
-      if (flags.detach !== true) {
-        process.exitCode = await followRun(connected, run);
-        return;
-      }
-      printObject(run, [["run", run.id]], output);
-    });
+    .option("--detach", "print the run's id and return");
+  addContainerFlags(run).action(async (argv: string[], flags: RunFlags, command: Command) => {
+    const { server, output } = invocationOf(command);
+    const body = requestOf(argv, flags);
+    const connected = server();
+    const run = await connected.call("createRun", { body });
+    if (flags.detach !== true) {
+      process.exitCode = await followRun(connected, run);
+      return;
+    }
+    printObject(run, [["run", run.id]], output);
+  });
   program
     .command("batch <file>")
     .description("run the commands of a YAML file: a list, each with argv and what run takes")

@@ -63,10 +63,23 @@ function firstPorts(ranges: RangeList, count: number): number[] | undefined {
   return ports.length === count ? ports : undefined;
 }
 
+type Variables = NonNullable<NonNullable<TaskInfo["command"]>["environment"]>["variables"];
+
+function variablesOf({ env = {}, secrets = {} }: Run["request"]): Variables {
+  const plain = Object.entries(env).map(([name, value]) => ({ name, value }));
+  const secret = Object.entries(secrets).map(([name, known]) => ({
+    name,
+    value: "",
+    type: "SECRET" as const,
+    secret: { type: "REFERENCE" as const, reference: { name: known } },
+  }));
+  return [...plain, ...secret];
+}
+
 function taskOf(run: Run, { taskId }: Instance, offer: Offer, taken: Taken, user: string) {
   const { request } = run;
   const [program = "", ...rest] = request.argv;
-  const variables = Object.entries(request.env ?? {}).map(([name, value]) => ({ name, value }));
+  const variables = variablesOf(request);
   taken.ports.forEach((port, index) => {
     variables.push({ name: `PORT${index}`, value: String(port) });
   });
@@ -83,6 +96,7 @@ function taskOf(run: Run, { taskId }: Instance, offer: Offer, taken: Taken, user
       environment: { variables },
       user: request.user ?? user,
     },
+    ...(request.container === undefined ? {} : { container: request.container }),
     ...(request.graceMs === undefined ? {} : { killPolicy: { gracePeriodMs: request.graceMs } }),
   };
   return task;

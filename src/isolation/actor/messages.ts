@@ -14,7 +14,17 @@ export const ISOLATOR_ACTOR = "isolator";
 /** What is to run, and with what. What is not here the isolator knows itself. */
 export type LaunchSpec = Pick<
   ContainerSpec,
-  "argv" | "env" | "user" | "sandbox" | "resources" | "limits" | "graceMs" | "owner"
+  | "argv"
+  | "env"
+  | "user"
+  | "sandbox"
+  | "resources"
+  | "limits"
+  | "graceMs"
+  | "owner"
+  | "container"
+  | "persistentVolumes"
+  | "secretEnv"
 >;
 
 /** Agent → isolator. */

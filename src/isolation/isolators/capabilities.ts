@@ -2,10 +2,10 @@
  * `linux/capabilities` and `linux/nnp`: what root inside may do, and that nobody inside ever gets
  * more. On by default; a task may ask for less, or for more up to what the agent grants.
  */
-import { CAPABILITIES, type Capability } from "#protocol";
+import { CAPABILITIES, CAPABILITIES_DEFAULT, type Capability } from "#protocol";
 import type { ContainerSpec } from "../container.ts";
 import type { Isolator } from "../isolator.ts";
-import { CAPABILITIES_DEFAULT, type InsideOptions } from "./inside-options.ts";
+import type { InsideOptions } from "./inside-options.ts";
 
 /** Hexadecimal digits of a set, by the numbers of the kernel. */
 export function capabilityBits(names: Iterable<Capability>): string {

@@ -6,7 +6,7 @@
 import type { Inside, InsideMount, MountFlag } from "#runtime";
 import type { ContainerSpec } from "../container.ts";
 import type { Isolator } from "../isolator.ts";
-import { type InsideOptions, whyNothingInside } from "./inside-options.ts";
+import type { InsideOptions } from "./inside-options.ts";
 import { allowedText, placeVolumes, withinAllowed } from "./volumes.ts";
 
 /** Where the sandbox is in a root that is not the host's; the path is Mesos'. */
@@ -69,11 +69,13 @@ function proc(): InsideMount[] {
   ];
 }
 
-function devices(shmMib: number): InsideMount[] {
+function devices({ container, limits }: ContainerSpec): InsideMount[] {
   const plain = ["nosuid", "noexec"] as const;
+  const shmMib = container?.linuxInfo?.shmSize ?? SHM_MIB;
   return [
     tmpfs("/dev", "mode=755,size=64k", plain),
     ...DEVICES.map((name) => bind(`/dev/${name}`, `/dev/${name}`, [...plain, "optional"])),
+    ...(limits.devices ?? []).map((path) => bind(path, path, plain)),
     { kind: "devpts", target: "/dev/pts", flags: plain },
     tmpfs("/dev/shm", `mode=1777,size=${shmMib}m`, [...plain, "nodev"]),
     { kind: "mqueue", target: "/dev/mqueue", flags: [...plain, "nodev"] },
@@ -93,13 +95,14 @@ function temporary(sandbox: string): InsideMount[] {
 
 const HOST_ROOT: InsideMount = { kind: "attr", target: "/", flags: ["ro", "nodev", "recursive"] };
 
-function hostView({ hidden }: InsideOptions, sandbox: string): InsideMount[] {
+function hostView({ hidden, masked }: InsideOptions, sandbox: string): InsideMount[] {
   const resolve = "/run/systemd/resolve";
   return [
     { kind: "mask", target: "/sys/firmware", flags: [] },
     // Sockets of the host's daemons: a read-only mount does not keep root from connecting.
     tmpfs("/run", "mode=755,size=64m", ["nosuid", "nodev"]),
     bind(resolve, resolve, ["ro", "nosuid", "nodev", "optional"]),
+    ...masked.map((target): InsideMount => ({ kind: "mask", target, flags: [] })),
     ...temporary(sandbox),
     ...hidden.map((path) => tmpfs(path, "mode=755,size=1m", ["nosuid", "nodev"])),
     bind(sandbox, sandbox, ["nosuid", "nodev"]),
@@ -147,7 +150,7 @@ function viewOf(
   options: InsideOptions,
 ): (Pick<Inside, "mounts"> & Partial<Pick<Inside, "root">>) | string {
   const { container, sandbox } = spec;
-  const own = [...proc(), ...devices(container?.linuxInfo?.shmSize ?? SHM_MIB)];
+  const own = [...proc(), ...devices(spec)];
   const closed: InsideMount = { kind: "attr", target: "/", flags: ["ro"] };
   const rootfs = container?.rootfs ?? { type: "HOST" };
   if (rootfs.type === "HOST") {
@@ -166,10 +169,10 @@ function viewOf(
 export function filesystemIsolator(options: InsideOptions): Isolator {
   return {
     name: "filesystem/linux",
-    fragment(spec, machine) {
+    fragment(spec) {
       const { container } = spec;
       const wishes = [...(container?.volumes ?? []), ...(spec.persistentVolumes ?? [])];
-      const why = whyNothingInside(options, machine.isRoot);
+      const why = options.unavailable;
       if (why !== null) {
         if (wishes.length === 0 && container?.rootfs === undefined) return {};
         return { refused: `container: it asks for volumes or a root: ${why}` };

@@ -10,8 +10,12 @@ export interface InsideOptions {
   readonly arch: SeccompSubject["arch"] | null;
   /** The shell scripts can drop capabilities and set limits, and no more. */
   readonly launcher: "native" | "shell";
+  /** Why there are no namespaces and mounts on this machine; null: there are. */
+  readonly unavailable: string | null;
   /** Directories of the host that no container sees: where agents keep what is theirs. */
   readonly hidden: readonly string[];
+  /** Files and directories of the host in whose place every container sees nothing. */
+  readonly masked: readonly string[];
   /** Directories below which tasks may take volumes and roots. */
   readonly hostPaths: readonly string[];
   /** Where persistent volumes lie. */
@@ -24,22 +28,4 @@ export interface InsideOptions {
   readonly seccompProfiles: Readonly<Record<string, SeccompProfile>>;
   /** Ids of this host for those of a user namespace, from 0; null: there are no user namespaces. */
   readonly userIds: { readonly first: number; readonly count: number } | null;
-}
-
-/** What a container of root has: enough to own files and change users, nothing of the host's. */
-export const CAPABILITIES_DEFAULT: readonly Capability[] = [
-  "CHOWN",
-  "DAC_OVERRIDE",
-  "FOWNER",
-  "FSETID",
-  "KILL",
-  "SETGID",
-  "SETUID",
-  "NET_BIND_SERVICE",
-];
-
-/** Why a machine cannot do what a task asks for; null when it can. */
-export function whyNothingInside(options: InsideOptions, isRoot: boolean): string | null {
-  if (options.launcher === "shell") return "this agent has the shell launcher, without a compiler";
-  return isRoot ? null : "this agent does not run as root";
 }

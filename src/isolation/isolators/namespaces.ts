@@ -4,7 +4,7 @@
  */
 import type { Inside, Namespace } from "#runtime";
 import type { Isolator } from "../isolator.ts";
-import { type InsideOptions, whyNothingInside } from "./inside-options.ts";
+import type { InsideOptions } from "./inside-options.ts";
 
 const ALWAYS: readonly Namespace[] = ["mount", "pid", "ipc", "uts", "cgroup"];
 
@@ -14,11 +14,11 @@ export const NETWORK_NONE = "none";
 export function namespacesIsolator(options: InsideOptions): Isolator {
   return {
     name: "namespaces",
-    fragment({ container }, machine) {
+    fragment({ container }) {
       const hostname = container?.hostname;
       const alone = container?.networkInfos?.some(({ name }) => name === NETWORK_NONE) === true;
       const mapped = container?.linuxInfo?.userNamespace === true;
-      const why = whyNothingInside(options, machine.isRoot);
+      const why = options.unavailable;
       if (why !== null) {
         if (hostname === undefined && !alone && !mapped) return {};
         return { refused: `container: it asks for namespaces: ${why}` };

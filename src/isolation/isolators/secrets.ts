@@ -4,7 +4,7 @@
  */
 import type { Secret } from "#protocol";
 import type { Isolator } from "../isolator.ts";
-import { type InsideOptions, whyNothingInside } from "./inside-options.ts";
+import type { InsideOptions } from "./inside-options.ts";
 
 export interface SecretSource {
   readonly source: string;
@@ -24,12 +24,11 @@ export function secretSource(
 export function secretsIsolator(options: InsideOptions): Isolator {
   return {
     name: "environment_secret",
-    fragment(spec, machine) {
+    fragment(spec) {
       const wished = spec.secretEnv ?? [];
       if (wished.length === 0) return {};
-      const why = whyNothingInside(options, machine.isRoot);
-      if (options.launcher === "shell" && why !== null) {
-        return { refused: `environment: it names secrets: ${why}` };
+      if (options.launcher === "shell") {
+        return { refused: "environment: it names secrets, which the shell launcher cannot hold" };
       }
       const secrets = [];
       for (const { name, secret } of wished) {

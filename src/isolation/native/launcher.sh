@@ -122,7 +122,13 @@ launch() {
       chown -h "${user%% *}:${owner%% *}" "$sandbox" || undo 5 "chown sandbox $sandbox"
     fi
   fi
+  # setpriv cannot keep from root what is not kept from everybody inside.
+  case ${user:-0} in
+    0 | '0 '*) [ "${caps% *}" = "${caps#* }" ] || undo 1 'the shell launcher needs effective capabilities of root to be the bounding ones' ;;
+    *) case $caps in '' | '0 '*) ;; *) undo 1 'the shell launcher gives capabilities to root alone' ;; esac ;;
+  esac
   export runtime="$runtime/$container" sandbox user bytes files oom peak score nonce tag reach joins
+  export caps nnp rlimits
   ready=$(setsid /bin/sh "$shim" "$@" </dev/null 2>&1 &)
   case $ready in
     '0 '*) answer 0 "${ready#0 }" ;;
@@ -189,6 +195,7 @@ echo ready
 while IFS=' ' read -r id op; do
   container='' nonce='' sandbox='' user='' bytes=1048576 files=0 grace=0 score='' oom='' peak=''
   config='' tag=D reach='' removes='' joins='' steps='' step_count=0 launch_lines='' number=0 bad='' unheeded=''
+  caps='' nnp='' rlimits=''
   set --
   while IFS= read -r line && [ "$line" != . ]; do
     key=${line%% *}
@@ -219,6 +226,9 @@ while IFS=' ' read -r id op; do
         unheeded= ;;
       E | A) set -- "$@" "$value" ;;
       D) ;;
+      c) caps=$value ;;
+      p) nnp=1 ;;
+      l) rlimits="$rlimits$value," ;;
       *) bad="this launcher cannot do what the tag $key of the plan asks for" ;;
     esac
     case $key in [NKFDRGJ]) launch_lines="$launch_lines$key $value$nl" ;; esac

@@ -33,6 +33,14 @@ pump() {
   done
 }
 
+# Names of the kernel's limits by their numbers, as prlimit(1) has them.
+rlimit_of() {
+  set -- "$1" cpu fsize data stack core rss nproc nofile memlock as locks sigpending msgqueue nice rtprio rttime
+  shift "$1" && shift
+  echo "--$1"
+}
+bound_of() { if [ "$1" = -1 ]; then echo unlimited; else echo "$1"; fi; }
+
 cd "$sandbox" || fail 5 "enter sandbox $sandbox"
 exec 9<>"$runtime/alive" || fail 5 'open alive'
 path=/bin:/usr/bin program=''
@@ -76,6 +84,22 @@ END
   if [ -n "$user" ] && [ "$(id -u) $(id -g)" != "$uid $gid" ]; then
     set -- setpriv "--reuid=$uid" "--regid=$gid" "${groups:+--groups=}${groups:---clear-groups}" "$@"
   fi
+  [ -z "$nnp" ] || set -- setpriv --no-new-privs "$@"
+  if [ -n "$caps" ]; then
+    kept=-all bits=$((0x${caps#* })) number=0
+    while [ "$bits" -gt 0 ]; do
+      [ $((bits & 1)) -eq 0 ] || kept=$kept,+cap_$number
+      bits=$((bits >> 1)) number=$((number + 1))
+    done
+    set -- setpriv "--bounding-set=$kept" --inh-caps=-all --ambient-caps=-all "$@"
+  fi
+  while [ -n "$rlimits" ]; do
+    IFS=' ' read -r resource soft hard <<END
+${rlimits%%,*}
+END
+    rlimits=${rlimits#*,}
+    set -- prlimit "$(rlimit_of "$resource")=$(bound_of "$soft"):$(bound_of "$hard")" "$@"
+  done
   exec setsid "$@"
 ) </dev/null >"$runtime/out" 2>"$runtime/err" &
 pid=$!
