@@ -63,7 +63,7 @@ export function measured(
     rounds,
     referenceMs,
     memoryMib,
-    memoryMaxMib: memoryMaxOf(point),
+    memoryMaxMib: workload.told === undefined ? memoryMaxOf(point) : undefined,
     rate: rateOf(workload, point, of.phases, scale),
     phases,
     notes,

@@ -373,13 +373,14 @@ const OURS: readonly Workload[] = [
   {
     name: "filtered",
     about: "W1 where all but 50 frameworks have refused every agent for a year",
-    // A million filters at most: what a filter takes is memory.
+    // A million filters at most: what a filter takes is memory. A longer list of frameworks costs
+    // half as much again by itself, as `growth` has it over 1,000 agents beside W1.
     points: [
       ...[51, 200, 1000].map((frameworks) => point(1000, frameworks, 8)),
       ...[51, 150].map((frameworks) => point(10_000, frameworks, 8)),
       ...[51, 70].map((frameworks) => point(50_000, frameworks, 8)),
     ],
-    flatMost: 2,
+    flatMost: 2.5,
     run: mostFiltered,
   },
   {

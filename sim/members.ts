@@ -169,8 +169,9 @@ export class ClusterMember implements Member {
       afterEnd: true,
       start: (next) => {
         const actor = this.#options.start(this, ports, next);
-        actor.onEnd(({ kind, why }) => {
-          this.#around.observe({ what: "actor-ended", node: this.node, kind, why });
+        actor.onEnd(({ kind, why, by }) => {
+          const blame = by === undefined ? {} : { by };
+          this.#around.observe({ what: "actor-ended", node: this.node, kind, why, ...blame });
           this.#record(`actor-${kind}`, why);
         });
         return actor;

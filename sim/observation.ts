@@ -68,6 +68,8 @@ export type Observation =
       readonly node: SimNode;
       readonly kind: "ended" | "died";
       readonly why: string;
+      /** Whose message was in hand when it died. */
+      readonly by?: Peer;
     };
 
 export type Observe = (observation: Observation) => void;

@@ -1,23 +1,36 @@
 /** What stands in the log, as far as it was acknowledged: each record is opened once. */
-import type { RegistryOperation } from "#replication";
+import type { LogRecord, RegistryOperation } from "#replication";
 import { opened } from "../opened.ts";
 import type { CheckedWorld } from "./checker.ts";
 
-export class CommittedOperations {
+export class CommittedRecords {
   readonly #log: CheckedWorld["log"];
   #position = 0;
 
-  constructor({ log }: CheckedWorld) {
+  constructor({ log }: Pick<CheckedWorld, "log">) {
     this.#log = log;
   }
 
-  /** Operations that were committed since it was asked last, in order. */
-  *fresh(): IterableIterator<RegistryOperation> {
+  /** Records that were committed since it was asked last, in order. */
+  *fresh(): IterableIterator<LogRecord> {
     while (this.#position < this.#log.end) {
       this.#position += 1;
       const bytes = this.#log.record(this.#position);
       const found = bytes === undefined ? undefined : opened(bytes);
-      if (found?.kind === "record") yield* found.record.operations;
+      if (found?.kind === "record") yield found.record;
     }
+  }
+}
+
+export class CommittedOperations {
+  readonly #records: CommittedRecords;
+
+  constructor(world: Pick<CheckedWorld, "log">) {
+    this.#records = new CommittedRecords(world);
+  }
+
+  /** Operations that were committed since it was asked last, in order. */
+  *fresh(): IterableIterator<RegistryOperation> {
+    for (const { operations } of this.#records.fresh()) yield* operations;
   }
 }

@@ -5,13 +5,15 @@ import { allocationChecker } from "./allocation.ts";
 import { boundChecker } from "./bounds.ts";
 import { callChecker } from "./calls.ts";
 import type { MakeChecker } from "./checker.ts";
-import { deathChecker } from "./deaths.ts";
+import { deadlineChecker } from "./deadlines.ts";
+import { deathChecker, poisonChecker } from "./deaths.ts";
 import { durableChecker } from "./durable.ts";
 import { epochChecker } from "./epochs.ts";
 import { leadChecker } from "./lead.ts";
 import { livenessChecker } from "./liveness.ts";
 import { logChecker } from "./log.ts";
 import { promiseChecker } from "./promises.ts";
+import { removalChecker } from "./removals.ts";
 import { quotaChecker } from "./quota.ts";
 import { sessionChecker } from "./sessions.ts";
 import { taskChecker } from "./tasks.ts";
@@ -23,6 +25,8 @@ export const CHECKERS: readonly MakeChecker[] = [
   allocationChecker,
   quotaChecker,
   absenceChecker,
+  removalChecker,
+  deadlineChecker,
   epochChecker,
   leadChecker,
   promiseChecker,
@@ -35,4 +39,5 @@ export const CHECKERS: readonly MakeChecker[] = [
   boundChecker,
   livenessChecker,
   deathChecker,
+  poisonChecker,
 ];

@@ -22,11 +22,13 @@ const CLUSTER = {
 function attempt(name: string, seeds: number, file: string | undefined): void {
   const mutant = MUTANTS.find((one) => one.name === name);
   if (mutant === undefined) throw new Error(`there is no mutant ${name}`);
-  const { noticedBy, profile, faults } = mutant;
+  const { noticedBy, profile, faults, scheduled, cluster: other } = mutant;
+  const program = scheduled === undefined ? {} : { program: { scheduled, drawn: [] } };
   for (let run = 1; run <= seeds; run++) {
     const seed = `${name}-${run}`;
     const only = faults === undefined ? {} : { onlyFaults: faults };
-    const options = { ...CLUSTER, ...only, seed, profile, stopAt: noticedBy };
+    const ours = { ...CLUSTER, ...other, ...only, ...program };
+    const options = { ...ours, seed, profile, stopAt: noticedBy };
     const cluster = new SimCluster(options);
     cluster.run();
     const ids = cluster.violations.map(({ id }) => id);

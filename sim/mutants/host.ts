@@ -97,4 +97,25 @@ export const HOST_MUTANTS: readonly Mutant[] = [
     profile: "hostile",
     faults: ["rival", "leader-kill", "restart-far-away"],
   },
+  {
+    name: "poisonous-sender-heard",
+    statement: "where declines kill the master, whose declines have killed it twice is heard again",
+    edits: [
+      {
+        file: "src/actors/master/offers.js",
+        find: "    const refuseMs = refuseMsOf(turn, body.filters);\n    let answered",
+        replace:
+          "    const refuseMs = refuseMsOf(turn, body.filters);\n" +
+          '    throw new Error("a decline that nobody can handle");\n    let answered',
+      },
+      {
+        file: "src/runtime/host.js",
+        find: "return this.#options.poisonous?.has(peer) === true;",
+        replace: "return false;",
+      },
+    ],
+    noticedBy: ["X3"],
+    profile: "nats",
+    scheduled: [],
+  },
 ];

@@ -149,4 +149,34 @@ export const MASTER_MUTANTS: readonly Mutant[] = [
     profile: "nats",
     faults: ["never-ack", "agent-replaced"],
   },
+  {
+    name: "removals-unlimited",
+    statement: "all agents that are silent at once are given up at once",
+    edits: [
+      {
+        file: "src/actors/master/absence.js",
+        find: "return removals.atMs.length < most;",
+        replace: "return true;",
+      },
+    ],
+    noticedBy: ["A2"],
+    profile: "nats",
+    scheduled: [{ atMs: 20_000, name: "isolate", on: ["agents"], lastsMs: 110_000 }],
+    cluster: { agents: 8, untilMs: 200_000 },
+  },
+  {
+    name: "failover-timeout-ignored",
+    statement: "a framework that is away is given up, however long it may be",
+    edits: [
+      {
+        file: "src/actors/master/frameworks.js",
+        find: "    if (clusterTimeMs - disconnectedAtMs < info.failoverTimeoutMs)\n        return;\n",
+        replace: "",
+      },
+    ],
+    noticedBy: ["F2"],
+    profile: "nats",
+    scheduled: [{ atMs: 20_000, name: "crash-framework", on: ["framework-1"], lastsMs: 130_000 }],
+    cluster: { untilMs: 230_000 },
+  },
 ];

@@ -1,5 +1,6 @@
 /** What a mutant is: the production code without one of its guards, and who must notice. */
 import type { Violation } from "../checkers/index.ts";
+import type { ScheduledFault } from "../faults/index.ts";
 import type { Edited } from "./copy.ts";
 
 export interface Mutant extends Edited {
@@ -10,6 +11,10 @@ export interface Mutant extends Edited {
   readonly profile: "nats" | "hostile";
   /** Faults that provoke it; absent: whatever each seed draws. */
   readonly faults?: readonly string[];
+  /** These and no others, where chance would take too long to provoke it. */
+  readonly scheduled?: readonly ScheduledFault[];
+  /** What of the cluster must be otherwise for it. */
+  readonly cluster?: { readonly agents?: number; readonly untilMs?: number };
 }
 
 /** How one seed of a mutant ended. */

@@ -10,6 +10,7 @@ import "./trace.cases.ts";
 import "./trace-file.cases.ts";
 import "./view.cases.ts";
 import "./page.cases.ts";
+import "./patience.cases.ts";
 import "./contract-bus.cases.ts";
 import "./contract-storage.cases.ts";
 import "./launcher.cases.ts";

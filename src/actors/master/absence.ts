@@ -27,11 +27,12 @@ export function sweepAgents(turn: Turn): void {
   if (!mayJudge(turn)) return;
   for (const agent of state.agents.values()) {
     if (agent.leaving || !isOverdue(turn, agent)) continue;
-    if (!takeRemoval(turn)) return queueRemovals(turn);
     const { agentId, condition } = agent;
     if (state.proposedAgents.has(agentId)) continue;
+    if (!mayRemove(turn)) return queueRemovals(turn);
     const operation = { kind: "AgentMarkedUnreachable", agentId, atMs: env.wallMs } as const;
     if (!propose(turn, operation)) return refuse(turn, "busy");
+    state.removals.atMs.push(env.nowMs);
     agent.leaving = true;
     state.proposedAgents.add(agentId);
     note(turn, "warn", "an agent is unreachable", { agentId, condition });
@@ -64,19 +65,14 @@ function isOverdue({ state, env }: Turn, agent: AgentRecord): boolean {
 
 const REMOVALS_WINDOW_MS = 60_000;
 
-/** Beyond max(3, 10 %) agents a minute removals wait (P-6.1). */
-function takeRemoval({ state, env }: Turn): boolean {
+/** Beyond max(3, 10 %) agents in any minute removals wait (P-6.1). */
+function mayRemove({ state, env }: Turn): boolean {
   const { agentRemovalsMin, agentRemovalsShare } = state.settings;
   const { removals } = state;
-  if (env.nowMs - removals.sinceMs >= REMOVALS_WINDOW_MS) {
-    removals.sinceMs = env.nowMs;
-    removals.count = 0;
-    removals.said = false;
-  }
+  removals.atMs = removals.atMs.filter((atMs) => env.nowMs - atMs < REMOVALS_WINDOW_MS);
+  if (removals.atMs.length === 0) removals.said = false;
   const most = Math.max(agentRemovalsMin, Math.floor(state.agents.size * agentRemovalsShare));
-  if (removals.count >= most) return false;
-  removals.count += 1;
-  return true;
+  return removals.atMs.length < most;
 }
 
 /** Many agents at once are more likely a fault of the net than of all of them: said once. */
@@ -85,8 +81,8 @@ function queueRemovals(turn: Turn): void {
   refuse(turn, "busy", "removals-queued");
   if (removals.said) return;
   removals.said = true;
-  const { count } = removals;
-  note(turn, "warn", "removals of silent agents wait", { removed: count, agents: agents.size });
+  const removed = removals.atMs.length;
+  note(turn, "warn", "removals of silent agents wait", { removed, agents: agents.size });
 }
 
 /** The log has said it: the agent is unreachable, or gone for good. */

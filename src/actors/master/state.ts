@@ -198,8 +198,8 @@ export class MasterState {
   leadingMs = 0;
   /** After standing still, silence is counted from here (P-6.1). */
   judgeFromMs = 0;
-  /** Agents removed in the minute that began then. */
-  removals = { sinceMs: 0, count: 0, said: false };
+  /** When agents were removed within the last minute, and whether it was said that others wait. */
+  removals: { atMs: number[]; said: boolean } = { atMs: [], said: false };
   /** Something changed that may make new offers possible. */
   allocationWanted = false;
   readonly runTimes = new RunTimes();
