@@ -18,8 +18,13 @@ export function absenceChecker(world: CheckedWorld, violate: Violate): Checker {
   const committed = new CommittedOperations(world);
   /** Agents as the log has them. */
   const admitted = new Set<string>();
-  /** Epoch in which an agent was registered last. */
-  const registered = new Map<string, number>();
+  /**
+   * Epochs in which an agent was registered: a leader whose machine slept speaks on in its own for
+   * a moment (P-7.3), of agents that another has registered since.
+   */
+  const registered = new Map<string, Set<number>>();
+  const isRegistered = (agentId: string, epoch: number): boolean =>
+    registered.get(agentId)?.has(epoch) === true;
   /** Offers that were heard of before their agent was. */
   let early: { agentId: string; offerId: string; epoch: number; atMs: number }[] = [];
   const read = (): void => {
@@ -36,16 +41,20 @@ export function absenceChecker(world: CheckedWorld, violate: Violate): Checker {
     if (source !== "SOURCE_MASTER" || reason !== "REASON_RECONCILIATION") return;
     if (agentId === undefined || !UNKNOWN.has(state)) return;
     read();
-    if (!admitted.has(agentId) || registered.get(agentId) === epoch) return;
+    if (!admitted.has(agentId) || isRegistered(agentId, epoch)) return;
     violate("A1", `${taskId} is said to be ${state} while its agent ${agentId} is only absent`);
   };
   const judge = (message: AnyMessage, epoch: number): void => {
     switch (message.kind) {
-      case "AgentRegistered":
-        return void registered.set(message.body.agentId, epoch);
+      case "AgentRegistered": {
+        const { agentId } = message.body;
+        const epochs = registered.get(agentId) ?? new Set<number>();
+        registered.set(agentId, epochs.add(epoch));
+        return;
+      }
       case "OFFERS":
         for (const { agentId, offerId } of message.body.offers) {
-          if (registered.get(agentId) === epoch) continue;
+          if (isRegistered(agentId, epoch)) continue;
           early.push({ agentId, offerId, epoch, atMs: world.nowMs });
         }
         return;
@@ -66,11 +75,11 @@ export function absenceChecker(world: CheckedWorld, violate: Violate): Checker {
     recount(): void {
       const dueMs = world.nowMs - TOLERANCE_MS;
       for (const { agentId, offerId, epoch, atMs } of early) {
-        if (atMs > dueMs || registered.get(agentId) === epoch) continue;
+        if (atMs > dueMs || isRegistered(agentId, epoch)) continue;
         violate("A1", `${offerId} is made before ${agentId} has registered in epoch ${epoch}`);
       }
       early = early.filter(({ agentId, epoch, atMs }) => {
-        return atMs > dueMs && registered.get(agentId) !== epoch;
+        return atMs > dueMs && !isRegistered(agentId, epoch);
       });
     },
   };

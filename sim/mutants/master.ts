@@ -179,4 +179,32 @@ export const MASTER_MUTANTS: readonly Mutant[] = [
     scheduled: [{ atMs: 20_000, name: "crash-framework", on: ["framework-1"], lastsMs: 130_000 }],
     cluster: { untilMs: 230_000 },
   },
+  {
+    name: "guarantees-not-held-back",
+    statement: "what a role is guaranteed and lacks is offered to others",
+    edits: [
+      {
+        file: "src/allocator/quota.js",
+        find: "if (!tree.hasGuarantees || required.every((milli) => milli <= 0))",
+        replace: "if (tree !== undefined)",
+      },
+    ],
+    noticedBy: ["Q1"],
+    profile: "nats",
+    faults: ["quota-change", "crash-agent"],
+  },
+  {
+    name: "limit-forgotten",
+    statement: "a role is offered more than its limit",
+    edits: [
+      {
+        file: "src/allocator/role-tree.js",
+        find: "return this.#limits > 0;",
+        replace: "return false;",
+      },
+    ],
+    noticedBy: ["Q1"],
+    profile: "nats",
+    faults: ["quota-change", "crash-agent"],
+  },
 ];

@@ -4,12 +4,14 @@ import { type AnyMessage, asId, type MasterId, type Peer } from "#protocol";
 import { seal } from "#replication";
 import type { SimNode } from "#sim";
 import type { CheckedWorld, MakeChecker } from "../../sim/checkers/checker.ts";
+import { absenceChecker } from "../../sim/checkers/absence.ts";
 import { allocationChecker } from "../../sim/checkers/allocation.ts";
 import { boundChecker } from "../../sim/checkers/bounds.ts";
 import { callChecker } from "../../sim/checkers/calls.ts";
 import { durableChecker } from "../../sim/checkers/durable.ts";
 import { sessionChecker } from "../../sim/checkers/sessions.ts";
 import { epochChecker } from "../../sim/checkers/epochs.ts";
+import { quotaChecker } from "../../sim/checkers/quota.ts";
 import { livenessChecker } from "../../sim/checkers/liveness.ts";
 import { logChecker } from "../../sim/checkers/log.ts";
 import { taskChecker } from "../../sim/checkers/tasks.ts";
@@ -72,9 +74,9 @@ function watched(make: MakeChecker) {
 }
 
 const cpus = (milli: number) => [{ name: "cpus", type: "SCALAR", scalar: { milli } }];
-const offers = (offerId: string, milli: number) => ({
+const offers = (offerId: string, milli: number, allocationRole = "*") => ({
   kind: "OFFERS",
-  body: { offers: [{ offerId, agentId: "a1", resources: cpus(milli) }] },
+  body: { offers: [{ offerId, agentId: "a1", allocationRole, resources: cpus(milli) }] },
 });
 const runTask = (taskId: string, agentId: string, milli = 0) => ({
   kind: "RunTask",
@@ -156,6 +158,69 @@ t.test("R1 counts no registration that a master reads which led long ago", async
   checker.recount?.();
   t.same(said, []);
 });
+
+t.test(
+  "Q1 sees what is offered beyond a limit or a guarantee, once the moment is over",
+  async (t) => {
+    const quota = (role: string, guarantee: number, limit: number) => {
+      const amounts = (milli: number) => [{ name: "cpus", milli }];
+      const ranges = { guarantee: amounts(guarantee), limit: amounts(limit) };
+      return { kind: "QuotaSet", role, ...ranges, lends: false } as const;
+    };
+    const record = seal({
+      v: 1,
+      id: "r",
+      epoch: 9,
+      previous: "",
+      writer: asId<MasterId>("m1"),
+      clusterTimeMs: 0,
+      wallMs: 0,
+      operations: [quota("limited", 0, 2_000), quota("owed", 3_000, 4_000)],
+    }).bytes;
+    for (const [role, milli, rescinds, wrong] of [
+      ["limited", 1_000, false, undefined],
+      ["limited", 2_500, false, /beyond its limit: 2500 of 2000/],
+      ["*", 1_000, false, undefined],
+      ["*", 2_000, false, /that is guaranteed: 2000 left, 3000 lack/],
+      // What was given to another is taken back in the same batch, and said a little later.
+      ["*", 1_000, true, undefined],
+    ] as const) {
+      const { said, world, says, hears } = watched(quotaChecker);
+      world.log.end = 1;
+      world.log.record = () => record;
+      says("m1", "master", 9, { kind: "Beacon", body: {} });
+      hears("m1", "agent.a1", 9, registration("a1", 4_000));
+      if (rescinds) says("m1", "master", 9, offers("o1", 1_000, "x"));
+      world.nowMs = 10_000;
+      says("m1", "master", 9, offers("o2", milli, role));
+      if (rescinds) says("m1", "master", 9, { kind: "RESCIND", body: { offerId: "o1" } });
+      world.nowMs = 10_001;
+      says("m1", "master", 9);
+      if (wrong === undefined) t.same(said, [], role);
+      else t.match(said, [wrong], role);
+    }
+  },
+);
+
+t.test(
+  "A1 sees an offer of an agent that has not come, not of one that another leader has",
+  async (t) => {
+    const { said, world, checker, says } = watched(absenceChecker);
+    const registered = { kind: "AgentRegistered", body: { agentId: "a1" } };
+    const later = (): void => {
+      world.nowMs += 5_000;
+      checker.recount?.();
+    };
+    says("m1", "master", 5, registered);
+    says("m2", "master", 9, registered);
+    says("m1", "master", 5, offers("o1", 1_000));
+    later();
+    t.same(said, [], "it slept, and has registered the agent long ago");
+    says("m3", "master", 12, offers("o2", 1_000));
+    later();
+    t.match(said, [/A1 o2 is made before a1 has registered in epoch 12/]);
+  },
+);
 
 t.test("E1 sees two masters in one epoch, and a client that goes back", async (t) => {
   const { said, says } = watched(epochChecker);
