@@ -1,10 +1,14 @@
 /** The swarm as a command: seeds in child processes, the same text however many of them. */
 import { spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import t from "tap";
+import { SOMETIMES } from "../../sim/sometimes.ts";
 
 const CLI = fileURLToPath(new URL("../../sim/cli.js", import.meta.url));
 const OTHER_CLOCK = new URL("./other-clock.js", import.meta.url).href;
+/** How often each rare branch was reached in the last swarm. */
+const COUNTS = new URL("../../../sim/sometimes.json", import.meta.url);
 /** A cluster that is over in a moment. */
 const SMALL = "--agents 2 --frameworks 1 --items 8 --until 60s --faults-every 4s".split(" ");
 /** The same, over before its work can be: LV is violated. */
@@ -97,3 +101,18 @@ t.test(
     }
   },
 );
+
+t.test("every rare branch was reached in the last swarm, and `list` says how often", async (t) => {
+  const counts: { seeds: number; sometimes: Record<string, number> } = JSON.parse(
+    readFileSync(COUNTS, "utf8"),
+  );
+  const { code, stdout } = await sim(["list"]);
+  t.equal(code, 0);
+  t.match(stdout, new RegExp(`^rare branches, over ${counts.seeds} seeds$`, "m"));
+  t.same(Object.keys(counts.sometimes).sort(), Object.keys(SOMETIMES).sort());
+  for (const name of Object.keys(SOMETIMES)) {
+    const count = counts.sometimes[name] ?? 0;
+    t.ok(count > 0, `${name}: ${count}`);
+    t.match(stdout, new RegExp(`^  ${name} +${count} × `, "m"));
+  }
+});
