@@ -254,6 +254,19 @@ export const SETTINGS = {
     meaning: "FIRST:COUNT, ids of this machine for user namespaces; default: there are none",
     for: ["up", "agent"],
   },
+  "swap-limit": {
+    kind: "size",
+    default: "0",
+    min: 0,
+    meaning: "swap that a task may have which asks for none of its own",
+    for: ["up", "agent"],
+  },
+  "task-devices": {
+    kind: "text",
+    default: "",
+    meaning: "paths of devices that tasks may ask for, joined by commas, such as /dev/fuse",
+    for: ["up", "agent"],
+  },
   record: {
     kind: "boolean",
     default: "false",

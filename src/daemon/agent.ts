@@ -33,6 +33,7 @@ import { systemUser } from "./users.ts";
 
 const ID_FILE = "agent-id";
 const ID_LENGTH = 12;
+const BYTES_PER_MIB = 1024 * 1024;
 const DISK_WATCH_MS = 10_000;
 /** What every task finds in its environment. */
 const TASK_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -53,6 +54,9 @@ export interface AgentProcessOptions {
   readonly logFileCount: number;
   readonly pidsLimit: number;
   readonly inside: InsideSettings;
+  readonly swapLimitBytes: number;
+  /** Paths of devices that tasks may be granted; one that is absent is said, and left out. */
+  readonly taskDevices: readonly string[];
   /** Absent: nothing is recorded. */
   readonly record?: RecorderSettings;
   /** The agent cannot go on; the process should end. */
@@ -78,7 +82,11 @@ export async function startAgent(options: AgentProcessOptions): Promise<AgentPro
   const recorder = await recorderOf(options, clock);
   const disk = await openFilesDisk({ root: workDir, clock });
   const agentId = await openAgentId(workDir, identity.principal);
-  const facts = probeMachine(workDir);
+  const facts = probeMachine(workDir, options.taskDevices);
+  for (const path of options.taskDevices) {
+    if (facts.hardware?.devices.some((device) => device.path === path)) continue;
+    logger.log("warn", `--task-devices: ${path} is no device of this machine`);
+  }
   const driver = driverOf(facts, { root: CGROUP_ROOT_DEFAULT, agentId });
   const programs = findLauncherPrograms(nativeDir());
   const inside = insideOptions(options.inside, { isRoot: facts.isRoot, programs, workDir });
@@ -199,6 +207,7 @@ function recipeOf(
       v2Controllers: facts.v2Controllers,
       isWritable: facts.unenforcedBecause === null,
       pidsMax: options.pidsLimit,
+      swapMib: Math.floor(options.swapLimitBytes / BYTES_PER_MIB),
       logs: { bytes: options.logFileBytes, files: options.logFileCount },
       inside,
     },

@@ -143,6 +143,11 @@ export function agentLimits(config: Config, dataDir: string) {
     logFileBytes: config.bytes("log-file-size"),
     logFileCount: config.integer("log-file-count"),
     pidsLimit: config.integer("pids-limit"),
+    swapLimitBytes: config.bytes("swap-limit"),
+    taskDevices: (config.text("task-devices") ?? "")
+      .split(",")
+      .map((path) => path.trim())
+      .filter((path) => path !== ""),
   };
 }
 

@@ -18,6 +18,7 @@ import {
   type TaskId,
   type Uuid,
 } from "./ids.ts";
+import { TaskControlsSchema } from "./controls.ts";
 import { ContainerInfoSchema, SecretSchema } from "./containers.ts";
 import {
   STATUS_REASON_NAMES,
@@ -189,6 +190,7 @@ export const TaskInfoSchema = Type.Object({
   executor: Type.Optional(ExecutorInfoSchema),
   command: Type.Optional(CommandInfoSchema),
   container: Type.Optional(ContainerInfoSchema),
+  controls: Type.Optional(TaskControlsSchema),
   killPolicy: Type.Optional(KillPolicySchema),
   maxCompletionTimeMs: Type.Optional(Milliseconds),
   labels: Type.Optional(LabelsSchema),

@@ -1,6 +1,7 @@
 /** Door of the protocol floor: the words that everybody speaks. */
 export * from "./codec.ts";
 export * from "./containers.ts";
+export * from "./controls.ts";
 export * from "./entities.ts";
 export * from "./events.ts";
 export * from "./frame.ts";

@@ -52,6 +52,8 @@ export interface AgentRecipe {
     /** Whether the agent may make cgroups. */
     readonly isWritable: boolean;
     readonly pidsMax: number;
+    /** Absent in recordings of earlier versions: none. */
+    readonly swapMib?: number;
     readonly logs: LogRotation;
     /** Absent: containers see and may what the launcher sees and may. */
     readonly inside?: InsideOptions;
@@ -111,7 +113,7 @@ export function isolatorConfigOf({ config, node }: AgentRecipe): IsolatorConfig 
       isWritable: node.isWritable,
     }),
     isolators: [
-      ...defaultIsolators({ pidsMax: node.pidsMax }),
+      ...defaultIsolators({ pidsMax: node.pidsMax, swapMib: node.swapMib ?? 0 }),
       ...(node.inside === undefined ? [] : insideIsolators(node.inside)),
     ],
     logs: node.logs,

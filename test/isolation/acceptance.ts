@@ -72,7 +72,6 @@ export type What = (typeof CLAIMS)[number][2];
 
 /** What nobody shows yet. A row that is shown must leave this list: it shrinks to nothing. */
 export const KNOWN_MISSING: ReadonlySet<What> = new Set<What>([
-  "more cpus than the agent has",
   "du: a write past the limit ends the task with its reason",
   "loop image: a write past the limit fails",
   "XFS project quota: a write past the limit fails",

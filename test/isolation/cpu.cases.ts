@@ -1,5 +1,7 @@
 /** Rows of the table: cpu shares and quotas, cpus of one's own. */
 import { collectExits, destroyAndForget } from "../contracts/launcher.cases.ts";
+import { Resources } from "#resources";
+import { task, TestNode } from "../agent/a-node.ts";
 import { cannotShow, show } from "./acceptance.ts";
 import { isVm, launch, output, planned, planOf, row, usageNow } from "./planned.ts";
 import { machine, until } from "./rig.ts";
@@ -46,6 +48,19 @@ row("a cpu quota of 20 % gives 20 % and throttles", async (t, rig) => {
   const throttled = `${after.cpuPeriodsThrottled} of ${after.cpuPeriods} periods throttled`;
   show("a quota of 20 % gives 20 % ± 3", `${share.toFixed(1)} %, ${throttled}`);
   await destroyAndForget(rig, plan.containerId);
+});
+
+row("more cpus than the agent has are refused", async (t) => {
+  const node = new TestNode();
+  node.start();
+  node.untilRegistered();
+  const resources = Resources.of("cpus:100;mem:32").toWire();
+  node.runTask(task("a", "true", { resources }));
+  node.until(() => node.leader.updates.length > 0, "is refused");
+  const { state, message = "" } = node.leader.updates[0]?.status ?? { state: "none" };
+  t.equal(state, "TASK_LOST", "dropped, for a framework that is not partition-aware");
+  t.match(message, /cpus:100.* is asked for, cpus:16.* is free on this agent/);
+  show("more cpus than the agent has", message);
 });
 
 row("cpus below the minimum are refused", async (t, rig) => {

@@ -141,6 +141,7 @@ export function costOf(wire: readonly Resource[]): LaunchSpec["resources"] {
     cpuMilli: resources.nonRevocable().cpusMilli,
     cpuMilliRevocable: resources.revocable().cpusMilli,
     memMib: Math.ceil(resources.memMilli / 1_000),
+    ...(resources.get("gpus") > 0 ? { gpus: Math.ceil(resources.get("gpus") / 1_000) } : {}),
   };
 }
 
@@ -157,13 +158,17 @@ export function wholeCostOf(
   };
 }
 
-export function limitsOf({ limits }: Pick<TaskInfo, "limits">): LaunchSpec["limits"] {
+export function limitsOf({
+  limits,
+  controls,
+}: Pick<TaskInfo, "limits" | "controls">): LaunchSpec["limits"] {
   const limit = (name: string, per: number): number | "infinite" | null => {
     const milli = limits?.[name];
     if (milli === undefined) return null;
     return milli < 0 ? "infinite" : Math.ceil(milli / per);
   };
-  return { cpuMilli: limit("cpus", 1), memMib: limit("mem", 1_000), pids: null };
+  const amounts = { cpuMilli: limit("cpus", 1), memMib: limit("mem", 1_000), pids: null };
+  return { ...amounts, ...controls };
 }
 
 /**

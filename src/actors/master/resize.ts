@@ -69,6 +69,9 @@ function resized(task: TaskRecord, amounts: WireQuantities): Resource[] | Resize
       return invalid(`${name}: the task has ${have}; only one part can be resized`);
     }
     if (part.revocable !== undefined) return invalid(`${name}: it is lent and cannot be resized`);
+    if (name === "cpus" && task.info.controls?.exclusiveCpus === true) {
+      return invalid("cpus: the task has cpus of its own, which are not changed while it runs");
+    }
     const limitMilli = task.info.limits?.[name];
     if (limitMilli !== undefined && limitMilli >= 0 && limitMilli < milli) {
       const limit = formatScalar(limitMilli);
