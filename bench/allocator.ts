@@ -26,7 +26,10 @@ const HERE = fileURLToPath(import.meta.url);
  * A size is gone through so often, or until so much processor time is spent in its phases, or in
  * all: the first time is cold, the median is not, which takes a few times where a phase is short.
  */
-const REPEATS_MIN = 5;
+const REPEATS_MIN = 9;
+/** Fewer where each repeat keeps so much that the next ones would not fit. */
+const REPEATS_LARGE_MIN = 5;
+const LARGE_BYTES = 1.5 * 1024 ** 3;
 const REPEATS_MAX = 31;
 const PHASES_CPU_MS_MAX = 3000;
 const CPU_MS_MAX = 10_000;
@@ -153,7 +156,8 @@ function child([, name, ...size]: readonly string[]): boolean {
   let peakMib = 0;
   for (let i = 0; i < REPEATS_MAX; i++) {
     const spent = meter.cpuMs > PHASES_CPU_MS_MAX || process.cpuUsage().user > CPU_MS_MAX * 1000;
-    if (spent && i >= REPEATS_MIN) break;
+    const large = i >= REPEATS_LARGE_MIN && process.memoryUsage.rss() > LARGE_BYTES;
+    if (spent && (large || i >= REPEATS_MIN)) break;
     workload.run(meter, { agents, frameworks, rounds });
     // What later repeats add is garbage of the earlier ones.
     if (i === 0) peakMib = process.resourceUsage().maxRSS / 1024;
