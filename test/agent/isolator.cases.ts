@@ -42,6 +42,31 @@ t.test("more launches than the launcher takes at once are asked again, all run",
   t.equal(node.starts("/bin/sh -c hang"), 1_100);
 });
 
+t.test("a program that ended before its launch was answered is cleared away", async (t) => {
+  let answers = 0;
+  const node = new TestNode({
+    ports: (ports) => {
+      const { launcher } = ports;
+      if (launcher === undefined) return ports;
+      const launch = launcher.launch.bind(launcher);
+      // It was carried out, but the launcher is gone before it says so; asked again, it says so.
+      launcher.launch = (plan, done) =>
+        launch(plan, (answer) => {
+          answers += 1;
+          if (answers > 1) return done(answer);
+          done({ ok: false, reason: "launcherGone", message: "the launcher ended" });
+        });
+      return ports;
+    },
+  });
+  node.start();
+  node.untilRegistered();
+  node.runTask(task("a", "exit 4"));
+  node.until(() => node.story("a").length === 2, "ends");
+  t.same(node.story("a"), ["TASK_RUNNING", "TASK_FAILED 4"]);
+  t.same([answers, node.starts("/bin/sh -c exit 4")], [2, 1]);
+});
+
 t.test("a container goes through its states and no others", async (t) => {
   const made = startContainer(false);
   const states = [stateOf(made)];

@@ -101,7 +101,10 @@ export function launched(
     container.launched = true;
     if (stateOf(actor) !== "isolating") return;
     actor.send({ type: "Launched" });
-    return void out.push(tell({ kind: "ContainerLaunched", containerId, pids: answer.pids }));
+    out.push(tell({ kind: "ContainerLaunched", containerId, pids: answer.pids }));
+    // The answer was lost and asked for again; the program may have ended meanwhile.
+    if (container.exit !== null) exited(container, container.exit, out);
+    return;
   }
   // A kill is on its way; its destroy is behind this launch and tells the end.
   if (stateOf(actor) !== "isolating") return;
