@@ -33,6 +33,8 @@ export function masterMember(around: Around, name: string): ClusterMember {
       clusterId,
       offerTimeoutMs: drawnSetting(around.world.seed, "offerTimeoutMs", around.steady),
       eventsIntervalMs: drawnSetting(around.world.seed, "eventsIntervalMs", around.steady),
+      snapshotRecords: drawnSetting(around.world.seed, "snapshotRecords", around.steady),
+      snapshotIntervalMs: drawnSetting(around.world.seed, "snapshotIntervalMs", around.steady),
       ...around.master,
     },
   };
@@ -59,6 +61,8 @@ function scalar(name: string, milli: number): Resource {
 /** Settings that differ from run to run, the product's first; each process of a run has the same. */
 const DRAWN = {
   offerTimeoutMs: [60_000, 15_000, 5_000],
+  snapshotRecords: [10_000, 120, 40],
+  snapshotIntervalMs: [3_600_000, 15_000, 4_000],
   updateRetryMs: [10_000, 3_000, 1_000],
   // Nobody listens to operator events here: most runs spend their time on other things.
   eventsIntervalMs: [100, 1_000, 1_000, 1_000],

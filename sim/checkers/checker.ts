@@ -25,6 +25,8 @@ export interface CheckedWorld {
   waiting(): Iterable<readonly [node: string, count: number]>;
   readonly log: {
     readonly end: number;
+    /** First position that can still be read. */
+    readonly first: number;
     readonly acknowledged: ReadonlyMap<number, Uint8Array>;
     record(position: number): Uint8Array | undefined;
   };

@@ -9,6 +9,7 @@ import { deadlineChecker } from "./deadlines.ts";
 import { deathChecker, poisonChecker } from "./deaths.ts";
 import { durableChecker } from "./durable.ts";
 import { epochChecker } from "./epochs.ts";
+import { keptLogChecker } from "./kept-log.ts";
 import { leadChecker } from "./lead.ts";
 import { livenessChecker } from "./liveness.ts";
 import { logChecker } from "./log.ts";
@@ -31,6 +32,7 @@ export const CHECKERS: readonly MakeChecker[] = [
   leadChecker,
   promiseChecker,
   logChecker,
+  keptLogChecker,
   taskChecker,
   updateChecker,
   durableChecker,

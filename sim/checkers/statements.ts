@@ -12,6 +12,7 @@ export const STATEMENTS: Readonly<Record<string, string>> = {
   E2: "a leader that has been succeeded is silent before its successor speaks",
   W1: "what a master says of agents and frameworks stands in the log by then",
   L1: "acknowledged records of the log stay as they are, whatever a minority loses",
+  L2: "what is left of a truncated log says what all of it said",
   T1: "no task is lost: each is live, or over and its scheduler told so",
   T2: "a task runs once, its states move along the table, what has ended stays ended",
   T3: "whose agent the log says to be lost is told so",

@@ -15,7 +15,7 @@ import type { Scheduler } from "../workloads/scheduler.ts";
 
 /** What operators ask the leader for. */
 export type OperatorQuestion = MessageOf<
-  "OPERATOR_UPDATE_QUOTA" | "OPERATOR_REMOVE_QUOTA" | "OPERATOR_UPDATE_WEIGHT"
+  "OPERATOR_UPDATE_QUOTA" | "OPERATOR_REMOVE_QUOTA" | "OPERATOR_UPDATE_WEIGHT" | "OPERATOR_TRANSFER"
 >;
 
 export interface Operator {

@@ -1,6 +1,6 @@
 /**
  * What operators change while the cluster lives: quotas and weights of the roles in which the
- * frameworks stand. No fault of anybody, but everything must hold through it.
+ * frameworks stand, and who leads. No fault of anybody, but everything must hold through it.
  */
 import { MACHINE } from "../machine-size.ts";
 import { type Applied, type Fault, type FaultArgs, type FaultTarget, firstUp } from "./fault.ts";
@@ -42,6 +42,12 @@ function changeWeight(target: FaultTarget, args: FaultArgs): Applied | undefined
   return { heal: () => set(1) };
 }
 
+/** The lead goes on to another master; whoever leads is asked. */
+function transferLead(target: FaultTarget): Applied {
+  target.operator.ask({ kind: "OPERATOR_TRANSFER", body: {} });
+  return { heal: () => undefined };
+}
+
 export const OPERATOR_FAULTS: readonly Fault[] = [
   {
     name: "quota-change",
@@ -63,5 +69,14 @@ export const OPERATOR_FAULTS: readonly Fault[] = [
     on: "anyFramework",
     by: { low: 2, high: 20, unit: "times" },
     apply: changeWeight,
+  },
+  {
+    name: "lead-transfer",
+    group: "operator",
+    statement: "an operator has the leader give the lead away",
+    weight: 1,
+    lastsMs: [0, 0],
+    on: "leader",
+    apply: transferLead,
   },
 ];

@@ -45,6 +45,63 @@ export const LEAD_MUTANTS: readonly Mutant[] = [
     faults: ["partition", "rival", "log-slow", "leader-pause"],
   },
   {
+    name: "yield-goes-on-speaking",
+    statement: "a leader that has given the lead away goes on until it hears of the next one",
+    edits: [
+      {
+        file: "src/actors/master/speech.js",
+        find: "state.yielding || state.lead.isMute(env.nowMs)",
+        replace: "state.lead.isMute(env.nowMs)",
+      },
+      {
+        file: "src/actors/master/committed.js",
+        find: "return leadYielded(turn);",
+        replace: "return;",
+      },
+      {
+        file: "src/actors/master/state.js",
+        find: "writer === undefined || state.yielding",
+        replace: "writer === undefined",
+      },
+    ],
+    noticedBy: ["E1", "E2"],
+    profile: "nats",
+    faults: ["lead-transfer"],
+  },
+  {
+    name: "truncated-too-far",
+    statement:
+      "what lies before the last snapshot's end is forgotten, not what lies before the last but one",
+    edits: [
+      {
+        file: "src/actors/master/snapshots.js",
+        find: "before: snapshotBefore.position + 1",
+        replace: "before: snapshot.position + 2",
+      },
+      {
+        file: "src/actors/master/snapshots.js",
+        find: "keptFrom <= snapshot.position",
+        replace: "keptFrom > 0",
+      },
+    ],
+    noticedBy: ["L2"],
+    profile: "nats",
+  },
+  {
+    name: "snapshot-forgets",
+    statement: "a snapshot does not say which agents are gone or unreachable",
+    edits: [
+      {
+        file: "src/replication/snapshot.js",
+        find: 'if (condition === "unreachable") {',
+        replace: 'if (condition === "nothing") {',
+      },
+    ],
+    noticedBy: ["L2"],
+    profile: "nats",
+    faults: ["isolate", "crash-agent"],
+  },
+  {
     name: "foreign-record-taken-for-own",
     statement: "whatever stands where an append of open outcome was to stand counts as that append",
     edits: [

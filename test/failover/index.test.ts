@@ -6,4 +6,5 @@ t.setTimeout(400_000);
 
 await import("./deposed.cases.ts");
 await import("./outage.cases.ts");
+await import("./restore.cases.ts");
 await import("./transfer.cases.ts");

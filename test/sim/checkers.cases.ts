@@ -36,6 +36,7 @@ function watched(make: MakeChecker) {
     pending: 0,
     waiting: () => new Map([["one", 0]]),
     log: {
+      first: 1,
       end: 0,
       acknowledged: new Map<number, Uint8Array>(),
       record: (_position: number): Uint8Array | undefined => undefined,
