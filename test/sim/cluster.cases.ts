@@ -48,7 +48,7 @@ t.test("every fault finds something to be done to, and heals", async (t) => {
     const faults = FAULTS.slice(first, first + FAULTS_PER_RUN).map(({ name }) => name);
     // What NATS never does can be done to the hostile profile only.
     const profile = faults.some((name) => HOSTILE.has(name)) ? "hostile" : "nats";
-    const options = { ...SMALL, agents: 2, items: 80, untilMs: 100_000, profile } as const;
+    const options = { ...SMALL, agents: 2, items: 120, untilMs: 100_000, profile } as const;
     const cluster = new SimCluster(options);
     const attempt = (name: string, tries: number): void => {
       if (cluster.swarm.apply(name, { lastsMs: 5_000 }) || tries === 0) return;

@@ -17,6 +17,7 @@ function beside(make: MakeChecker) {
     get end() {
       return records.length;
     },
+    first: 1,
     acknowledged: new Map<number, Uint8Array>(),
     record: (position: number) => records[position - 1],
   };
