@@ -89,17 +89,16 @@ export const LEAD_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "snapshot-forgets",
-    statement: "a snapshot does not say which agents are gone or unreachable",
+    statement: "a snapshot does not hold the frameworks that there are",
     edits: [
       {
         file: "src/replication/snapshot.js",
-        find: 'if (condition === "unreachable") {',
-        replace: 'if (condition === "nothing") {',
+        find: 'yield { kind: "FrameworkAdmitted", frameworkId, principal, nonce, info };',
+        replace: "",
       },
     ],
     noticedBy: ["L2"],
     profile: "nats",
-    faults: ["isolate", "crash-agent"],
   },
   {
     name: "foreign-record-taken-for-own",
