@@ -46,6 +46,13 @@ export const WINDOWS: Readonly<Record<Role, number>> = {
   operator: 0,
 };
 
+/**
+ * Once half of what the mailbox takes is granted, new sessions get this part of their window, at
+ * least `WINDOW_MIN`: tens of thousands of agents must be able to come, each with little to say.
+ */
+const CROWD_DIVISOR = 8;
+const WINDOW_MIN = 8;
+
 /** What links need of their host. */
 export interface LinksHost {
   readonly clock: Clock;
@@ -187,7 +194,7 @@ export class Links {
     if (link?.hello?.change.session !== session) {
       return this.#host.refuse("old-session", "Come", peer);
     }
-    if (this.#granted + this.#windows[link.role] > this.#mailMax) {
+    if (this.#granted + this.#windowFor(link.role) > this.#mailMax) {
       link.waitsForRoom = true;
       this.#waitingForRoom.add(link);
       return;
@@ -358,8 +365,15 @@ export class Links {
     return this.#links.size < this.#peersMax;
   }
 
+  /** How many messages a new session of that role may have on their way to us. */
+  #windowFor(role: Role): number {
+    const full = this.#windows[role];
+    if (this.#granted + full <= this.#mailMax / 2) return full;
+    return Math.min(full, Math.max(WINDOW_MIN, Math.floor(full / CROWD_DIVISOR)));
+  }
+
   #session(link: Link, id: SessionId, side: "client" | "server"): Session {
-    const window = this.#windows[link.role];
+    const window = this.#windowFor(link.role);
     this.#granted += window;
     link.lastHeardMs = undefined;
     return new Session({ id, side, window, nowMs: this.#host.clock.monotonicMs() });
@@ -381,7 +395,7 @@ export class Links {
 
   #letCome(): void {
     for (const link of this.#waitingForRoom) {
-      if (this.#granted + this.#windows[link.role] > this.#mailMax) return;
+      if (this.#granted + this.#windowFor(link.role) > this.#mailMax) return;
       this.#waitingForRoom.delete(link);
       if (link.hello !== undefined) this.come(link.peer, link.hello.change.session);
     }

@@ -167,6 +167,13 @@ t.test("clients wait for Come until there is room for their window", async (t) =
   t.equal(desk.a2.seen.at(-1), "link master come");
 });
 
+t.test("where many come each gets a smaller window, so that nobody is left waiting", async (t) => {
+  const desk = new Desk({ windows: { agent: 16 }, mailMax: 24 });
+  desk.connect();
+  t.equal(desk.a1.seen.at(-1), "link master come");
+  t.equal(desk.a2.seen.at(-1), "link master come", "two full windows would be too much");
+});
+
 t.test(
   "frames of foreign sessions are answered with Closed once a second, not obeyed",
   async (t) => {
