@@ -15,8 +15,9 @@ import { join } from "node:path";
 import t, { type Test as Tap } from "tap";
 import { openSandbox } from "#adapters";
 import { ARM64, X86_64 } from "#isolation";
-import { linesInside, runInside } from "./inside-rig.ts";
-import { dropRig, machine, makeRig, nativePrograms, type RealRig } from "./rig.ts";
+import { collectExits, destroyAndForget } from "../contracts/launcher.cases.ts";
+import { insidePlan, launchPlan, linesInside, runInside } from "./inside-rig.ts";
+import { dropRig, machine, makeRig, nativePrograms, type RealRig, until } from "./rig.ts";
 
 const skip =
   machine.unenforcedBecause ??
@@ -226,6 +227,20 @@ test("nothing of it is left when it is gone", async (t, rig) => {
   await linesInside(rig, "setsid sleep 1000 & echo up");
   t.equal(mounts(), before);
   t.equal(inits(), 0);
+});
+
+test("a shim that is killed takes everything inside with it", async (t, rig) => {
+  const plan = insidePlan(rig, "setsid sleep 1000 & echo up; exec sleep 1000");
+  if (typeof plan === "string") throw new Error(plan);
+  const { exitOf } = collectExits(rig);
+  const answer = await launchPlan(rig, plan);
+  if (!answer.ok) throw new Error(answer.message);
+  const { shimPid, pid } = answer.pids;
+  await until("it is up", () => readFileSync(join(plan.sandbox, "stdout"), "utf8") === "up\n");
+  process.kill(shimPid, "SIGKILL");
+  t.match(await exitOf(plan.containerId), { outcome: "lost" });
+  await until("the task is gone", () => !readStat(String(pid)).includes(`${pid} (sleep) S`));
+  await destroyAndForget(rig, plan.containerId);
 });
 
 function readStat(pid: string): string {

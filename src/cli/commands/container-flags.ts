@@ -118,12 +118,18 @@ function rlimitOf(text: string) {
 }
 
 function rootOf({ root, readOnly }: ContainerFlags): ContainerInfo["rootfs"] {
-  if (root === undefined || root === "host" || root === "minimal") {
-    if (readOnly === true && root === undefined) return { type: "HOST" };
-    return root === undefined ? undefined : { type: root === "host" ? "HOST" : "MINIMAL" };
+  const isPath = root?.startsWith("/") === true;
+  if (readOnly === true && !isPath) {
+    throw wrong(
+      "--read-only",
+      root ?? "",
+      "is no --root by path; other roots are read only anyway",
+    );
   }
-  if (!root.startsWith("/")) throw wrong("--root", root, "is neither host, minimal nor a path");
-  return { type: "DIRECTORY", path: root, mode: readOnly === true ? "RO" : "RW" };
+  if (root === undefined) return undefined;
+  if (isPath) return { type: "DIRECTORY", path: root, mode: readOnly === true ? "RO" : "RW" };
+  if (root === "host" || root === "minimal") return { type: root === "host" ? "HOST" : "MINIMAL" };
+  throw wrong("--root", root, "is neither host, minimal nor a path");
 }
 
 function linuxInfoOf(flags: ContainerFlags): NonNullable<ContainerInfo["linuxInfo"]> {
