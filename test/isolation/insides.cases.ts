@@ -249,6 +249,11 @@ rows(
       await runInside(rig, "true", { ...container(mapped), user }),
       /has no --userns-ids to map/,
     );
+    const elsewhere = { networkInfos: [{ name: "none" }, { name: "blue" }] };
+    t.match(
+      await runInside(rig, "true", { ...container(elsewhere), user }),
+      /this agent has no network "blue"/,
+    );
     const sentence = String(refused).replaceAll(rig.directory, "…");
     return [`uid 0 inside is ${uid} outside`, sentence];
   },

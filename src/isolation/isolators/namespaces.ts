@@ -16,7 +16,16 @@ export function namespacesIsolator(options: InsideOptions): Isolator {
     name: "namespaces",
     fragment({ container }) {
       const hostname = container?.hostname;
-      const alone = container?.networkInfos?.some(({ name }) => name === NETWORK_NONE) === true;
+      const networks = (container?.networkInfos ?? []).flatMap(({ name }) => name ?? []);
+      const unknown = networks.find((name) => name !== NETWORK_NONE);
+      if (unknown !== undefined) {
+        return {
+          refused:
+            `networkInfos: this agent has no network ${JSON.stringify(unknown)}; ` +
+            `leave it out for the host's, or name "${NETWORK_NONE}" for a loopback of its own`,
+        };
+      }
+      const alone = networks.length > 0;
       const mapped = container?.linuxInfo?.userNamespace === true;
       const why = options.unavailable;
       if (why !== null) {
