@@ -207,9 +207,11 @@ export function frameworkMember(
         (event, driver) => {
           observe(event);
           work.on(event, driver, process);
-          // Who is displaced does not come back by itself (P-4.4).
-          const displaced = event.kind === "ended" && event.reason === "displaced";
-          if (displaced) member.standDown("displaced");
+          if (event.kind !== "ended") return;
+          // Who is displaced does not come back by itself (P-4.4). Nor does a twin of who ended the
+          // framework: the next one is begun by that process alone.
+          const twin = event.reason === "framework-completed" && work.speaks?.(process) === false;
+          if (twin || event.reason === "displaced") member.standDown(event.reason);
         },
         batches(around, name),
       );

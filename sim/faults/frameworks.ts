@@ -30,6 +30,8 @@ function failover(target: FaultTarget, args: FaultArgs): Applied | undefined {
   const member = firstUp(target, args);
   const successor = member === undefined ? undefined : target.successor(member.name);
   if (member === undefined || successor === undefined || successor.node.up) return undefined;
+  // Without an id there is nothing to take over: a second process would be a second framework.
+  if (target.scheduler(member.name)?.frameworkId === undefined) return undefined;
   successor.restart();
   return {
     heal: () => {

@@ -124,6 +124,10 @@ export class BatchWork implements Work, Scheduler {
     return live.map(([taskId, { agentId }]) => ({ taskId, agentId }));
   }
 
+  speaks({ instance }: SchedulerProcess): boolean {
+    return instance === this.#instance;
+  }
+
   reconcile(times: number): void {
     const tasks = this.known();
     for (let time = 0; time < times; time++) this.#driver?.reconcile(tasks);

@@ -1,5 +1,5 @@
 /** A scheduler as faults see it: how it may be made to misbehave, and what it has launched. */
-import type { AgentId, TaskId } from "#protocol";
+import type { AgentId, FrameworkId, TaskId } from "#protocol";
 
 /** Ways in which real schedulers are known to misbehave (mesos.md §3). */
 export const MANNERS = [
@@ -24,6 +24,8 @@ export const MANNERS = [
 export type Manner = (typeof MANNERS)[number];
 
 export interface Scheduler {
+  /** Undefined before the first subscription, and after the framework was ended until the next. */
+  readonly frameworkId: FrameworkId | undefined;
   readonly manners: Set<Manner>;
   /** Tasks that it believes to be live. */
   known(): readonly { readonly taskId: TaskId; readonly agentId: AgentId }[];

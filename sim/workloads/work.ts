@@ -16,6 +16,8 @@ export interface Work {
   readonly frameworkId: FrameworkId | undefined;
   /** A process of the framework begins. */
   begins?(process: SchedulerProcess): void;
+  /** false: another process of the framework was the last to subscribe. */
+  speaks?(process: SchedulerProcess): boolean;
   /** Live tasks as the book has them. */
   known(): { taskId: TaskId; agentId: AgentId }[];
   /** true: it acknowledges updates itself, or does not; else its driver does. */

@@ -30,13 +30,14 @@ const LOCALITY = {
   delaysS: [0, 5],
 };
 
-t.test("locality rises from partitions to sharing to delay, and jobs get faster", async (t) => {
+t.test("locality comes with delay, and jobs get faster", async (t) => {
   const first = outcomeOf("nsdi11/locality", LOCALITY);
   const { scenarios } = first.data as {
     scenarios: { local: number; jobS: number; lost: number }[];
   };
   const [split, none, five] = scenarios;
-  t.ok(split && none && five && split.local <= none.local && none.local < five.local);
+  // With one copy of each block and a fourth of the machines, chance alone is a fourth.
+  t.ok(split && none && five && Math.max(split.local, none.local) < 0.3);
   t.ok(split && five && five.local > 0.95 && split.jobS / five.jobS > 1.2);
   t.same(
     scenarios.map(({ lost }) => lost),
