@@ -89,7 +89,7 @@ export const MASTER_MUTANTS: readonly Mutant[] = [
         replace: "if (framework?.connected !== true) {",
       },
     ],
-    noticedBy: ["K1", "R1"],
+    noticedBy: ["K1", "R1", "LV"],
     profile: "nats",
     faults: ["framework-failover", "crash-agent"],
   },
