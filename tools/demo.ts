@@ -10,7 +10,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { type Batch, startBatch } from "./demo/batch.ts";
+import { type Batch, startBatch, type Volume } from "./demo/batch.ts";
 import {
   type Check,
   checkKilled,
@@ -26,7 +26,7 @@ import { type DemoCluster, makeCredential, startCluster, writeJson } from "./dem
 import { checksTable, progressLine, type Sample, sharesChart, tasksTable } from "./demo/tell.ts";
 import { planWork, type Work } from "./demo/work.ts";
 
-const ROOT = fileURLToPath(new URL("../../", import.meta.url));
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const AGENTS = 3;
 const CHUNKS = 40;
 const TASK_RESOURCES = "cpus:0.1;mem:96";
@@ -184,14 +184,24 @@ function startHog(cluster: DemoCluster): Promise<number | null> {
   return new Promise((resolve) => hog.once("exit", resolve));
 }
 
+/** Under the names that they have on the host: what tasks read, and where each leaves its mark. */
+function volumesOf({ marks, manifest }: { marks: string; manifest: string }): Volume[] {
+  const at = (path: string, mode: Volume["mode"]): Volume => {
+    return { containerPath: path, hostPath: path, mode };
+  };
+  return [at(ROOT, "RO"), at(manifest, "RO"), at(marks, "RW")];
+}
+
 function startBatches(
   cluster: DemoCluster,
   work: Work,
   marks: string,
-  sabotage: Sabotage | undefined,
+  { sabotage, unenforced }: { sabotage: Sabotage | undefined; unenforced: boolean },
 ): Batch[] {
   const { manifest, chunks } = work;
-  const base = { manifest, chunks, marks, resources: TASK_RESOURCES, dir: cluster.dir };
+  const { dir } = cluster;
+  const volumes = unenforced ? [] : volumesOf({ marks, manifest });
+  const base = { manifest, chunks, marks, volumes, resources: TASK_RESOURCES, dir };
   const [counter, hasher] = ["counter", "hasher"].map((name) => makeCredential(cluster, name));
   if (counter === undefined || hasher === undefined) throw new Error("no credentials");
   return [
@@ -262,7 +272,7 @@ async function main(): Promise<number> {
   mkdirSync(marks);
   say(`starting a cluster: 1 master, ${AGENTS} agents, a broker`);
   const story: Story = { samples: [], killed: undefined, hogExit: null, pids: new Set() };
-  const cluster = await startCluster(dir, AGENTS, (line) => {
+  const cluster = await startCluster({ dir, agents: AGENTS, hostPaths: [dir, ROOT] }, (line) => {
     say(`  ${line}`);
     heardOfUp(line, story);
   });
@@ -280,7 +290,7 @@ async function main(): Promise<number> {
     // Without limits nobody would stop it.
     const unenforced = await isUnenforced(cluster);
     const hog = unenforced ? undefined : startHog(cluster);
-    batches = startBatches(cluster, work, marks, sabotage);
+    batches = startBatches(cluster, work, marks, { sabotage, unenforced });
     await watch(cluster, batches, story, sabotage);
     story.hogExit = (await hog) ?? null;
     results = await collect(cluster, batches);

@@ -7,6 +7,8 @@
 import { readFileSync } from "node:fs";
 import { connect, isTerminal, type Offer, OfferPool, type TaskInfo } from "meseta";
 
+type Volume = NonNullable<NonNullable<TaskInfo["container"]>["volumes"]>[number];
+
 interface Batch {
   readonly credentials: string;
   readonly name: string;
@@ -19,6 +21,11 @@ interface Batch {
   readonly chunks: readonly (readonly [number, number])[];
   readonly marks: string;
   readonly resources: string;
+  /**
+   * What a task sees of the host beside its files read only, and where it may write. None where
+   * agents have no containers.
+   */
+  readonly volumes: readonly Volume[];
   /** The chunk that is launched a second time, and the one that is told to skip a file. */
   readonly twice?: number;
   readonly short?: number;
@@ -51,6 +58,7 @@ function nextTask(pool: OfferPool): TaskInfo | undefined {
     command: [node, program, batch.kind, batch.manifest, `${first}`, `${end}`, batch.marks],
   });
   if (task === undefined) return undefined;
+  if (batch.volumes.length > 0) task.container = { type: "MESOS", volumes: [...batch.volumes] };
   waiting.shift();
   open.add(id);
   say({ event: "launched", task: id, chunk: index });

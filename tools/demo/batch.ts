@@ -17,6 +17,13 @@ export interface Said {
   readonly message?: string;
 }
 
+/** A path of the host that a task sees. */
+export interface Volume {
+  readonly containerPath: string;
+  readonly hostPath: string;
+  readonly mode: "RW" | "RO";
+}
+
 export interface BatchOptions {
   readonly role: string;
   readonly kind: "words" | "digests";
@@ -24,6 +31,7 @@ export interface BatchOptions {
   readonly manifest: string;
   readonly chunks: readonly (readonly [number, number])[];
   readonly marks: string;
+  readonly volumes: readonly Volume[];
   readonly resources: string;
   readonly dir: string;
   readonly twice?: number;

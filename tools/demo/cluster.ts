@@ -24,13 +24,20 @@ export interface DemoCluster {
 }
 
 export async function startCluster(
-  dir: string,
-  agents: number,
+  options: {
+    readonly dir: string;
+    readonly agents: number;
+    /** Directories below which tasks may take volumes. */
+    readonly hostPaths: readonly string[];
+  },
   progress: (line: string) => void,
 ): Promise<DemoCluster> {
+  const { dir, agents, hostPaths } = options;
   const env = { ...process.env, MESETA_CONFIG_DIR: join(dir, "config") };
   const data = join(dir, "data");
-  const up = spawn(process.execPath, [MESETA, "up", "--agents", `${agents}`, "--data", data], {
+  const flags = ["--agents", `${agents}`, "--data", data];
+  flags.push("--allowed-host-paths", hostPaths.join(","));
+  const up = spawn(process.execPath, [MESETA, "up", ...flags], {
     env,
     stdio: ["ignore", "pipe", "pipe"],
   });
