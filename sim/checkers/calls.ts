@@ -18,11 +18,16 @@ interface SeenCall {
 const TOLERANCE_MS = 250;
 
 export function callChecker(world: CheckedWorld, violate: Violate): Checker {
-  /** The instance of each framework's principal that subscribed last, and since when. */
-  const instances = new Map<string, { readonly subject: string; readonly sinceMs: number }>();
-  const served = (subject: string): void => {
+  /** The instance of each framework's principal that subscribed last, with whom, and since when. */
+  const instances = new Map<
+    string,
+    { readonly subject: string; readonly epoch: number; readonly sinceMs: number }
+  >();
+  const served = ({ subject, epoch }: SeenFrame): void => {
     const instance = instances.get(subject.slice(0, subject.lastIndexOf(".")));
     if (instance === undefined || instance.subject === subject) return;
+    // What a master says that has been succeeded is E2's affair: nobody obeys it (P-1.2).
+    if (epoch < instance.epoch) return;
     if (world.nowMs - instance.sinceMs <= TOLERANCE_MS) return;
     violate("K1", `${subject} is served after ${instance.subject} has subscribed`);
   };
@@ -70,12 +75,13 @@ export function callChecker(world: CheckedWorld, violate: Violate): Checker {
       for (const message of frame.messages) {
         if (message.kind === "RESCIND") rescinded.add(message.body.offerId);
         if (message.kind === "SUBSCRIBED") {
-          const { subject } = frame;
+          const { subject, epoch } = frame;
           const of = subject.slice(0, subject.lastIndexOf("."));
-          instances.set(of, { subject, sinceMs: world.nowMs });
+          if (epoch < (instances.get(of)?.epoch ?? 0)) continue;
+          instances.set(of, { subject, epoch, sinceMs: world.nowMs });
         }
         const isServed = message.kind === "ANSWER" && message.body.accepted;
-        if (isServed || message.kind === "OFFERS") served(frame.subject);
+        if (isServed || message.kind === "OFFERS") served(frame);
         if (message.kind !== "ANSWER") continue;
         answered(`${lives.of(frame.session)} ${frame.epoch} ${message.re}`, message.body);
       }
