@@ -36,6 +36,8 @@ export const VIOLATIONS_PER_ID_MAX = 5;
 export const CHECKERS_NODE = "checkers";
 /** How often full recounts are made, in virtual time. */
 const RECOUNT_MS = 500;
+/** From the end of the last task until executors that have nothing left to do are gone. */
+const SETTLE_MS = 10_000;
 
 export interface ClusterOptions {
   readonly seed: string;
@@ -137,13 +139,23 @@ export class SimCluster implements FaultTarget, CheckedWorld {
     else this.swarm.perform(this.options.program ?? defaultProgram(this.options, healMs));
     this.world.at(healMs, () => this.#heal());
     const endMs = Math.min(untilMs, cutMs);
-    for (let atMs = RECOUNT_MS; atMs <= endMs && !this.world.stopped; atMs += RECOUNT_MS) {
+    let lastMs = endMs;
+    for (let atMs = RECOUNT_MS; atMs <= lastMs && !this.world.stopped; atMs += RECOUNT_MS) {
       this.world.runUntil(atMs);
       for (const checker of this.#checkers) checker.recount?.();
+      // Work that was begun late ends first, and has a moment to be told and cleared away.
+      const isLate = endMs === untilMs && atMs + SETTLE_MS > untilMs && atMs < (untilMs * 9) / 8;
+      const hasTime = untilMs - healMs > SETTLE_MS;
+      if (isLate && hasTime && this.#isUnderWay()) lastMs = Math.max(lastMs, atMs + SETTLE_MS);
     }
     this.#countRare();
     if (this.world.stopped || endMs < untilMs) return;
     for (const checker of this.#checkers) checker.settled?.();
+  }
+
+  /** Whether a task runs whose item is done when it ends. */
+  #isUnderWay(): boolean {
+    return [...this.works.values()].some((work) => work.isUnderWay);
   }
 
   /** What is seen on disks and in the log only. */

@@ -103,6 +103,13 @@ export class BatchWork implements Work, Scheduler {
     return this.#tries.size;
   }
 
+  /** Whether the last try of an item that is not done runs. */
+  get isUnderWay(): boolean {
+    return this.#items.some(({ done, name, tries }) => {
+      return !done && this.#tries.get(`${name}-${tries}` as TaskId)?.state === "TASK_RUNNING";
+    });
+  }
+
   /** Items that are not done yet. */
   *unfinished(): IterableIterator<string> {
     for (const item of this.#items) {
