@@ -38,6 +38,8 @@ export interface SeenFrame {
 export type Observation =
   /** A node's adapter took a frame to send it. */
   | { readonly what: "said"; readonly node: SimNode; readonly frame: SeenFrame }
+  /** A node had it to say and reached no broker: its own books have changed all the same. */
+  | { readonly what: "unsent"; readonly node: SimNode; readonly frame: SeenFrame }
   /** A frame is handed to a node. */
   | { readonly what: "heard"; readonly node: SimNode; readonly frame: SeenFrame }
   | {
@@ -96,6 +98,11 @@ export class BusEyes implements BusObserver {
   published(node: SimNode, packet: Packet): void {
     const frame = this.#decode(packet);
     if (frame !== undefined) this.#observe({ what: "said", node, frame });
+  }
+
+  unsent(node: SimNode, packet: Packet): void {
+    const frame = this.#decode(packet);
+    if (frame !== undefined) this.#observe({ what: "unsent", node, frame });
   }
 
   delivered(node: SimNode, packet: Packet): void {

@@ -139,7 +139,12 @@ class Allocation {
   }
 
   on(observation: Observation): void {
-    if (observation.what === "said" && this.#leader.says(observation)) {
+    // What the leader takes back is free, though the word of it reaches nobody.
+    if (observation.what === "unsent" && this.#leader.says(observation)) {
+      const { epoch, messages, subject } = observation.frame;
+      if (epoch !== this.#ledger.epoch) return;
+      for (const message of messages) this.#ledger.endOffers(endsBySaid(message, subject));
+    } else if (observation.what === "said" && this.#leader.says(observation)) {
       const { epoch, messages, subject } = observation.frame;
       if (epoch !== this.#ledger.epoch) this.#ledger = new Ledger(epoch);
       for (const message of messages) this.#said(message, subject);

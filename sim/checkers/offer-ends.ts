@@ -80,7 +80,7 @@ export class LeaderHeard {
   #node: SimNode | undefined;
 
   /** true: the leader says it. A higher epoch is a new leader's. */
-  says({ node, frame }: Observation & { what: "said" }): boolean {
+  says({ node, frame }: Observation & { what: "said" | "unsent" }): boolean {
     if (frame.speaker !== "master" || frame.epoch === 0 || frame.epoch < this.epoch) return false;
     this.epoch = frame.epoch;
     this.#node = node;

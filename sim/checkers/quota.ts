@@ -103,6 +103,16 @@ export function quotaChecker(world: CheckedWorld, violate: Violate): Checker {
     }
   };
 
+  /** What the leader takes back is free, though the word of it reaches nobody. */
+  const takenBack = ({ epoch, messages, subject }: SeenFrame): void => {
+    if (ledger === undefined || epoch !== ledger.epoch) return;
+    for (const message of messages) {
+      for (const id of endedIn(ledger.offers, endsBySaid(message, subject))) {
+        ledger.offers.delete(id);
+      }
+    }
+  };
+
   /**
    * Judges when the moment is over: frames of one batch leave one after another, an offer before
    * the word to another framework that what it needs was taken back.
@@ -153,9 +163,11 @@ export function quotaChecker(world: CheckedWorld, violate: Violate): Checker {
     id: "Q1",
     statement: "no offer goes beyond a limit or takes what another role is guaranteed",
     on(observation: Observation): void {
-      if (observation.what !== "said" && observation.what !== "heard") return;
+      const { what } = observation;
+      if (what !== "said" && what !== "unsent" && what !== "heard") return;
       judgeOffered();
       const { frame } = observation;
+      if (observation.what === "unsent" && leader.says(observation)) takenBack(frame);
       if (observation.what === "said" && leader.says(observation)) said(frame);
       if (observation.what !== "heard" || ledger === undefined) return;
       if (!leader.hears(observation)) return;

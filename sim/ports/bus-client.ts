@@ -30,6 +30,8 @@ export interface BusPermissions {
 export interface BusObserver {
   /** A node's adapter took it: `n` is the number of its record. */
   published(node: SimNode, packet: Packet): void;
+  /** What was to be published while no broker was reached: nobody will hear it. */
+  unsent?(node: SimNode, packet: Packet): void;
   /** The node's callback is about to be called with it. */
   delivered(node: SimNode, packet: Packet): void;
   /** Record `n` says that a message is lost; `cause` is the record of its publication. */
@@ -237,6 +239,8 @@ export class BusClient implements Bus {
     if (data.length > bytesMax) return this.#drop("payload-too-large", subject);
     const link = this.#link;
     if (this.#closed || !this.#told || link === undefined) {
+      const unsent: Packet = { subject, data, reply, from: this.#node.name, cause: 0 };
+      for (const observer of this.#network.observers) observer.unsent?.(this.#node, unsent);
       return this.#drop("disconnected", subject);
     }
     if (rights === "forbidden" || this.denied) {

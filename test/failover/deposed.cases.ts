@@ -48,7 +48,6 @@ void t.test(
     const { command, wire } = tapped;
     const ledger = new Ledger(cluster);
     t.teardown(() => ledger.end());
-    t.teardown(() => ledger.end());
     await ledger.launch([{ id: "task", resources: "cpus:0.1;mem:32", command: "sleep 1000" }]);
     await makeLeader(cluster, "sleeper");
     const { epoch } = await leaderOf(cluster);

@@ -12,6 +12,7 @@ import {
   type InstanceId,
   type OfferId,
   type OfferOperation,
+  operatorPeer,
   type Peer,
   type Principal,
   type Resource,
@@ -24,6 +25,10 @@ import {
 } from "#protocol";
 import { Resources } from "#resources";
 import type { Stage } from "./stage.ts";
+
+/** A person who calls, and where the answer is wanted. */
+export const ROOT = operatorPeer(asId<Principal>("root"));
+export const AT = { reply: "inbox", id: 1 } as const;
 
 export function resources(text: string): Resource[] {
   return Resources.of(text).toWire();

@@ -1,7 +1,9 @@
 /** What is lent comes back with notice; what nobody answers is handed out one by one. */
 import t from "tap";
-import { asId, type BodyOf, operatorPeer, type Principal } from "#protocol";
+import { asId, type BodyOf } from "#protocol";
 import {
+  AT,
+  ROOT,
   accept,
   frameworkOf,
   launch,
@@ -16,8 +18,6 @@ import {
 } from "./cluster.ts";
 import { Stage, type StageOptions } from "./stage.ts";
 
-const ROOT = operatorPeer(asId<Principal>("root"));
-const AT = { reply: "inbox", id: 1 } as const;
 const NOTICE_MS = 10_000;
 
 function revocable(text: string) {

@@ -1,8 +1,9 @@
 /** People's calls and what people are told: answers after proof, events that fold to the truth. */
 import t from "tap";
-import { operatorPeer, asId, type Principal } from "#protocol";
 import { ClusterView } from "#views";
 import {
+  AT,
+  ROOT,
   accept,
   agentId,
   agentOf,
@@ -17,8 +18,6 @@ import {
 } from "./cluster.ts";
 import { Stage } from "./stage.ts";
 
-const ROOT = operatorPeer(asId<Principal>("root"));
-const AT = { reply: "inbox", id: 1 } as const;
 const F = frameworkIdOf("f");
 
 function set(): Stage {

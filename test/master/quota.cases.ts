@@ -1,8 +1,10 @@
 /** Quotas and weights: what is refused in which words, what is offered, what a new leader knows. */
 import t from "tap";
-import { asId, type BodyOf, operatorPeer, type Principal } from "#protocol";
+import { asId, type BodyOf } from "#protocol";
 import { Quantities } from "#resources";
 import {
+  AT,
+  ROOT,
   accept,
   frameworkOf,
   launch,
@@ -16,8 +18,6 @@ import {
 import { EVENTS_INTERVAL_MS } from "../../src/actors/master/publish.ts";
 import { Stage, type StageOptions } from "./stage.ts";
 
-const ROOT = operatorPeer(asId<Principal>("root"));
-const AT = { reply: "inbox", id: 1 } as const;
 type Update = BodyOf<"OPERATOR_UPDATE_QUOTA">;
 
 function wire(text: string): Update["guarantee"] {

@@ -1,7 +1,9 @@
 /** Other cpus and memory for a task that runs: what is counted, what is refused, what is undone. */
 import t from "tap";
-import { asId, operatorPeer, type Principal } from "#protocol";
+import { asId } from "#protocol";
 import {
+  AT,
+  ROOT,
   accept,
   agentId,
   frameworkIdOf,
@@ -15,8 +17,6 @@ import {
 } from "./cluster.ts";
 import { Stage } from "./stage.ts";
 
-const ROOT = operatorPeer(asId<Principal>("root"));
-const AT = { reply: "inbox", id: 1 } as const;
 const F = frameworkIdOf("f");
 
 /** A task of one cpu and 64 MiB on an agent of four and 1024, all the rest of it on offer. */

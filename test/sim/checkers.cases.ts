@@ -71,6 +71,8 @@ function watched(make: MakeChecker) {
       checker.on({ what: "said", ...frame(from, speaker, epoch, messages) }),
     hears: (by: string, speaker: string, epoch: number, ...messages: unknown[]): void =>
       checker.on({ what: "heard", ...frame(by, speaker, epoch, messages) }),
+    unsent: (from: string, speaker: string, epoch: number, ...messages: unknown[]): void =>
+      checker.on({ what: "unsent", ...frame(from, speaker, epoch, messages) }),
   };
 }
 
@@ -114,6 +116,8 @@ t.test("R1 lets go what a leader has ended, by whatever it says or hears", async
   const ends: Record<string, (one: ReturnType<typeof watched>) => void> = {
     "the framework subscribes again": ({ says }) =>
       says(master, "master", 9, { kind: "SUBSCRIBED", body: {} }),
+    "it is taken back, and nobody can be told": ({ unsent }) =>
+      unsent(master, "master", 9, { kind: "RESCIND", body: { offerId: "o1" } }),
     "it is told that another has its place": ({ says }) =>
       says(master, "master", 9, { kind: "ERROR", body: {} }),
     "it was started anew and knows no leader": ({ hears }) =>

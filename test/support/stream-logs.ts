@@ -8,7 +8,7 @@ import { MASTER } from "../contracts/bus.cases.ts";
 import type { LogHarness, Lossy } from "../contracts/log.cases.ts";
 import type { Broker } from "#daemon";
 import { startTestBrokers, type TestBroker, type TestBrokers } from "./broker.ts";
-import { startWire, type Wire } from "./proxy.ts";
+import { startWire, type Wire } from "./cut-wire.ts";
 import { until } from "./until.ts";
 
 /** Five hundred syncs on disks that others use too. */

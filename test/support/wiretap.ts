@@ -2,7 +2,7 @@
  * A wire between a client and a broker that writes down what the client says: every publication
  * with its subject, of every connection that goes over it. It changes nothing.
  */
-import { type AddressInfo, connect, createServer, type Socket } from "node:net";
+import { type Relay, startRelay } from "./relay.ts";
 
 export interface Said {
   readonly subject: string;
@@ -10,20 +10,14 @@ export interface Said {
   readonly atMs: number;
 }
 
-export interface Wiretap {
-  readonly url: string;
+export interface Wiretap extends Relay {
   /** In the order in which they came. */
   readonly said: readonly Said[];
-  close(): Promise<void>;
 }
 
 export async function startWiretap(target: string): Promise<Wiretap> {
-  const { hostname, port } = new URL(target);
   const said: Said[] = [];
-  const sockets = new Set<Socket>();
-  const server = createServer((near) => {
-    const far = connect(Number(port), hostname);
-    sockets.add(near).add(far);
+  const relay = await startRelay(target, (near, far) => {
     const reader = new Sayings((one) => said.push(one));
     near.on("data", (bytes: Buffer) => {
       reader.push(bytes);
@@ -32,30 +26,8 @@ export async function startWiretap(target: string): Promise<Wiretap> {
     far.on("data", (bytes: Buffer) => {
       if (!near.destroyed) near.write(bytes);
     });
-    for (const [one, other] of [
-      [near, far],
-      [far, near],
-    ] as const) {
-      one.on("error", () => other.destroy());
-      one.on("close", () => {
-        sockets.delete(one);
-        other.end();
-      });
-    }
   });
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", reject);
-    server.listen(0, "127.0.0.1", resolve);
-  });
-  const { port: own } = server.address() as AddressInfo;
-  return {
-    url: `nats://127.0.0.1:${own}`,
-    said,
-    async close() {
-      for (const socket of sockets) socket.destroy();
-      await new Promise((resolve) => server.close(resolve));
-    },
-  };
+  return { ...relay, said };
 }
 
 /** Cuts a client's bytes into lines and payloads: PUB and HPUB are told, the rest is passed over. */

@@ -3,9 +3,8 @@
  * counted as free and taken back, and room below the limits of its role; shrinking frees at once.
  * The agent hears it in its session; one that never hears it says so when it registers again.
  */
-import type { CallReason, WireQuantities } from "#protocol";
-import type { Resource } from "#protocol";
-import { formatScalar, Resources } from "#resources";
+import type { CallReason, Resource, WireQuantities } from "#protocol";
+import { ancestorsOf, formatScalar, Resources } from "#resources";
 import { countTasks } from "./enrol.ts";
 import { rescindOffersOf } from "./offers.ts";
 import type { AgentRecord, TaskRecord } from "./records.ts";
@@ -90,15 +89,11 @@ function lacking(
   next: Resources,
 ): ResizeFlaw | undefined {
   const { allocator } = state;
-  const spare = allocator
-    .free(agent.agentId)
-    .add(agent.offered.unallocate())
-    .add(task.resources.unallocate());
-  if (!spare.contains(next.unallocate())) {
-    const free = allocator.free(agent.agentId).add(agent.offered.unallocate());
+  const free = allocator.free(agent.agentId).add(agent.offered.unallocate());
+  if (!free.add(task.resources.unallocate()).contains(next.unallocate())) {
     return invalid(`resources: ${next.unallocate()} is asked for beside ${free} that is free`);
   }
-  for (const role of rolesAbove(task.role)) {
+  for (const role of [task.role, ...ancestorsOf(task.role)]) {
     const limits = allocator.quotaOf(role)?.limit;
     if (limits === undefined) continue;
     const consumed = allocator.consumedBy(role);
@@ -111,10 +106,4 @@ function lacking(
     }
   }
   return undefined;
-}
-
-/** `a/b/c`, `a/b`, `a`. */
-function rolesAbove(role: string): string[] {
-  const parts = role.split("/");
-  return parts.map((_, index) => parts.slice(0, parts.length - index).join("/"));
 }
