@@ -68,10 +68,11 @@ const greeted = () => new Promise((resolve) => {
 `;
 
 function asNobody(tries: Tries): Got {
-  const { status, stdout, stderr, error } = spawnSync(process.execPath, ["-e", SCRIPT], {
+  // Behind `env`, or tap would have it load a file of this project, which they may not read.
+  const command = ["-i", `PATH=${cleanEnvironment()["PATH"]}`, process.execPath, "-e", SCRIPT];
+  const { status, stdout, stderr, error } = spawnSync("env", command, {
     ...NOBODY,
     cwd: "/",
-    env: { PATH: cleanEnvironment()["PATH"] },
     input: JSON.stringify(tries),
     encoding: "utf8",
     timeout: TRIED_MS_MAX,

@@ -328,6 +328,9 @@ test(
       "--reuid=65534",
       "--regid=65534",
       "--clear-groups",
+      // Or tap would have it load a file of this project, which they may not be able to read.
+      "env",
+      "-i",
       process.execPath,
       "-e",
       program,
