@@ -19,12 +19,19 @@ function onDisk(
   return { heal: () => change(member.disk, false) };
 }
 
-/** The process ends `byMs` from now, if it still lives then. */
-function crashIn(target: FaultTarget, member: Member, byMs: number, why: string): void {
+/**
+ * The process ends `byMs` from now, if it still lives then. Returns what calls that off: a fault that is over by then must not
+ * end a process that nobody would start again.
+ */
+function crashIn(target: FaultTarget, member: Member, byMs: number, why: string): () => void {
   const { life } = member.node;
+  let calledOff = false;
   target.network.world.after(byMs, () => {
-    if (member.node.up && member.node.life === life) member.crash(why);
+    if (!calledOff && member.node.up && member.node.life === life) member.crash(why);
   });
+  return () => {
+    calledOff = true;
+  };
 }
 
 export const DISK_FAULTS: readonly Fault[] = [
@@ -104,11 +111,18 @@ export const DISK_FAULTS: readonly Fault[] = [
       const member = firstUp(target, args);
       if (member === undefined) return undefined;
       member.disk.slowness = 500;
-      member.node.onDown(() => {
+      const quicken = (): void => {
         member.disk.slowness = 1;
-      });
-      crashIn(target, member, args.by ?? 100, "torn-tail");
-      return { heal: () => member.restart() };
+      };
+      member.node.onDown(quicken);
+      const callOff = crashIn(target, member, args.by ?? 100, "torn-tail");
+      return {
+        heal: () => {
+          callOff();
+          quicken();
+          member.restart();
+        },
+      };
     },
   },
   {
@@ -124,11 +138,18 @@ export const DISK_FAULTS: readonly Fault[] = [
       const member = firstUp(target, args);
       if (member === undefined) return undefined;
       member.disk.losesTail = true;
-      member.node.onDown(() => {
+      const keepTail = (): void => {
         member.disk.losesTail = false;
-      });
-      crashIn(target, member, args.by ?? 50, "lost-tail");
-      return { heal: () => member.restart() };
+      };
+      member.node.onDown(keepTail);
+      const callOff = crashIn(target, member, args.by ?? 50, "lost-tail");
+      return {
+        heal: () => {
+          callOff();
+          keepTail();
+          member.restart();
+        },
+      };
     },
   },
   {
@@ -145,10 +166,14 @@ export const DISK_FAULTS: readonly Fault[] = [
       if (member === undefined) return undefined;
       const { disk } = member;
       const inMs = (args.by ?? 500) / 1_000;
-      disk.onceAsked = () => crashIn(target, member, inMs, "crash-in-write");
+      let callOff = (): void => undefined;
+      disk.onceAsked = () => {
+        callOff = crashIn(target, member, inMs, "crash-in-write");
+      };
       return {
         heal: () => {
           disk.onceAsked = undefined;
+          callOff();
           member.restart();
         },
       };
