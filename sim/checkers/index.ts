@@ -16,6 +16,7 @@ import { logChecker } from "./log.ts";
 import { promiseChecker } from "./promises.ts";
 import { removalChecker } from "./removals.ts";
 import { quotaChecker } from "./quota.ts";
+import { returnChecker } from "./return.ts";
 import { sessionChecker } from "./sessions.ts";
 import { taskChecker } from "./tasks.ts";
 import { updateChecker } from "./updates.ts";
@@ -26,6 +27,7 @@ export const CHECKERS: readonly MakeChecker[] = [
   allocationChecker,
   quotaChecker,
   absenceChecker,
+  returnChecker,
   removalChecker,
   deadlineChecker,
   epochChecker,

@@ -11,13 +11,6 @@ export interface PendingStatement {
 
 export const PENDING: readonly PendingStatement[] = [
   {
-    id: "F1",
-    statement:
-      "after failover known tasks and agents are the union of registry, registrations and " +
-      "frameworks' views within the return window",
-    waitsFor: "the return of agents in an announced window",
-  },
-  {
     id: "V1",
     statement: "reservations and volumes survive restarts and failover; one task mounts a volume",
     waitsFor: "RESERVE, UNRESERVE, CREATE and DESTROY",

@@ -207,4 +207,18 @@ export const MASTER_MUTANTS: readonly Mutant[] = [
     profile: "nats",
     faults: ["quota-change", "crash-agent"],
   },
+  {
+    name: "returned-tasks-forgotten",
+    statement: "an agent that comes back is taken in without the tasks that it brings",
+    edits: [
+      {
+        file: "src/actors/master/enrol.js",
+        find: "const task = takeTask(turn, framework, agent, each, wasAway);",
+        replace: "const task = framework.tasks.get(each.info.taskId);",
+      },
+    ],
+    noticedBy: ["F1"],
+    profile: "nats",
+    faults: ["leader-kill", "crash-framework", "reconcile-storm"],
+  },
 ];
