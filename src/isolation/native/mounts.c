@@ -35,6 +35,8 @@ struct mount_step {
 };
 
 static struct mount_step steps[MOUNTS_MAX];
+/* What hides files and directories, held once for all masks; -1 until there is one. */
+static int null_tree = -1, empty_tree = -1;
 
 static int fault(char *why, int code, const char *what, const char *path, int error) {
   snprintf(why, ANSWER_MAX, "%s %.400s: %s", what, path, strerror(error));
@@ -140,6 +142,7 @@ static int source_make(const char *path, const char *within) {
 static int source_hold(const struct request *plan, struct mount_step *step, char *why) {
   int mask = strcmp(step->kind, "mask") == 0;
   step->tree = -1;
+  if (mask && null_tree >= 0) return ANSWER_OK;
   if (strcmp(step->kind, "secret") == 0) {
     step->tree = secret_open(step->source, step->within, why);
     return step->tree < 0 ? ANSWER_INVALID : ANSWER_OK;
@@ -159,10 +162,11 @@ static int source_hold(const struct request *plan, struct mount_step *step, char
     snprintf(why, ANSWER_MAX, "volume %.400s belongs to a user or group that the user namespace does not map", source);
     return ANSWER_INVALID;
   }
-  step->tree = tree_open(fd, has(step, "recursive"));
-  int error = errno;
+  int tree = tree_open(fd, has(step, "recursive")), error = errno;
   close(fd);
-  return step->tree < 0 ? fault(why, ANSWER_SYSTEM, "copy mount", source, error) : ANSWER_OK;
+  if (mask) null_tree = tree;
+  else step->tree = tree;
+  return tree < 0 ? fault(why, ANSWER_SYSTEM, "copy mount", source, error) : ANSWER_OK;
 }
 
 /* A detached file system in memory, or -1. */
@@ -212,11 +216,15 @@ static int target_make(const char *target, int directory) {
   return close(fd);
 }
 
+static int tree_move(int tree, const char *target) {
+  return (int)syscall(SYS_move_mount, tree, "", AT_FDCWD, target, MOVE_FROM_FD | MOVE_FOLLOW);
+}
+
 static int tree_put(const struct mount_step *step) {
   struct stat about;
   if (fstat(step->tree, &about) != 0 || target_make(step->target, S_ISDIR(about.st_mode)) != 0) return -1;
   if (attributes_set(step->tree, "", step) != 0) return -1;
-  return (int)syscall(SYS_move_mount, step->tree, "", AT_FDCWD, step->target, MOVE_FROM_FD | MOVE_FOLLOW);
+  return tree_move(step->tree, step->target);
 }
 
 static unsigned long mount_flags(const struct mount_step *step) {
@@ -241,11 +249,24 @@ static int freeze_put(const struct mount_step *step) {
   return whole.tree < 0 ? -1 : tree_put(&whole);
 }
 
+/* The first mask is the tree itself, the others are copies of it, as it is mounted by then. */
 static int mask_put(const struct mount_step *step) {
+  static int null_is_put;
   struct stat about;
   if (lstat(step->target, &about) != 0) return errno == ENOENT ? 0 : -1;
-  if (!S_ISDIR(about.st_mode)) return tree_put(step);
-  return mount("tmpfs", step->target, "tmpfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, "size=0,mode=0555");
+  int directory = S_ISDIR(about.st_mode);
+  if (directory && empty_tree < 0) {
+    unsigned long flags = MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC;
+    if (mount("tmpfs", step->target, "tmpfs", flags, "size=0,mode=0555") != 0) return -1;
+    empty_tree = open(step->target, O_PATH | O_CLOEXEC);
+    return empty_tree < 0 ? -1 : 0;
+  }
+  if (!directory && !null_is_put) return null_is_put = 1, tree_move(null_tree, step->target);
+  int copy = tree_open(directory ? empty_tree : null_tree, 0), result = copy < 0 ? -1 : tree_move(copy, step->target);
+  int error = errno;
+  if (copy >= 0) close(copy);
+  errno = error;
+  return result;
 }
 
 /* The content goes to memory alone: at the target, on whatever disk that is, an empty file is made. */
@@ -343,5 +364,9 @@ int mounts_apply(const struct request *plan, char *why) {
     snprintf(what, sizeof what, "mount %s on", steps[i].kind);
     return fault(why, ANSWER_SYSTEM, what, steps[i].target, errno);
   }
+  for (int i = 0; i < count; i++)
+    if (steps[i].tree >= 0) close(steps[i].tree);
+  if (null_tree >= 0) close(null_tree);
+  if (empty_tree >= 0) close(empty_tree);
   return ANSWER_OK;
 }

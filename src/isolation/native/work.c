@@ -15,11 +15,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <linux/fs.h>
+#include <linux/magic.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -77,23 +79,39 @@ static int check_paths(char *why) {
   return ANSWER_OK;
 }
 
+/* One value into a control file, which stays open for the next one: there may be many for one. */
+static int control_write(const char **open_path, int *fd, const char *path, const char *value) {
+  if (*open_path == NULL || strcmp(*open_path, path) != 0) {
+    if (*fd >= 0) close(*fd);
+    *fd = open(path, O_WRONLY | O_CLOEXEC);
+    *open_path = path;
+  }
+  if (*fd < 0) return -errno;
+  return write(*fd, value, strlen(value)) < 0 ? -errno : 0;
+}
+
 /* Makes and writes in the order given; stops at the first that fails. */
 static int do_steps(char *why) {
-  for (int i = 0; i < request->count; i++) {
+  const char *open_path = NULL;
+  int fd = -1, code = ANSWER_OK;
+  for (int i = 0; i < request->count && code == ANSWER_OK; i++) {
     const struct field *field = &request->fields[i];
     if (field->tag == TAG_MAKE && mkdir(field->value, 0755) != 0 && errno != EEXIST)
-      return failed(why, ANSWER_SYSTEM, "make cgroup", field->value, errno);
+      code = failed(why, ANSWER_SYSTEM, "make cgroup", field->value, errno);
     if (field->tag != TAG_WRITE && field->tag != TAG_WRITE_OPTIONAL && field->tag != TAG_DEVICES) continue;
     if (i + 1 == request->count || field[1].tag != TAG_VALUE) {
       snprintf(why, ANSWER_MAX, "write %.200s has no value", field->value);
-      return ANSWER_INVALID;
+      code = ANSWER_INVALID;
+      break;
     }
     int devices = field->tag == TAG_DEVICES;
-    int result = devices ? devices_allow(field->value, field[1].value) : file_write(field->value, field[1].value);
+    int result = devices ? devices_allow(field->value, field[1].value)
+                         : control_write(&open_path, &fd, field->value, field[1].value);
     if (result != 0 && field->tag != TAG_WRITE_OPTIONAL)
-      return failed(why, ANSWER_SYSTEM, devices ? "limit devices of" : "write", field->value, -result);
+      code = failed(why, ANSWER_SYSTEM, devices ? "limit devices of" : "write", field->value, -result);
   }
-  return ANSWER_OK;
+  if (fd >= 0) close(fd);
+  return code;
 }
 
 /* What destroy must know, and nothing that is secret. */
@@ -167,7 +185,14 @@ static int runtime_open(const char *id) {
 
 static void spare_name(char name[24], int index) { snprintf(name, 24, ".spare-%d", index); }
 
+/* With one journal in order a rename goes to the disk with what is synced after it; btrfs syncs a file alone. */
+static int journal_is_ordered(void) {
+  struct statfs about;
+  return statfs(".", &about) == 0 && (about.f_type == EXT4_SUPER_MAGIC || about.f_type == XFS_SUPER_MAGIC || about.f_type == TMPFS_MAGIC);
+}
+
 static int names_sync(void) {
+  if (journal_is_ordered()) return 0;
   int directory = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   int result = directory >= 0 && fsync(directory) == 0 ? 0 : errno;
   if (directory >= 0) close(directory);
@@ -453,8 +478,7 @@ static void launch_and_stay(const struct service *service, int client, char *why
 void work(const struct service *service, int client, struct request *asked) {
   char why[ANSWER_MAX] = "";
   sigset_t none;
-  sigemptyset(&none);
-  sigprocmask(SIG_SETMASK, &none, NULL);
+  sigemptyset(&none), sigprocmask(SIG_SETMASK, &none, NULL);
   request = asked;
   roots = service->roots;
   int code = ANSWER_INVALID;

@@ -59,7 +59,7 @@ export interface CgroupCounters {
 /** The cgroups of one container: what to make, join, count, kill and remove. */
 export interface CgroupPlan {
   readonly steps: readonly CgroupStep[];
-  /** `cgroup.procs` files that the process writes itself into before it becomes the task. */
+  /** `tasks` (v1) and `cgroup.procs` (v2) files that the process writes itself into, alone. */
   readonly join: readonly string[];
   readonly counters: CgroupCounters;
   readonly kill: CgroupKill;
