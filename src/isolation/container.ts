@@ -69,9 +69,12 @@ const Mode = Type.Union([
   Type.Literal("none"),
 ]);
 
+/** Newest shape of a checkpoint that this build reads. */
+export const CHECKPOINT_VERSION = 1;
+
 /** Checkpoint shape v1: the content of `config.json`. */
 export const CheckpointV1 = Type.Object({
-  v: Type.Literal(1),
+  v: Type.Literal(CHECKPOINT_VERSION),
   containerId: Type.String({ minLength: 1, maxLength: 200 }),
   nonce: Type.String({ minLength: 1, maxLength: 200 }),
   agentId: Type.String({ minLength: 1, maxLength: 200 }),
@@ -128,7 +131,14 @@ export function encodeCheckpoint(checkpoint: Checkpoint): string {
 
 export type Decoded =
   | { readonly ok: true; readonly checkpoint: Checkpoint }
-  | { readonly ok: false; readonly message: string };
+  | {
+      readonly ok: false;
+      readonly message: string;
+      /** Set where a newer agent wrote it. */
+      readonly newerVersion?: number;
+    };
+
+const checkVersion = TypeCompiler.Compile(Type.Object({ v: Type.Integer() }));
 
 export function decodeCheckpoint(text: string): Decoded {
   let value: unknown;
@@ -138,6 +148,10 @@ export function decodeCheckpoint(text: string): Decoded {
     return { ok: false, message: `config.json is no JSON: ${String(error)}` };
   }
   if (check.Check(value)) return { ok: true, checkpoint: value };
+  if (checkVersion.Check(value) && value.v > CHECKPOINT_VERSION) {
+    const message = `config.json is of version ${value.v}, this build reads ${CHECKPOINT_VERSION}`;
+    return { ok: false, message, newerVersion: value.v };
+  }
   const first = check.Errors(value).First();
   const where = first === undefined || first.path === "" ? "the whole" : first.path;
   return { ok: false, message: `config.json: ${where}: ${first?.message ?? "not understood"}` };

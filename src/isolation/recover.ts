@@ -3,7 +3,7 @@
  * the shims left, and the boot id. Pure; reads nothing, ends nothing.
  */
 import type { ContainerExit, PidFacts, RecoveredFacts } from "#runtime";
-import { type Checkpoint, decodeCheckpoint } from "./container.ts";
+import { type Checkpoint, CHECKPOINT_VERSION, decodeCheckpoint } from "./container.ts";
 
 export type Recovered =
   /** Its shim lives: go on watching. */
@@ -53,6 +53,22 @@ export function recoverContainers(facts: RecoveredFacts, agentId: string): reado
     verdicts.push({ kind: "orphan", containerId, message });
   }
   return verdicts;
+}
+
+/**
+ * Why this build must touch nothing of what was found, as a sentence: a newer agent keeps it in a
+ * shape that this one would take for an orphan's, and end. Undefined where all can be read.
+ */
+export function newerFault({ containers }: RecoveredFacts): string | undefined {
+  for (const { containerId, config } of containers) {
+    const decoded = config === null ? undefined : decodeCheckpoint(config);
+    if (decoded === undefined || decoded.ok || decoded.newerVersion === undefined) continue;
+    return (
+      `container ${containerId} has a checkpoint of version ${decoded.newerVersion} and this build reads up to ` +
+      `${CHECKPOINT_VERSION}: a newer agent wrote it; start that one again, nothing was touched`
+    );
+  }
+  return undefined;
 }
 
 /** A status counts first: it was synced before anything else could happen, a reboot included. */

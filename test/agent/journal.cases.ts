@@ -148,6 +148,23 @@ for (const [title, spoil] of [
     (node: TestNode) => node.disk.files.set("agent/meta", new Uint8Array(9)),
   ],
   ["whose meta is gone", (node: TestNode) => node.disk.files.delete("agent/meta")],
+  ["whose meta is of a later version", (node: TestNode) => renamed(node, 2)],
+  [
+    "whose journal is of a later version",
+    (node: TestNode) => {
+      const bytes = node.disk.files.get(JOURNAL_PATH) ?? new Uint8Array(0);
+      const later = frameRecords([encodePlain({ k: "of-a-later-version" })]);
+      node.disk.files.set(JOURNAL_PATH, new Uint8Array([...bytes, ...later]));
+    },
+  ],
+  [
+    "with a container of a later version",
+    (node: TestNode) => {
+      for (const { plan } of node.machine.containers.values()) {
+        Object.assign(plan, { config: plan.config.replace('"v":1', '"v":2') });
+      }
+    },
+  ],
 ] as const) {
   t.test(`a work directory ${title} is refused before a word is said`, async (t) => {
     const node = new TestNode();
@@ -161,11 +178,14 @@ for (const [title, spoil] of [
     node.start();
     node.until(() => node.lifecycle === "failed", "fails");
     t.equal(node.leader.hellos, hellos);
+    node.run(5_000);
+    const [container] = node.machine.containers.values();
+    t.equal(container?.exit, null, "its task runs on");
   });
 }
 
-function renamed(node: TestNode): void {
-  const meta = { v: 1, agentId: `${AGENT}-2`, incarnation: 3, epoch: 1, logId: "log" };
+function renamed(node: TestNode, v = 1): void {
+  const meta = { v, agentId: `${AGENT}-2`, incarnation: 3, epoch: 1, logId: "log" };
   const rest = { generation: 0, position: 1, hash: "00" };
   node.disk.files.set("agent/meta", frameRecords([encodePlain({ ...meta, ...rest })]));
 }

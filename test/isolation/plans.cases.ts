@@ -138,6 +138,7 @@ t.test("a checkpoint holds no environment and is read back as it was", async (t)
   for (const text of ["", "{", "{}", JSON.stringify({ ...checkpoint, v: 2 })]) {
     t.notOk(decodeCheckpoint(text).ok, text);
   }
+  t.match(decodeCheckpoint(JSON.stringify({ ...checkpoint, v: 2 })), { newerVersion: 2 });
   t.match(decodeCheckpoint(JSON.stringify({ ...checkpoint, graceMs: -1 })), {
     message: "/graceMs",
   });

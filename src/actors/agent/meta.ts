@@ -10,8 +10,9 @@ import { frameRecords, readRecords } from "./journal.ts";
 import { type AgentState, META_PATH, type Meta } from "./state.ts";
 
 const Count = Type.Integer({ minimum: 0 });
+const META_VERSION = 1;
 const MetaSchema = Type.Object({
-  v: Type.Literal(1),
+  v: Type.Literal(META_VERSION),
   agentId: AgentIdSchema,
   incarnation: Count,
   epoch: Count,
@@ -21,6 +22,7 @@ const MetaSchema = Type.Object({
   hash: Type.String(),
 });
 const check = TypeCompiler.Compile(MetaSchema);
+const checkVersion = TypeCompiler.Compile(Type.Object({ v: Count }));
 
 export type MetaRead =
   | { readonly ok: true; readonly meta: Static<typeof MetaSchema> }
@@ -35,6 +37,12 @@ export function readMeta(bytes: Uint8Array): MetaRead {
   const decoded = decodeValue(payload);
   if (decoded.fault !== undefined) return { ok: false, message: `${META_PATH}: ${decoded.fault}` };
   if (check.Check(decoded.value)) return { ok: true, meta: decoded.value };
+  if (checkVersion.Check(decoded.value) && decoded.value.v > META_VERSION) {
+    const message =
+      `${META_PATH} is of version ${decoded.value.v} and this build reads ${META_VERSION}: ` +
+      "a newer agent wrote it; start that one again";
+    return { ok: false, message };
+  }
   const first = check.Errors(decoded.value).First();
   return { ok: false, message: `${META_PATH}${first?.path ?? ""}: ${first?.message ?? "unknown"}` };
 }

@@ -54,7 +54,7 @@ export function replay(bytes: Uint8Array): Replay {
     if (!isRecord(value)) {
       return {
         ok: false,
-        message: `record ${index} of the journal is of an unknown kind: a newer agent wrote it`,
+        message: `record ${index} of the journal is of an unknown kind: a newer agent wrote it; start that one again`,
       };
     }
     apply(model, value);

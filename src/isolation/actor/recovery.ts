@@ -4,7 +4,7 @@
  */
 import { asId, type ContainerId } from "#protocol";
 import type { Effect, Env, LauncherAnswer, RecoveredFacts } from "#runtime";
-import { recoverContainers, type Recovered } from "../recover.ts";
+import { newerFault, recoverContainers, type Recovered } from "../recover.ts";
 import { askDestroy, ended, forget, kill, planValues } from "./lives.ts";
 import { type RecoveredContainer, tell } from "./messages.ts";
 import {
@@ -32,7 +32,10 @@ function failed(state: IsolatorState, call: string, message: string, out: Effect
     const inMs = Math.min(REQUEST_RETRY_MS_MAX, REQUEST_RETRY_MS_MIN * 2 ** state.attempts);
     return void out.push({ kind: "timer", name: "recover", inMs });
   }
-  const why = `${call} failed ${state.attempts} times: ${message}`;
+  giveUp(`${call} failed ${state.attempts} times: ${message}`, out);
+}
+
+function giveUp(why: string, out: Effect[]): void {
   out.push({ kind: "log", level: "error", sentence: `The isolator gives up: ${why}` });
   out.push(tell({ kind: "IsolatorFailed", message: why }));
   out.push({ kind: "lifecycle", event: { type: "Fail" } });
@@ -46,6 +49,8 @@ export function recovered(
 ): void {
   if (!answer.ok) return failed(state, "recover", answer.message, out);
   const { facts } = answer;
+  const newer = newerFault(facts);
+  if (newer !== undefined) return giveUp(newer, out);
   state.bootId = facts.bootId;
   const found = new Map<string, RecoveredContainer>();
   const again: Effect[] = [];
