@@ -17,6 +17,7 @@ import {
   type RegistryOperation,
   seal,
 } from "#replication";
+import { processorMsOf } from "../support/processor.ts";
 import {
   admitAgent,
   admitFramework,
@@ -205,13 +206,16 @@ t.test("a standby that reads the log in any pieces has what the leader has", asy
   t.pass("100 runs");
 });
 
-t.test("a replay of twelve thousand admissions takes less than a second", async (t) => {
+/** One produce for each operation would need ten times as much (P-1.7). */
+const REPLAY_PROCESSOR_MS_MAX = 4_000;
+
+t.test("a replay of twelve thousand admissions makes one registry of each record", async (t) => {
   const operations = Array.from({ length: 4000 }, (_, n) => admitAgent(`a${n}`));
   const record = recordAfter(EMPTY_HEAD, "m1", operations);
   let registry = EMPTY_REGISTRY;
-  const begun = process.hrtime.bigint();
-  registry = applyAll(registry, [record, record, record]);
-  const tookMs = Number(process.hrtime.bigint() - begun) / 1e6;
+  const tookMs = processorMsOf(() => {
+    registry = applyAll(registry, [record, record, record]);
+  });
   t.equal(registry.agents.size, 4000);
-  t.ok(tookMs < 1000, `12,000 operations took ${tookMs.toFixed(0)} ms`);
+  t.ok(tookMs < REPLAY_PROCESSOR_MS_MAX, `${tookMs.toFixed(0)} ms of processor`);
 });

@@ -20,6 +20,7 @@ import {
   type Principal,
 } from "#protocol";
 import type { Effect } from "#runtime";
+import { processorMsOf } from "../support/processor.ts";
 import { DeskRandom, deskPorts } from "./desk.ts";
 import { A1, A2, addressOf, startScripted, SUBJECTS } from "./scripted.ts";
 import { Desk } from "./story.ts";
@@ -272,17 +273,18 @@ t.test("100,000 mutated frames are counted and have no effect", async (t) => {
     encodeFrame(frame({ session: "", number: 0 }), [good]),
     encodeFrame(frame({ session: "foreign" }), [good]),
   ];
-  const started = process.hrtime.bigint();
   let sent = 0;
-  for (let n = 0; n < 100_000; n++) {
-    const original = originals[n % originals.length] ?? new Uint8Array(0);
-    const data = mutate(original, random);
-    if (originals.some((each) => Buffer.compare(each, data) === 0)) continue;
-    sent++;
-    desk.a2Ports.bus.publish(SUBJECTS.toMaster(A2), data);
-    if (n % 100 === 99) desk.clock.settle();
-  }
-  const microseconds = Number(process.hrtime.bigint() - started) / 1_000 / sent;
+  const tookMs = processorMsOf(() => {
+    for (let n = 0; n < 100_000; n++) {
+      const original = originals[n % originals.length] ?? new Uint8Array(0);
+      const data = mutate(original, random);
+      if (originals.some((each) => Buffer.compare(each, data) === 0)) continue;
+      sent++;
+      desk.a2Ports.bus.publish(SUBJECTS.toMaster(A2), data);
+      if (n % 100 === 99) desk.clock.settle();
+    }
+  });
+  const microseconds = (tookMs * 1_000) / sent;
   t.ok(desk.master.actor.alive);
   t.equal(mails(desk), 0);
   const counts = desk.master.actor.counters.under("dropped");
