@@ -49,6 +49,12 @@ function tell(text: string): void {
   process.stderr.write(`${text}\n`);
 }
 
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  // A reader that has gone away (a closed pipe) is no error.
+  if (error.code !== "EPIPE") throw error;
+  process.exit(process.exitCode ?? EXIT.pass);
+});
+
 /** The command; answers with its exit code. */
 async function main(args: readonly string[]): Promise<number> {
   try {

@@ -5,6 +5,7 @@
 import { parseArgs } from "node:util";
 import { history, type Step } from "../test/allocator/histories.ts";
 import { differenceOf } from "../test/allocator/pair.ts";
+import { countFrom, runCommand } from "./command.ts";
 
 /** Fewer steps that still differ: ever smaller parts are left out. */
 function shrunk(seed: number, steps: readonly Step[]): readonly Step[] {
@@ -20,12 +21,6 @@ function shrunk(seed: number, steps: readonly Step[]): readonly Step[] {
     if (size > 1 || best.length === before) size >>= 1;
   }
   return best;
-}
-
-function countFrom(name: string, text: string): number {
-  const count = Number(text);
-  if (Number.isSafeInteger(count) && count > 0) return count;
-  throw new RangeError(`--${name}: ${text} is not a whole number above 0`);
 }
 
 function main(): number {
@@ -57,4 +52,4 @@ function main(): number {
   return 0;
 }
 
-process.exitCode = main();
+await runCommand("npm run allocator:model -- [--seeds N] [--from N] [--operations N]", main);

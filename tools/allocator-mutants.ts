@@ -9,6 +9,7 @@ import { parseArgs } from "node:util";
 import { BrokenCopy, chosen } from "#sim";
 import { type RuleMutant, STANDS_ONCE } from "./allocator-mutants/mutant.ts";
 import { RULES } from "./allocator-mutants/rules.ts";
+import { runCommand, UsageError } from "./command.ts";
 
 /** How long the tests may take with one rule broken. */
 const TIMEOUT_MS = 300_000;
@@ -49,15 +50,19 @@ function measure(mutants: readonly RuleMutant[]): number {
   }
 }
 
-function main(): number {
-  const { values } = parseArgs({ options: { only: { type: "string" } } });
+/** @throws UsageError for a name that no rule has. */
+function named(only: string | undefined): readonly RuleMutant[] {
   try {
-    return measure(chosen(RULES, values.only));
+    return chosen(RULES, only);
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
-    process.stderr.write(`${error.message}\n`);
-    return 4;
+    throw new UsageError(error.message);
   }
 }
 
-process.exitCode = main();
+function main(): number {
+  const { values } = parseArgs({ options: { only: { type: "string" } } });
+  return measure(named(values.only));
+}
+
+await runCommand("npm run allocator:mutants -- [--only NAME,NAME]", main);

@@ -10,6 +10,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { runCommand, UsageError } from "./command.ts";
 import { type Batch, startBatch, type Volume } from "./demo/batch.ts";
 import {
   type Check,
@@ -50,7 +51,7 @@ function readArguments(): { report: string | undefined; sabotage: Sabotage | und
   });
   const sabotage = SABOTAGES.find((one) => one === values.sabotage);
   if (values.sabotage !== undefined && sabotage === undefined) {
-    throw new Error(`--sabotage: ${values.sabotage} is none of ${SABOTAGES.join(", ")}`);
+    throw new UsageError(`--sabotage: ${values.sabotage} is none of ${SABOTAGES.join(", ")}`);
   }
   return { report: values.report, sabotage };
 }
@@ -319,4 +320,4 @@ async function main(): Promise<number> {
   return failed === 0 ? 0 : 1;
 }
 
-process.exitCode = await main();
+await runCommand("npm run demo -- [--report FILE] [--sabotage result|lost|double]", main);

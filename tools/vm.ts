@@ -30,6 +30,7 @@ import {
 import { homedir, tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { parseArgs } from "node:util";
+import { countFrom, runCommand, UsageError } from "./command.ts";
 import { guestInit, guestScript } from "./vm-guest.ts";
 
 const VIRTIOFSD_PATHS = ["/usr/libexec/virtiofsd", "/usr/lib/qemu/virtiofsd"];
@@ -300,7 +301,7 @@ function outcome(work: string, inTime: boolean, verbose: boolean, logs: readonly
   return inTime ? FAILED : TIMED_OUT;
 }
 
-async function main(): Promise<number> {
+async function begin(): Promise<number> {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
     options: {
@@ -312,22 +313,27 @@ async function main(): Promise<number> {
     },
   });
   if (positionals.length === 0) {
-    throw new VmFailure("usage: vm [--memory MIB] [--cpus N] [--timeout S] -- COMMAND…");
+    throw new UsageError("a command is missing");
   }
   return boot({
     directory: realpathSync(values.directory),
     command: positionals,
-    memoryMib: Number(values.memory),
-    cpus: Number(values.cpus),
-    timeoutS: Number(values.timeout),
+    memoryMib: countFrom("memory", values.memory),
+    cpus: countFrom("cpus", values.cpus),
+    timeoutS: countFrom("timeout", values.timeout),
     verbose: values.verbose,
   });
 }
 
-try {
-  process.exitCode = await main();
-} catch (error) {
-  if (!(error instanceof VmFailure)) throw error;
-  process.stderr.write(`vm: ${error.message}\n`);
-  process.exitCode = FAILED;
-}
+const USAGE =
+  "node dist/tools/vm.js [--memory MIB] [--cpus N] [--timeout S] [--verbose] [--directory DIR] -- COMMAND…";
+
+await runCommand(USAGE, async () => {
+  try {
+    return await begin();
+  } catch (error) {
+    if (!(error instanceof VmFailure)) throw error;
+    process.stderr.write(`vm: ${error.message}\n`);
+    return FAILED;
+  }
+});
