@@ -326,12 +326,7 @@ export class Door {
     if (reader.number !== 0 || reader.walk() !== undefined) {
       return this.#host.refuse("decode-failed", UNKNOWN, peer);
     }
-    if (reader.count === 0) {
-      if (message.reply === undefined) return this.#host.refuse("no-session", UNKNOWN, peer);
-      // Only people may be answered; for others it is enough that somebody listens.
-      if (roleOf(peer) === "operator") this.#host.reply(message.reply, encodeNobody(own));
-      return;
-    }
+    if (reader.count === 0) return this.#sought(message, peer, own);
     if (reader.count > 1) return this.#host.refuse("too-large", UNKNOWN, peer);
     const kind = reader.kind(0);
     const role = roleOf(peer);
@@ -375,6 +370,21 @@ export class Door {
     if (this.#host.mail(waiting)) return;
     this.#host.refuse("mailbox-full", kind, peer);
     this.#answer(message, peer, "mailbox-full", "too many calls wait; try again in a second");
+  }
+
+  /**
+   * Is anybody there? Only people may be answered where they ask; a client hears the leader where
+   * it listens anyway, and standbys know enough by somebody's listening.
+   */
+  #sought({ reply, arrivedAtMs: atMs }: BusMessage, peer: Peer, own: number): void {
+    const role = roleOf(peer);
+    if (reply === undefined) return this.#host.refuse("no-session", UNKNOWN, peer);
+    if (role === "operator") return this.#host.reply(reply, encodeNobody(own));
+    if (!this.#host.address.serves.includes(role)) return;
+    const input = { family: "done", what: "sought", peer } as const;
+    const nobodys = { link: undefined, session: undefined, timer: undefined };
+    if (this.#host.mail({ input, atMs, ...nobodys, unsolicited: true })) return;
+    this.#host.refuse("mailbox-full", UNKNOWN, peer);
   }
 
   /** People are told why their call is refused at the door; others only counted. */

@@ -49,6 +49,8 @@ export type Effect =
   | ({
       readonly kind: "publish";
       readonly topic: "leader" | EventTopic;
+      /** To this client alone, where it hears its server. */
+      readonly to?: Peer;
       readonly message: AnyMessage;
     } & Held)
   /** Chunk of a byte stream. */
@@ -115,8 +117,9 @@ export type Effect =
   | ({ readonly kind: "launcher"; readonly request: LauncherRequest } & Held)
   /**
    * Does anybody lead? `no-responders` at once when nobody listens (P-7.3). The leader listens
-   * where standbys ask as long as it listens to `from-operators`; it does not answer (it may
-   * answer people only), so with a leader there the outcome is `timeout`.
+   * where standbys ask as long as it listens to `from-operators`; it does not answer there (it may
+   * answer people only), so with a leader there the outcome is `timeout`. An agent or a framework
+   * that asks hears a beacon of its own, where the leader speaks to it.
    */
   | { readonly kind: "ask-leader"; readonly token: Token; readonly timeoutMs: number }
   | { readonly kind: "flush"; readonly token: Token }

@@ -122,6 +122,8 @@ export type Done =
       /** `reply`: somebody listens and answered; the others as in the port. */
       readonly outcome: "reply" | "no-responders" | "timeout" | "disconnected";
     }
+  /** Server: a client asks who leads; answered by a `publish` to it alone, outside sessions. */
+  | { readonly what: "sought"; readonly peer: Peer }
   | { readonly what: "flushed"; readonly token: Token; readonly reached: boolean }
   | { readonly what: "link"; readonly peer: Peer; readonly link: LinkChange }
   | { readonly what: "bus"; readonly connected: boolean; readonly why: string }

@@ -59,7 +59,9 @@ export function nameOf(input: Input): string {
 /** Whose words an input is; undefined for what the actor itself asked for. */
 export function senderOf(input: Input): Peer | undefined {
   if (input.family === "mail") return input.from;
-  if (input.family !== "done" || input.what !== "link") return undefined;
+  if (input.family !== "done") return undefined;
+  if (input.what === "sought") return input.peer;
+  if (input.what !== "link") return undefined;
   return input.link.change === "hello" ? input.peer : undefined;
 }
 

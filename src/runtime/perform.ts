@@ -85,7 +85,7 @@ export class Performer {
       case "reply":
         return this.#single(effect.reply, effect.message, effect.after);
       case "publish":
-        return this.#publish(effect.topic, effect.message, effect.after);
+        return this.#publish(effect);
       case "chunk":
         return host.publish(this.#stream(effect.streamId, "out"), effect.data);
       case "listen-credits":
@@ -167,9 +167,10 @@ export class Performer {
     this.#host.holds.perform(`reply.${reply}`, after, () => this.say(reply, bytes));
   }
 
-  #publish(topic: "leader" | "cluster", message: AnyMessage, after: After): void {
+  #publish({ topic, to, message, after }: Extract<Effect, { kind: "publish" }>): void {
     const { subjects } = this.#host.address;
-    const subject = topic === "leader" ? subjects.leader : subjects.event(topic);
+    const all = topic === "leader" ? subjects.leader : subjects.event(topic);
+    const subject = to === undefined ? all : subjects.toPeer(to);
     const bytes = this.#encode(message);
     if (bytes === undefined) return;
     this.#host.holds.perform(`publish.${topic}`, after, () => this.say(subject, bytes));

@@ -46,6 +46,8 @@ function lineOf(effect: Effect): string | undefined {
       return "hello";
     case "close":
       return `close ${effect.reason}`;
+    case "ask-leader":
+      return "ask who leads";
     case "count":
       return `count ${effect.reason}`;
     default:
@@ -61,19 +63,21 @@ function surroundings(room: () => number) {
     wallMs: 0,
     random: { below: (bound) => bound - 1, uuid: () => UUID, token: () => "t" },
     counters: new Counters(),
-    bus: { connected: true, sinceMs: 0 },
+    bus: { connected: false, sinceMs: 0 },
     lifecycle: "disconnected",
     lastHeardMs: () => 0,
     isOpen: () => true,
     room,
     oldestWaitingMs: () => clock.nowMs,
   };
-  const clock = env as { nowMs: number; lifecycle: string };
+  const clock = env as { nowMs: number; lifecycle: string; bus: { connected: boolean } };
   return { env, clock };
 }
 
 /** The driver between a leader and a scheduler; one input is one batch. */
-function story(options: { acknowledgeForMe?: boolean; room?: () => number } = {}) {
+function story(
+  options: { acknowledgeForMe?: boolean; room?: () => number; connected?: boolean } = {},
+) {
   const acknowledgeForMe = options.acknowledgeForMe ?? true;
   const behaviour = frameworkBehaviour({ ...CONFIG, acknowledgeForMe });
   const lines: string[] = [];
@@ -81,6 +85,7 @@ function story(options: { acknowledgeForMe?: boolean; room?: () => number } = {}
   const machine = behaviour.machine.provide({ actions: { handleBatch: () => undefined } });
   const actor = createActor(machine).start();
   const { env, clock } = surroundings(options.room ?? (() => 1000));
+  clock.bus.connected = options.connected ?? false;
   const perform = (effects: Effect[]): void => {
     for (const effect of effects) {
       if (effect.kind === "lifecycle") {
@@ -143,6 +148,7 @@ function story(options: { acknowledgeForMe?: boolean; room?: () => number } = {}
   const first: Effect[] = [];
   behaviour.entered(behaviour.state, "disconnected", { type: "xstate.init" }, env, first);
   perform(first);
+  clock.bus.connected = true;
   return {
     lines,
     told,
@@ -173,6 +179,10 @@ function story(options: { acknowledgeForMe?: boolean; room?: () => number } = {}
           ...(uuid === undefined ? {} : { uuid }),
         },
       }),
+    bus: (connected: boolean) => {
+      clock.bus.connected = connected;
+      input({ family: "done", what: "bus", connected, why: "" });
+    },
     take: () => lines.splice(0),
   };
 }
@@ -206,6 +216,21 @@ t.test("a beacon, a random wait, Hello, Come, SUBSCRIBE, SUBSCRIBED", async (t) 
   ]);
   t.equal(lifecycle(), "subscribed");
   t.match(told, [{ kind: "subscribed", frameworkId: "f1", epoch: 7 }]);
+});
+
+t.test("whoever knows no leader asks for one as soon as somebody could answer", async (t) => {
+  t.same(story({ connected: true }).take(), ["ask who leads"], "at its start");
+  const { bus, beacon, subscribe, closed, take } = story();
+  t.same(take(), [], "not without a broker");
+  bus(true);
+  t.same(take(), ["ask who leads"]);
+  beacon(7);
+  subscribe(7);
+  take();
+  closed();
+  bus(false);
+  bus(true);
+  t.notOk(take().includes("ask who leads"), "who was known to lead is called instead");
 });
 
 t.test("within an epoch open calls are said again under their numbers", async (t) => {

@@ -1,5 +1,6 @@
 /** A master and its log: election, proof, silence, deposition, as stories. */
 import t from "tap";
+import { agentPeer, asId, type Principal } from "#protocol";
 import { type LogBytes, open, seal, SINGLE_MASTER_TIMES } from "#replication";
 import { register } from "./cluster.ts";
 import { Stage } from "./stage.ts";
@@ -137,4 +138,22 @@ t.test("after a reconnection it is mute until an append commits", async (t) => {
   t.same(stage.take(), ["mute"]);
   stage.settleLog();
   t.same(stage.take(), ["speaks"]);
+});
+
+t.test("who asks hears who leads, and is spread among those who ask", async (t) => {
+  const stage = new Stage().lead();
+  const ask = (name: string): void =>
+    stage.done({ what: "sought", peer: agentPeer(asId<Principal>(name)) });
+  for (const name of ["a", "b", "c"]) ask(name);
+  const { epoch } = stage.state;
+  t.same(stage.taken("Beacon"), [
+    `agent.a ← Beacon of ${epoch}, window 2`,
+    `agent.b ← Beacon of ${epoch}, window 4`,
+    `agent.c ← Beacon of ${epoch}, window 6`,
+  ]);
+  for (let n = 0; n < 1000; n++) ask("a");
+  t.match(stage.taken("Beacon").at(-1), /window 1000$/);
+  stage.elapse(1000);
+  ask("d");
+  t.match(stage.taken("Beacon"), [/^agent.d ← .* window 2$/]);
 });

@@ -282,6 +282,10 @@ export class Stage {
         return this.#write(`${effect.reply} ← ${show(effect.message)}`);
       case "publish":
         if (effect.message.kind === "EVENT_BATCH") this.events.push(...effect.message.body.events);
+        if (effect.to !== undefined && effect.message.kind === "Beacon") {
+          const { epoch, windowMs } = effect.message.body;
+          this.#write(`${effect.to} ← Beacon of ${epoch}, window ${windowMs}`);
+        }
         return;
       case "append":
         return this.#append(effect);

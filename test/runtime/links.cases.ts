@@ -360,6 +360,22 @@ t.test("a standby learns at once that nobody leads, and no answer from one who d
   t.equal(outcome, "reply", "people are");
 });
 
+t.test("a client that asks who leads hears it alone, where the leader speaks to it", async (t) => {
+  const desk = new Desk();
+  desk.connect();
+  for (const client of [desk.a1, desk.a2]) client.seen.length = 0;
+  desk.master.script = (input, out) => {
+    if (input.family !== "done" || input.what !== "sought") return;
+    const body = { masterId: "m", epoch: 1, logId: "l", generation: 0, position: 1, hash: "" };
+    const message = { kind: "Beacon", body: { ...body, windowMs: 2, intervalMs: 1000 } };
+    out.push({ kind: "publish", topic: "leader", to: input.peer, message } as Effect);
+  };
+  desk.a1.run({ kind: "ask-leader", token: "q", timeoutMs: 500 });
+  desk.clock.pass(10);
+  t.same(desk.a1.seen, ["mail Beacon from master"]);
+  t.same(desk.a2.seen, []);
+});
+
 t.test(
   "what a refusing state is told is counted by state and kind, and not acknowledged",
   async (t) => {

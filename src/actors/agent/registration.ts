@@ -22,6 +22,8 @@ import { pump, resendAll } from "./updates.ts";
 export const REGISTER_PART_BYTES_MAX = 160 * 1024;
 /** How long the answer to Register may take before Hello is said again. */
 export const REGISTERED_WAIT_MS = 15_000;
+/** So long the question who leads is open, and none follows it. */
+export const SEEK_MS = 1_000;
 /** Silence is judged this often. */
 export const SILENCE_CHECK_MS = 5_000;
 
@@ -236,11 +238,23 @@ export function enteredRunning(state: AgentState, env: Env, out: Effect[]): void
   out.push({ kind: "timer", name: "usage", inMs: config.usageIntervalMs });
 }
 
-export function enteredDetecting(env: Env, out: Effect[]): void {
+export function enteredDetecting(state: AgentState, env: Env, out: Effect[]): void {
   for (const name of ["heartbeat", "silence", "usage", "pump", "hello"]) {
     out.push({ kind: "cancel-timer", name });
   }
   if (!env.bus.connected) count(out, "leader-lost", "bus-down");
+  seek(state, env, out);
+}
+
+/**
+ * Asks who leads, and hears a beacon sooner than the next one for all. At most once in a while: a
+ * leader that closes each session at once is not asked in a circle, its beacons set the pace.
+ */
+export function seek({ registration }: AgentState, env: Env, out: Effect[]): void {
+  if (env.lifecycle !== "detecting" || !env.bus.connected) return;
+  if (env.nowMs < registration.seekFromMs) return;
+  registration.seekFromMs = env.nowMs + SEEK_MS;
+  out.push({ kind: "ask-leader", token: "seek", timeoutMs: SEEK_MS });
 }
 
 export function heartbeat(state: AgentState, env: Env, out: Effect[]): void {

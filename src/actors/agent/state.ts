@@ -113,6 +113,8 @@ export interface Registration {
   heartbeatIntervalMs: number;
   /** Register has been sent in this session; commands are obeyed from its answer on. */
   refusedUntilMs: number;
+  /** Who leads is not asked again before. */
+  seekFromMs: number;
 }
 
 /** One log that somebody reads. */
@@ -181,6 +183,7 @@ export class AgentState {
       sinceMs: 0,
       heartbeatIntervalMs: 15_000,
       refusedUntilMs: 0,
+      seekFromMs: 0,
     };
   }
 }

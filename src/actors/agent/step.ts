@@ -41,6 +41,7 @@ import {
   linked,
   refused,
   registered,
+  seek,
 } from "./registration.ts";
 import { resizeTask } from "./resize.ts";
 import { collectSandboxes, sandboxRemoved } from "./sandbox.ts";
@@ -249,7 +250,11 @@ function done(state: AgentState, input: DoneInput, env: Env, out: Effect[]): voi
     case "stream-read":
       return logRead(state, input.token.slice("log/".length), input.outcome, out);
     case "bus":
+      seek(state, env, out);
       return count(out, "bus", input.connected ? "connected" : "disconnected");
+    // Whoever leads answers by a beacon; that nobody does is no news here.
+    case "ask":
+      return;
     default:
       return count(out, "done-ignored", input.what);
   }
@@ -328,7 +333,7 @@ export function entered(state: AgentState, lifecycle: string, env: Env, out: Eff
       }
       out.push({ kind: "timer", name: "sandboxes", inMs: state.config.gcIntervalMs });
       out.push({ kind: "timer", name: "executors", inMs: EXECUTOR_HEARTBEAT_MS });
-      return enteredDetecting(env, out);
+      return enteredDetecting(state, env, out);
     case "registering":
       return enteredRegistering(state, env, out);
     case "running":

@@ -1,6 +1,6 @@
 /**
- * The driver's handlers: one switch of one-line calls, and the way to a subscription — beacon,
- * random wait, Hello, Come, SUBSCRIBE, SUBSCRIBED — which is also the one recovery after every
+ * The driver's handlers: one switch of one-line calls, and the way to a subscription — question,
+ * beacon, random wait, Hello, Come, SUBSCRIBE, SUBSCRIBED — which is also the one recovery after every
  * loss (P-3).
  */
 import { type BodyOf, type Epoch, MASTER_PEER } from "#protocol";
@@ -19,6 +19,8 @@ import {
 
 /** How long a Hello or a SUBSCRIBE may stay without an answer. */
 const SUBSCRIBE_ANSWER_MS_MAX = 5_000;
+/** So long the question who leads is open. */
+const SEEK_MS = 1_000;
 const SUBSCRIBE_BACKOFF_MS_MIN = 250;
 const SUBSCRIBE_BACKOFF_MS_MAX = 15_000;
 const MASTER_SILENCE_MS_MAX = 75_000;
@@ -89,6 +91,9 @@ function done(state: FrameworkState, done: DoneInput, env: Env, out: Effect[]): 
       return;
     case "told":
       return told(state, done.message as SchedulerCall, env, out);
+    case "bus":
+      if (done.connected && env.lifecycle === "disconnected") seek(state, env, out);
+      return;
     default:
       return;
   }
@@ -134,7 +139,8 @@ export function entered(state: FrameworkState, lifecycle: string, env: Env, out:
     case "disconnected":
       out.push({ kind: "listen", to: "leader", listen: true });
       out.push({ kind: "listen", to: "from-master", listen: true });
-      if (state.leader !== undefined) scheduleCall(state, env, out);
+      if (state.leader === undefined) seek(state, env, out);
+      else scheduleCall(state, env, out);
       return;
     case "subscribing":
       out.push({
@@ -157,6 +163,15 @@ export function entered(state: FrameworkState, lifecycle: string, env: Env, out:
       out.push({ kind: "close", peer: MASTER_PEER, reason: "not-handled-in-this-state" });
       return;
   }
+}
+
+/**
+ * Nobody is known to lead: who does answers with a beacon, sooner than the next one for all. No
+ * answer is none: whoever begins to lead says so to everybody.
+ */
+function seek(state: FrameworkState, env: Env, out: Effect[]): void {
+  if (state.leader !== undefined || !env.bus.connected) return;
+  out.push({ kind: "ask-leader", token: "seek", timeoutMs: SEEK_MS });
 }
 
 function scheduleCall(state: FrameworkState, env: Env, out: Effect[]): void {

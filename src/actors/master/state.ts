@@ -177,6 +177,10 @@ export class MasterState {
   readonly frameworksByPeer = new Map<Peer, FrameworkRecord>();
   readonly offers = new Map<OfferId, OfferRecord>();
   readonly offersEnded = new Map<OfferId, OfferEnd>();
+  /** It listens and has said that it leads; before, whoever asks hears it with everybody (P-3.8). */
+  announced = false;
+  /** Clients that asked who leads, since the last sweep. */
+  seekers = 0;
   readonly greetings = new Map<Peer, Greeting>();
   /** Those that were called and have not registered yet, with the time they were called. */
   readonly coming = new Map<Peer, number>();

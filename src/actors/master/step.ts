@@ -28,7 +28,7 @@ import { roleViews } from "./role-views.ts";
 import { considerSnapshot, truncated } from "./snapshots.ts";
 import { mindMute } from "./speech.ts";
 import { type MasterState, refuse, say, type Turn } from "./state.ts";
-import { beacon, flushAgain, listen, listening, recover, SWEEP_MS } from "./takeover.ts";
+import { beacon, flushAgain, listen, listening, recover, sought, SWEEP_MS } from "./takeover.ts";
 import { payOwed } from "./tell.ts";
 import { executorMessage, exitedExecutor, statusUpdate } from "./updates.ts";
 import { keepWitness, witnessWritten } from "./witness.ts";
@@ -135,6 +135,8 @@ function done(turn: Turn, done: DoneInput): void {
       return witnessWritten(turn, done);
     case "ask":
       return asked(turn, done.outcome);
+    case "sought":
+      return sought(turn, done.peer);
     case "flushed":
       return listening(turn, done.reached);
     case "link":
@@ -206,6 +208,7 @@ function sweep(turn: Turn, lateMs: number): void {
   const { state, env, out } = turn;
   // This process stood still: whoever was silent meanwhile may have spoken (P-6.1).
   if (lateMs > SWEEP_MS) state.judgeFromMs = env.nowMs;
+  state.seekers = 0;
   sweepAgents(turn);
   sweepFrameworks(turn);
   expireOffers(turn);

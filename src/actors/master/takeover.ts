@@ -3,13 +3,13 @@
  * registry are absent until they come (P-6.2); the leader listens, then says that it leads
  * (P-3.8).
  */
-import { agentPeer } from "#protocol";
+import { agentPeer, type MessageOf, type Peer } from "#protocol";
 import { makeAgent, makeFramework } from "./enrol.ts";
 import { awaitSilence, raiseVersion } from "./leadership.ts";
 import { giveQuota } from "./quota.ts";
 import { truncate } from "./snapshots.ts";
 import { mindMute } from "./speech.ts";
-import { type MasterState, note, type Turn } from "./state.ts";
+import { type MasterState, note, refuse, type Turn } from "./state.ts";
 
 /** Elected: builds the cluster as the registry has it. Nothing is said yet. */
 export function recover(turn: Turn): void {
@@ -92,32 +92,40 @@ export const SWEEP_MS = 1000;
 const HELLOS_A_MS = 0.5;
 
 /** Few clients need not be spread over a second, and find their leader again at once. */
-function helloWindowOf({ settings, agents, frameworks }: MasterState): number {
-  const clients = agents.size + frameworks.size;
+function windowFor({ settings }: MasterState, clients: number): number {
   return Math.min(settings.helloWindowMs, Math.ceil(clients / HELLOS_A_MS));
+}
+
+function helloWindowOf(state: MasterState): number {
+  return windowFor(state, state.agents.size + state.frameworks.size);
 }
 
 /** Says who leads, since when, and what the log is. */
 export function beacon(turn: Turn): void {
   const { state, out } = turn;
-  const { masterId, beaconIntervalMs } = state.settings;
-  const { logId, generation, validPosition, hash } = state.head;
-  out.push({
-    kind: "publish",
-    topic: "leader",
-    message: {
-      kind: "Beacon",
-      body: {
-        masterId,
-        epoch: state.epoch,
-        logId: logId ?? "",
-        generation,
-        position: validPosition,
-        hash,
-        windowMs: helloWindowOf(state),
-        intervalMs: beaconIntervalMs,
-      },
-    },
-  });
-  out.push({ kind: "timer", name: "beacon", inMs: beaconIntervalMs });
+  const message = beaconOf(state, helloWindowOf(state));
+  state.announced = true;
+  out.push({ kind: "publish", topic: "leader", message });
+  out.push({ kind: "timer", name: "beacon", inMs: state.settings.beaconIntervalMs });
+}
+
+/**
+ * A client asks who leads: it hears at once what the next beacon would tell it. It need only be
+ * spread among those who ask as well.
+ */
+export function sought(turn: Turn, peer: Peer): void {
+  const { state, env, out } = turn;
+  if (env.lifecycle !== "leading" || !state.announced) {
+    return refuse(turn, "not-handled-in-this-state");
+  }
+  state.seekers += 1;
+  const message = beaconOf(state, windowFor(state, state.seekers));
+  out.push({ kind: "publish", topic: "leader", to: peer, message });
+}
+
+function beaconOf({ settings, head, epoch }: MasterState, windowMs: number): MessageOf<"Beacon"> {
+  const { masterId, beaconIntervalMs: intervalMs } = settings;
+  const { logId, generation, validPosition: position, hash } = head;
+  const body = { masterId, epoch, logId: logId ?? "", generation, position, hash };
+  return { kind: "Beacon", body: { ...body, windowMs, intervalMs } };
 }
