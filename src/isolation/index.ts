@@ -32,6 +32,7 @@ export * from "./isolators/mem.ts";
 export * from "./isolators/namespaces.ts";
 export * from "./isolators/pids.ts";
 export * from "./isolators/seccomp.ts";
+export { volumeBelow } from "./isolators/volumes.ts";
 export * from "./launch-plan.ts";
 export * from "./oom.ts";
 export * from "./pressure.ts";

@@ -12,8 +12,10 @@ import {
   ID_LENGTH_MAX,
   ID_PATTERN,
   type InstanceId,
+  type InverseOfferId,
   type MasterId,
   type OfferId,
+  type OperationId,
   type Principal,
   type TaskId,
   type Uuid,
@@ -42,6 +44,8 @@ export const FrameworkIdSchema = id<FrameworkId>();
 export const ExecutorIdSchema = id<ExecutorId>();
 export const TaskIdSchema = id<TaskId>();
 export const OfferIdSchema = id<OfferId>();
+export const OperationIdSchema = id<OperationId>();
+export const InverseOfferIdSchema = id<InverseOfferId>();
 export const ContainerIdSchema = id<ContainerId>();
 export const PrincipalSchema = id<Principal>();
 export const InstanceIdSchema = id<InstanceId>();
@@ -256,6 +260,14 @@ export const AgentInfoSchema = Type.Object({
 });
 export type AgentInfo = Static<typeof AgentInfoSchema>;
 
+/** A maintenance window; without a duration it has no end. */
+export const UnavailabilitySchema = Type.Object({
+  /** Wall clock, ms since 1970. */
+  startMs: Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }),
+  durationMs: Type.Optional(Milliseconds),
+});
+export type WireUnavailability = Static<typeof UnavailabilitySchema>;
+
 export const OfferSchema = Type.Object({
   offerId: OfferIdSchema,
   frameworkId: FrameworkIdSchema,
@@ -264,8 +276,19 @@ export const OfferSchema = Type.Object({
   resources: ResourcesSchema,
   attributes: list(AttributeSchema, 256),
   allocationRole: RoleSchema,
+  /** The agent is to be away then. */
+  unavailability: Type.Optional(UnavailabilitySchema),
 });
 export type Offer = Static<typeof OfferSchema>;
+
+/** Asks for all of an agent back before a window begins; advisory (mesos.md §18). */
+export const InverseOfferSchema = Type.Object({
+  inverseOfferId: InverseOfferIdSchema,
+  frameworkId: FrameworkIdSchema,
+  agentId: AgentIdSchema,
+  unavailability: UnavailabilitySchema,
+});
+export type InverseOffer = Static<typeof InverseOfferSchema>;
 
 export const FiltersSchema = Type.Object({ refuseMs: Milliseconds });
 export type Filters = Static<typeof FiltersSchema>;

@@ -19,11 +19,15 @@ import {
   TaskIdSchema,
   TaskInfoSchema,
   TaskStatusSchema,
+  UnavailabilitySchema,
+  UuidSchema,
 } from "./entities.ts";
 import { AgentUsageSchema } from "./messages/agent.ts";
+import { OPERATION_STATES, ResourceOperationSchema } from "./operations.ts";
 import { TASK_STATE_NAMES, type TaskState } from "./task-states.ts";
 
 const Wall = Type.Number();
+const Milliseconds = Type.Number({ minimum: 0 });
 
 export const AGENT_CONDITIONS = ["registered", "disconnected", "unreachable", "gone"] as const;
 
@@ -35,6 +39,40 @@ export const AgentViewSchema = Type.Object({
   reregisteredAtMs: Type.Optional(Wall),
   used: ResourcesSchema,
   offered: ResourcesSchema,
+  /** Nothing of it is offered: an operator's word, until it is taken back. */
+  deactivated: Type.Optional(Type.Boolean()),
+  drain: Type.Optional(
+    Type.Object({
+      state: oneOf(["DRAINING", "DRAINED"] as const),
+      markGone: Type.Boolean(),
+      maxGracePeriodMs: Type.Optional(Milliseconds),
+      sinceMs: Wall,
+    }),
+  ),
+  /** Its machine's maintenance window. */
+  unavailability: Type.Optional(UnavailabilitySchema),
+  /** The machine is down for maintenance: its agent is not admitted. */
+  down: Type.Optional(Type.Boolean()),
+  /** What frameworks said to the inverse offers of this window. */
+  inverseOffers: Type.Optional(
+    Type.Array(
+      Type.Object({
+        frameworkId: FrameworkIdSchema,
+        answer: oneOf(["UNKNOWN", "ACCEPT", "DECLINE"] as const),
+      }),
+    ),
+  ),
+  /** Operations that its agent has not done yet, or whose status nobody has acknowledged. */
+  operations: Type.Optional(
+    Type.Array(
+      Type.Object({
+        operationUuid: UuidSchema,
+        frameworkId: Type.Optional(FrameworkIdSchema),
+        operation: ResourceOperationSchema,
+        state: oneOf(OPERATION_STATES),
+      }),
+    ),
+  ),
 });
 export type AgentView = Static<typeof AgentViewSchema>;
 
@@ -97,8 +135,6 @@ export const RoleViewSchema = Type.Object({
   consumed: Type.Optional(QuantitiesSchema),
 });
 export type RoleView = Static<typeof RoleViewSchema>;
-
-const Milliseconds = Type.Number({ minimum: 0 });
 
 /** Times of one kind: `total` and `sumMs` of all there were, the rest of the last `count`. */
 export const TimerViewSchema = Type.Object({

@@ -13,6 +13,10 @@ export type ExecutorId = Branded<"ExecutorId">;
 export type TaskId = Branded<"TaskId">;
 export type OfferId = Branded<"OfferId">;
 export type ContainerId = Branded<"ContainerId">;
+/** Given by a framework to an operation on resources that it wants to hear of. */
+export type OperationId = Branded<"OperationId">;
+/** Given by the leader to an inverse offer. */
+export type InverseOfferId = Branded<"InverseOfferId">;
 /** Who a credential names (P-4.1). */
 export type Principal = Branded<"Principal">;
 /** One running copy of a framework's scheduler under its principal. */

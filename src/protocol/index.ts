@@ -13,6 +13,7 @@ export * from "./messages/executor.ts";
 export * from "./messages/framework.ts";
 export * from "./messages/leader.ts";
 export * from "./messages/operator.ts";
+export * from "./operations.ts";
 export * from "./refusals.ts";
 export * from "./scan.ts";
 export * from "./session.ts";

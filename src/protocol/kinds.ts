@@ -67,6 +67,11 @@ export const KINDS = {
   OpenStream: toAgent(agent.OpenStreamSchema),
   CloseStream: toAgent(agent.CloseStreamSchema),
   UpdateTask: toAgent(agent.UpdateTaskSchema),
+  ApplyOperation: toAgent(agent.ApplyOperationSchema),
+  OperationStatusUpdate: fromAgent(agent.OperationStatusUpdateSchema),
+  OperationStatusAcknowledgement: toAgent(agent.OperationStatusAcknowledgementSchema),
+  DrainAgent: toAgent(agent.DrainAgentSchema),
+  ReactivateAgent: toAgent(agent.ReactivateAgentSchema),
 
   SUBSCRIBE: call(framework.SubscribeSchema),
   TEARDOWN: call(framework.TeardownSchema),
@@ -91,6 +96,13 @@ export const KINDS = {
   UPDATE: event(framework.UpdateSchema),
   FAILURE: event(framework.FailureSchema),
   ERROR: event(framework.ErrorSchema),
+  ACKNOWLEDGE_OPERATION_STATUS: call(framework.AcknowledgeOperationStatusSchema),
+  RECONCILE_OPERATIONS: call(framework.ReconcileOperationsSchema),
+  UPDATE_OPERATION_STATUS: event(framework.UpdateOperationStatusSchema),
+  ACCEPT_INVERSE_OFFERS: call(framework.AnswerInverseOffersSchema),
+  DECLINE_INVERSE_OFFERS: call(framework.AnswerInverseOffersSchema),
+  INVERSE_OFFERS: event(framework.InverseOffersSchema),
+  RESCIND_INVERSE_OFFER: event(framework.RescindInverseOfferSchema),
 
   EXECUTOR_SUBSCRIBE: fromExecutor(executor.ExecutorSubscribeSchema),
   EXECUTOR_UPDATE: fromExecutor(executor.ExecutorUpdateSchema),
@@ -121,6 +133,15 @@ export const KINDS = {
   OPERATOR_TRANSFER: fromOperator(operator.OperatorTransferSchema),
   OPERATOR_UPDATE_TASK: fromOperator(operator.OperatorUpdateTaskSchema),
   EVENT_BATCH: say("master", "operator", EventBatchSchema),
+  OPERATOR_APPLY_OPERATION: fromOperator(operator.OperatorApplyOperationSchema),
+  OPERATOR_DRAIN_AGENT: fromOperator(operator.OperatorDrainAgentSchema),
+  OPERATOR_DEACTIVATE_AGENT: fromOperator(operator.OperatorAgentSchema),
+  OPERATOR_REACTIVATE_AGENT: fromOperator(operator.OperatorAgentSchema),
+  OPERATOR_MARK_AGENT_GONE: fromOperator(operator.OperatorAgentSchema),
+  OPERATOR_SCHEDULE_MAINTENANCE: fromOperator(operator.OperatorScheduleMaintenanceSchema),
+  OPERATOR_START_MAINTENANCE: fromOperator(operator.OperatorMachinesSchema),
+  OPERATOR_STOP_MAINTENANCE: fromOperator(operator.OperatorMachinesSchema),
+  OPERATOR_WHITELIST: fromOperator(operator.OperatorWhitelistSchema),
 } as const satisfies Record<string, KindRule>;
 
 export type Kind = keyof typeof KINDS;

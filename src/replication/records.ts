@@ -11,9 +11,12 @@ import {
   AgentInfoSchema,
   FrameworkIdSchema,
   FrameworkInfoSchema,
+  MAINTENANCE_WINDOWS_MAX,
   MasterIdSchema,
+  MaintenanceWindowSchema,
   PrincipalSchema,
   QuantitiesSchema,
+  ResourceOperationSchema,
   RoleSchema,
   UuidSchema,
 } from "#protocol";
@@ -22,7 +25,7 @@ import {
  * Highest version of records that this build knows; it reads this one and all older ones. A
  * record has the lowest version that knows its operations, so that old masters read what they can.
  */
-export const RECORD_VERSION = 2;
+export const RECORD_VERSION = 3;
 /** Most operations of one record. */
 export const OPERATIONS_PER_RECORD_MAX = 4096;
 /** Largest operation once encoded, in bytes; whoever proposes a larger one is refused. */
@@ -171,6 +174,38 @@ const WeightSet = operation("WeightSet", {
   weight: Type.Number({ exclusiveMinimum: 0, maximum: 1e9 }),
 });
 
+/** Nothing of the agent is offered any more; what runs there goes on. */
+const AgentDeactivated = operation("AgentDeactivated", { agentId: AgentIdSchema });
+/** Nothing of it is offered, and what runs there is killed; ends as drained, or as gone. */
+const AgentDraining = operation("AgentDraining", {
+  agentId: AgentIdSchema,
+  maxGracePeriodMs: Type.Optional(Count),
+  markGone: Type.Boolean(),
+  /** Wall clock, for people. */
+  atMs: Type.Number(),
+});
+/** Nothing runs there any more and nothing is left to be told. */
+const AgentDrained = operation("AgentDrained", { agentId: AgentIdSchema, atMs: Type.Number() });
+/** It is offered again: whatever kept it from that is over, a drain called off. */
+const AgentReactivated = operation("AgentReactivated", { agentId: AgentIdSchema });
+/** The whole schedule from here on. Machines that are down keep being so. */
+const MaintenanceScheduled = operation("MaintenanceScheduled", {
+  windows: Type.Array(MaintenanceWindowSchema, { maxItems: MAINTENANCE_WINDOWS_MAX }),
+});
+const Hostnames = MaintenanceWindowSchema.properties.hostnames;
+/** Agents of these machines are not admitted until they are up. */
+const MachinesDown = operation("MachinesDown", { hostnames: Hostnames });
+/** Their windows are over. */
+const MachinesUp = operation("MachinesUp", { hostnames: Hostnames });
+/** An operator wants this of the agent's resources, until it is closed (P-8.1). */
+const OperationOpened = operation("OperationOpened", {
+  operationUuid: UuidSchema,
+  agentId: AgentIdSchema,
+  operation: ResourceOperationSchema,
+});
+/** The agent has done it or refused it, and has that on disk. */
+const OperationClosed = operation("OperationClosed", { operationUuid: UuidSchema });
+
 export const RegistryOperationSchema = Type.Union([
   LogCreated,
   LeaderElected,
@@ -195,6 +230,15 @@ export const RegistryOperationSchema = Type.Union([
   SnapshotTaken,
   LogTruncated,
   FrameworkRemembered,
+  AgentDeactivated,
+  AgentDraining,
+  AgentDrained,
+  AgentReactivated,
+  MaintenanceScheduled,
+  MachinesDown,
+  MachinesUp,
+  OperationOpened,
+  OperationClosed,
 ]);
 export type RegistryOperation = Static<typeof RegistryOperationSchema>;
 
@@ -206,6 +250,15 @@ const SINCE: Partial<Record<RegistryOperation["kind"], number>> = {
   SnapshotTaken: 2,
   LogTruncated: 2,
   FrameworkRemembered: 2,
+  AgentDeactivated: 3,
+  AgentDraining: 3,
+  AgentDrained: 3,
+  AgentReactivated: 3,
+  MaintenanceScheduled: 3,
+  MachinesDown: 3,
+  MachinesUp: 3,
+  OperationOpened: 3,
+  OperationClosed: 3,
 };
 
 /** Lowest version of a master that understands the operation. */

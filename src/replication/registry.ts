@@ -12,9 +12,11 @@ import type {
   FrameworkId,
   FrameworkInfo,
   Incarnation,
+  MaintenanceWindow,
   MasterId,
   Position,
   Principal,
+  ResourceOperation,
   Uuid,
   WireQuantities,
 } from "#protocol";
@@ -30,6 +32,22 @@ export const AGENTS_ABSENT_MAX = 102_400;
 
 export type AgentCondition = "admitted" | "unreachable" | "gone";
 
+/** An operator's word that an agent is to be emptied. */
+export interface RegisteredDrain {
+  readonly maxGracePeriodMs: number | undefined;
+  readonly markGone: boolean;
+  /** Wall clock when it began, and when it was over. */
+  readonly atMs: number;
+  readonly drainedAtMs: number | undefined;
+}
+
+/** An operator's operation that its agent has not answered yet. */
+export interface RegisteredOperation {
+  readonly operationUuid: Uuid;
+  readonly agentId: AgentId;
+  readonly operation: ResourceOperation;
+}
+
 export interface RegisteredAgent {
   readonly agentId: AgentId;
   readonly principal: Principal;
@@ -39,6 +57,9 @@ export interface RegisteredAgent {
   readonly condition: AgentCondition;
   /** Wall clock when it became unreachable or gone. */
   readonly sinceMs: number | undefined;
+  /** Nothing of it is offered. */
+  readonly deactivated: boolean;
+  readonly drain: RegisteredDrain | undefined;
 }
 
 export interface RegisteredFramework {
@@ -98,6 +119,12 @@ export interface Registry {
   /** Of roles whose weight is not 1. */
   readonly weights: ReadonlyMap<string, number>;
   readonly quotas: ReadonlyMap<string, RegisteredQuota>;
+  /** When machines are to be away; hostnames in lower case. */
+  readonly windows: readonly MaintenanceWindow[];
+  /** Machines that are away now. */
+  readonly down: ReadonlySet<string>;
+  /** Operators' operations, in the order in which they came. */
+  readonly operations: ReadonlyMap<Uuid, RegisteredOperation>;
 }
 
 export const EMPTY_REGISTRY: Registry = {
@@ -117,6 +144,9 @@ export const EMPTY_REGISTRY: Registry = {
   completed: new Map(),
   weights: new Map(),
   quotas: new Map(),
+  windows: [],
+  down: new Set(),
+  operations: new Map(),
 };
 
 /** The registry after a record. Operations on what is not there change nothing. */
@@ -182,6 +212,7 @@ function operate(draft: Draft<Registry>, operation: RegistryOperation, record: L
     case "AgentMarkedGone":
       return loseAgent(draft, operation.agentId, "gone", operation.atMs);
     case "AgentRemoved":
+      dropOperations(draft, operation.agentId);
       draft.agents.delete(operation.agentId);
       return;
     case "FrameworkAdmitted":
@@ -202,14 +233,94 @@ function operate(draft: Draft<Registry>, operation: RegistryOperation, record: L
       if (operation.weight === 1) draft.weights.delete(operation.role);
       else draft.weights.set(operation.role, operation.weight);
       return;
-    case "QuotaSet": {
-      const { role, guarantee, limit, lends } = operation;
-      draft.quotas.set(role, castDraft<RegisteredQuota>({ role, guarantee, limit, lends }));
-      return;
-    }
+    case "QuotaSet":
+      return setQuota(draft, operation);
     case "QuotaRemoved":
       draft.quotas.delete(operation.role);
       return;
+    case "AgentDeactivated":
+    case "AgentDraining":
+    case "AgentDrained":
+    case "AgentReactivated":
+      return changeActivity(draft, operation);
+    case "MaintenanceScheduled":
+    case "MachinesDown":
+    case "MachinesUp":
+      return maintain(draft, operation);
+    case "OperationOpened":
+      return openOperation(draft, operation);
+    case "OperationClosed":
+      draft.operations.delete(operation.operationUuid);
+      return;
+  }
+}
+
+function setQuota(draft: Draft<Registry>, { role, guarantee, limit, lends }: Of<"QuotaSet">): void {
+  draft.quotas.set(role, castDraft<RegisteredQuota>({ role, guarantee, limit, lends }));
+}
+
+function openOperation(
+  draft: Draft<Registry>,
+  { operationUuid, agentId, operation }: Of<"OperationOpened">,
+): void {
+  const opened: RegisteredOperation = { operationUuid, agentId, operation };
+  if (draft.agents.has(agentId)) draft.operations.set(operationUuid, castDraft(opened));
+}
+
+function maintain(
+  draft: Draft<Registry>,
+  operation: Of<"MaintenanceScheduled" | "MachinesDown" | "MachinesUp">,
+): void {
+  switch (operation.kind) {
+    case "MaintenanceScheduled":
+      draft.windows = castDraft(operation.windows);
+      return;
+    case "MachinesDown":
+      for (const hostname of operation.hostnames) draft.down.add(hostname);
+      return;
+    case "MachinesUp":
+      return raiseMachines(draft, operation.hostnames);
+  }
+}
+
+function changeActivity(
+  draft: Draft<Registry>,
+  operation: Of<"AgentDeactivated" | "AgentDraining" | "AgentDrained" | "AgentReactivated">,
+): void {
+  const agent = draft.agents.get(operation.agentId);
+  if (agent === undefined || agent.condition === "gone") return;
+  switch (operation.kind) {
+    case "AgentDeactivated":
+      agent.deactivated = true;
+      return;
+    case "AgentDraining": {
+      const { maxGracePeriodMs, markGone, atMs } = operation;
+      agent.drain = { maxGracePeriodMs, markGone, atMs, drainedAtMs: undefined };
+      return;
+    }
+    case "AgentDrained":
+      if (agent.drain !== undefined) agent.drain.drainedAtMs ??= operation.atMs;
+      return;
+    case "AgentReactivated":
+      agent.deactivated = false;
+      agent.drain = undefined;
+  }
+}
+
+/** Back from maintenance: out of the schedule, and windows that are empty with them. */
+function raiseMachines(draft: Draft<Registry>, hostnames: readonly string[]): void {
+  const up = new Set(hostnames);
+  for (const hostname of up) draft.down.delete(hostname);
+  for (const window of draft.windows) {
+    window.hostnames = window.hostnames.filter((hostname) => !up.has(hostname));
+  }
+  draft.windows = draft.windows.filter((window) => window.hostnames.length > 0);
+}
+
+/** Nobody will do them any more. */
+function dropOperations(draft: Draft<Registry>, agentId: AgentId): void {
+  for (const [operationUuid, operation] of draft.operations) {
+    if (operation.agentId === agentId) draft.operations.delete(operationUuid);
   }
 }
 
@@ -243,6 +354,8 @@ function admitAgent(draft: Draft<Registry>, operation: Of<"AgentAdmitted">): voi
       info,
       condition: "admitted",
       sinceMs: undefined,
+      deactivated: false,
+      drain: undefined,
     }),
   );
 }
@@ -272,6 +385,7 @@ function loseAgent(
   if (agent === undefined || agent.condition === condition || agent.condition === "gone") return;
   agent.condition = condition;
   agent.sinceMs = atMs;
+  if (condition === "gone") dropOperations(draft, agentId);
   // The one lost last stands last, so that forgetting begins with the oldest.
   draft.agents.delete(agentId);
   draft.agents.set(agentId, agent);

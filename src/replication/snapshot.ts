@@ -10,7 +10,7 @@ import {
   type RegistryOperation,
   SNAPSHOT_CHUNK_BYTES,
 } from "./records.ts";
-import { applyAll, EMPTY_REGISTRY, type Registry } from "./registry.ts";
+import { applyAll, EMPTY_REGISTRY, type RegisteredAgent, type Registry } from "./registry.ts";
 
 type Taken = Extract<RegistryOperation, { kind: "SnapshotTaken" }>;
 type Chunk = Extract<RegistryOperation, { kind: "SnapshotChunk" }>;
@@ -29,6 +29,7 @@ export function* operationsOf(registry: Registry): Generator<RegistryOperation> 
     if (condition === "unreachable") {
       yield { kind: "AgentMarkedUnreachable", agentId, atMs: sinceMs };
     }
+    yield* activityOf(agent);
     if (condition === "gone") yield { kind: "AgentMarkedGone", agentId, atMs: sinceMs };
   }
   for (const framework of registry.frameworks.values()) {
@@ -38,6 +39,24 @@ export function* operationsOf(registry: Registry): Generator<RegistryOperation> 
   }
   for (const [role, weight] of registry.weights) yield { kind: "WeightSet", role, weight };
   for (const quota of registry.quotas.values()) yield { kind: "QuotaSet", ...quota };
+  const { windows, down, operations } = registry;
+  if (windows.length > 0) yield { kind: "MaintenanceScheduled", windows: [...windows] };
+  for (const hostname of down) yield { kind: "MachinesDown", hostnames: [hostname] };
+  for (const operation of operations.values()) yield { kind: "OperationOpened", ...operation };
+}
+
+/** What operators have said of an agent. */
+function* activityOf({
+  agentId,
+  deactivated,
+  drain,
+}: RegisteredAgent): Generator<RegistryOperation> {
+  if (deactivated) yield { kind: "AgentDeactivated", agentId };
+  if (drain === undefined) return;
+  const { maxGracePeriodMs, markGone, atMs, drainedAtMs } = drain;
+  const grace = maxGracePeriodMs === undefined ? {} : { maxGracePeriodMs };
+  yield { kind: "AgentDraining", agentId, ...grace, markGone, atMs };
+  if (drainedAtMs !== undefined) yield { kind: "AgentDrained", agentId, atMs: drainedAtMs };
 }
 
 /** The chunks of the registry as it is at `position`, each made when it is asked for. */

@@ -7,6 +7,14 @@ export {
   formatAttributes,
   parseAttributes,
 } from "./attributes.ts";
+export {
+  checkpointedFault,
+  checkpointedPart,
+  type Converted,
+  conversionOf,
+  conversionFault,
+  withCheckpointed,
+} from "./conversions.ts";
 export type { Pick, Traits } from "./entries.ts";
 export { type Flaw, type Parsed, parseValue, TEXT_LENGTH_MAX, type Value } from "./grammar.ts";
 export type { Kind } from "./kinds.ts";

@@ -242,7 +242,8 @@ export class TestNode {
     this.leaderNode.start(() => this.#bootLeader());
   }
 
-  start(): void {
+  /** @param config what is other than in its earlier lives. */
+  start(config: Partial<AgentConfig> = {}): void {
     const node = this.agentNode;
     node.start(() => {
       const ports: ActorPorts = {
@@ -267,6 +268,7 @@ export class TestNode {
           environment: { PATH: "/usr/bin:/bin" },
           executorAccess: () => ({}),
           ...this.#options.config,
+          ...config,
         }),
         {
           agentId: AGENT,

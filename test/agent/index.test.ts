@@ -9,3 +9,4 @@ import "./sandbox.cases.ts";
 import "./isolator.cases.ts";
 import "./real.cases.ts";
 import "./resize.cases.ts";
+import "./operations.cases.ts";

@@ -61,7 +61,14 @@ export function agentInfo(name: string, text = "cpus:4;mem:1024"): AgentInfo {
     hostname: `${name}.test`,
     resources: resources(text),
     attributes: [],
-    capabilities: ["MULTI_ROLE", "HIERARCHICAL_ROLE", "TASK_RESOURCE_LIMITS"],
+    capabilities: [
+      "MULTI_ROLE",
+      "HIERARCHICAL_ROLE",
+      "RESERVATION_REFINEMENT",
+      "TASK_RESOURCE_LIMITS",
+      "AGENT_OPERATION_FEEDBACK",
+      "AGENT_DRAINING",
+    ],
     version: "0.1.0",
     isolation: "none",
   };
@@ -72,13 +79,14 @@ export interface Registering {
   readonly resources?: string;
   readonly tasks?: readonly TaskRecord[];
   readonly frameworks?: BodyOf<"RegisterAgent">["frameworks"];
+  readonly operations?: BodyOf<"RegisterAgent">["operations"];
   /** Under whose principal it speaks; its own name where nothing is said. */
   readonly as?: string;
 }
 
 /** Hello, Come, and the whole registration in one part. */
 export function register(stage: Stage, name: string, more: Registering = {}): void {
-  const { incarnation = 1, tasks = [], frameworks = [] } = more;
+  const { incarnation = 1, tasks = [], frameworks = [], operations } = more;
   const peer = agentOf(more.as ?? name);
   stage.hello(peer, name, incarnation);
   stage.mail(peer, "RegisterAgent", {
@@ -89,6 +97,7 @@ export function register(stage: Stage, name: string, more: Registering = {}): vo
     parts: 1,
     tasks: [...tasks],
     frameworks,
+    ...(operations === undefined ? {} : { operations }),
   });
 }
 

@@ -7,6 +7,7 @@ import "./launch.cases.ts";
 import "./lending.cases.ts";
 import "./leadership.cases.ts";
 import "./log-bounds.cases.ts";
+import "./operations.cases.ts";
 import "./operator.cases.ts";
 import "./quota.cases.ts";
 import "./reconcile.cases.ts";

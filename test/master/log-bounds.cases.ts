@@ -1,6 +1,6 @@
 /** A master keeps the log bounded and knows it again: snapshots, truncation, witnesses, yields. */
 import t from "tap";
-import { EMPTY_HEAD, type LogBytes, open, seal } from "#replication";
+import { EMPTY_HEAD, type LogBytes, open, RECORD_VERSION, seal } from "#replication";
 import { elected, LOG_CREATED, recordAfter } from "../replication/records.ts";
 import { register } from "./cluster.ts";
 import { Stage } from "./stage.ts";
@@ -154,7 +154,8 @@ t.test("new kinds of records wait until every master that ever led knows them", 
   t.match(other.take(), [/stop the leader instead/]);
 
   const updated = new Stage({ ...OFTEN, log, name: "m1" }).lead();
-  t.equal(updated.state.registry.minimumVersion, 2, "both have led with version 2 by now (P-7.8)");
+  const { minimumVersion } = updated.state.registry;
+  t.equal(minimumVersion, RECORD_VERSION, "both have led with this version by now (P-7.8)");
   updated.elapse(30_000);
   t.match(updated.taken("SnapshotTaken"), [/SnapshotTaken/]);
 });

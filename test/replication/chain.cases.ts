@@ -77,7 +77,7 @@ t.test("a missing position, a wrong predecessor or damaged bytes stop the reader
 
 t.test("a record of a later version stops the reader by naming both versions", async (t) => {
   const record = { ...recordAfter(EMPTY_HEAD, "m1", [LOG_CREATED, elected("m1")]), v: 99 };
-  t.match(open(seal(record).bytes), { kind: "stop", why: /version 99, this build reads up to 2/ });
+  t.match(open(seal(record).bytes), { kind: "stop", why: /version 99, this build reads up to 3/ });
 });
 
 t.test("an unknown operation stops the reader", async (t) => {
@@ -122,6 +122,37 @@ const ALL: RegistryOperation[] = [
   { kind: "AgentRemoved", agentId },
 ];
 
+/** What operators say of agents, machines and resources. */
+const ACTIVITY: RegistryOperation[] = [
+  { kind: "AgentDeactivated", agentId },
+  { kind: "AgentDraining", agentId, maxGracePeriodMs: 5000, markGone: true, atMs: 7 },
+  { kind: "AgentDrained", agentId, atMs: 8 },
+  { kind: "AgentReactivated", agentId },
+  {
+    kind: "MaintenanceScheduled",
+    windows: [{ hostnames: ["a1.test"], unavailability: { startMs: 9, durationMs: 10 } }],
+  },
+  { kind: "MachinesDown", hostnames: ["a1.test"] },
+  { kind: "MachinesUp", hostnames: ["a1.test"] },
+  {
+    kind: "OperationOpened",
+    operationUuid: uuidOf(2),
+    agentId,
+    operation: {
+      type: "RESERVE",
+      resources: [
+        {
+          name: "cpus",
+          type: "SCALAR",
+          scalar: { milli: 1500 },
+          reservations: [{ type: "DYNAMIC", role: "eng/web", principal: "p" }],
+        },
+      ],
+    },
+  },
+  { kind: "OperationClosed", operationUuid: uuidOf(2) },
+];
+
 /** Kinds that came later stand in a file of their own: one that was written is never changed. */
 const GOLDEN: Readonly<Record<string, RegistryOperation[]>> = {
   v1: ALL,
@@ -157,6 +188,7 @@ const GOLDEN: Readonly<Record<string, RegistryOperation[]>> = {
     { kind: "LogTruncated", before: 5 },
     { kind: "LeadYielded", masterId },
   ],
+  v3: ACTIVITY,
 };
 
 t.test("records of every version written so far can be read, byte for byte", async (t) => {

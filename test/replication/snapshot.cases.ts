@@ -174,7 +174,7 @@ t.test("a record of a newer version is refused with what to do", async (t) => {
     const bytes = Uint8Array.from([0x4d, 0x53, 0x52, 0x31, ...digest, ...body]);
     t.same(open(bytes), {
       kind: "stop",
-      why: `it has version 3, this build reads up to 2; update this master`,
+      why: `it has version 4, this build reads up to 3; update this master`,
     });
   }
   t.equal(toHex(sha256(new Uint8Array(0))).length, 64);

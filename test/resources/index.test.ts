@@ -1,5 +1,6 @@
 /** The resources floor: values, grammar, algebra, its laws. Holds no test itself. */
 import "./algebra.cases.ts";
+import "./conversions.cases.ts";
 import "./grammar.cases.ts";
 import "./interning.cases.ts";
 import "./kinds.cases.ts";

@@ -17,6 +17,16 @@ import {
 import { Resources } from "#resources";
 
 /** A driver that writes down what it is told; its disk answers when the story says so. */
+/** Calls that this framework has no use for. */
+function uncalled(note: (call: string) => number) {
+  return {
+    acknowledgeOperation: () => note("acknowledge operation"),
+    reconcileOperations: () => note("reconcile operations"),
+    acceptInverseOffers: () => note("accept inverse offers"),
+    declineInverseOffers: () => note("decline inverse offers"),
+  };
+}
+
 function story(saved: readonly SavedRun[] = []) {
   const calls: string[] = [];
   const launched: TaskInfo[] = [];
@@ -36,6 +46,7 @@ function story(saved: readonly SavedRun[] = []) {
     decline: (ids, options) => note(`decline ${ids.join(" ")} ${options?.refuseMs}`),
     kill: (taskId) => note(`kill ${taskId}`),
     acknowledge: () => note("acknowledge"),
+    ...uncalled(note),
     reconcile: (tasks) => note(`reconcile ${tasks?.length ?? 0}`),
     suppress: (roles = []) => note(`suppress ${roles.join(" ")}`),
     revive: (roles = []) => note(`revive ${roles.join(" ")}`),

@@ -10,6 +10,7 @@ import {
   type FrameworkId,
   type FrameworkInfo,
   isTerminal,
+  type OperationRecord,
   type Resource,
   type TaskId,
   type TaskInfo,
@@ -23,7 +24,7 @@ export type TaskManner = "command" | "group" | "custom" | "refused";
 
 /** Why a task is to die. What the exit says afterwards is read in this light. */
 export interface Kill {
-  readonly why: "asked" | "group" | "shutdown" | "completion" | "preempted";
+  readonly why: "asked" | "group" | "shutdown" | "completion" | "preempted" | "draining" | "gone";
   /** Wall clock at which it must be gone: when it was asked, plus the grace. */
   readonly untilMs: number;
 }
@@ -68,7 +69,25 @@ export type AgentRecord =
   | { readonly k: "executor-shutdown"; readonly containerId: ContainerId }
   | { readonly k: "executor-gone"; readonly containerId: ContainerId }
   | { readonly k: "sandbox"; readonly sandbox: EndedSandbox }
-  | { readonly k: "sandbox-gone"; readonly containerId: ContainerId };
+  | { readonly k: "sandbox-gone"; readonly containerId: ContainerId }
+  /** What came of an operation, and in the same record what it made of the resources (P-8.1). */
+  | {
+      readonly k: "operation";
+      readonly operation: OperationRecord;
+      /** All that exists by operations, from here on; null: nothing has changed. */
+      readonly checkpointed: readonly Resource[] | null;
+      /** Folders of volumes that are no more. */
+      readonly doomed: readonly string[];
+    }
+  /** Its status is acknowledged. */
+  | { readonly k: "operation-gone"; readonly operationUuid: Uuid }
+  | { readonly k: "volume-gone"; readonly path: string }
+  /** The same as all operations so far have left, in a rewritten journal. */
+  | {
+      readonly k: "resources";
+      readonly checkpointed: readonly Resource[];
+      readonly doomed: readonly string[];
+    };
 
 declare const keyBrand: unique symbol;
 /** `<frameworkId>/<taskId>`: a task id means something within its framework only. */
@@ -137,6 +156,12 @@ export class Checkpoint {
   /** Custom executors by their container. */
   readonly executors = new Map<ContainerId, Executor>();
   readonly sandboxes = new Map<ContainerId, EndedSandbox>();
+  /** Resources that exist by operations alone: dynamic reservations and volumes. */
+  checkpointed: readonly Resource[] = [];
+  /** Folders of destroyed volumes whose bytes are not removed yet. */
+  readonly doomed = new Set<string>();
+  /** Operations whose status nobody has acknowledged, oldest first. */
+  readonly operations = new Map<Uuid, OperationRecord>();
   /** Which tasks run in a container; follows `tasks`. */
   readonly containers = new Map<ContainerId, Set<TaskKey>>();
 
@@ -195,8 +220,37 @@ export function apply(model: Checkpoint, record: AgentRecord): void {
       return void model.sandboxes.set(record.sandbox.containerId, record.sandbox);
     case "sandbox-gone":
       return void model.sandboxes.delete(record.containerId);
+    case "operation":
+    case "operation-gone":
+    case "volume-gone":
+    case "resources":
+      return applyToResources(model, record);
     default:
       return applyToTask(model, record);
+  }
+}
+
+type ResourceChange = Extract<
+  AgentRecord,
+  { readonly k: "operation" | "operation-gone" | "volume-gone" | "resources" }
+>;
+
+function applyToResources(model: Checkpoint, record: ResourceChange): void {
+  switch (record.k) {
+    case "operation": {
+      const { operation, checkpointed, doomed } = record;
+      model.operations.set(operation.operationUuid, operation);
+      if (checkpointed !== null) model.checkpointed = checkpointed;
+      for (const path of doomed) model.doomed.add(path);
+      return;
+    }
+    case "operation-gone":
+      return void model.operations.delete(record.operationUuid);
+    case "volume-gone":
+      return void model.doomed.delete(record.path);
+    case "resources":
+      model.checkpointed = record.checkpointed;
+      for (const path of record.doomed) model.doomed.add(path);
   }
 }
 
@@ -287,6 +341,14 @@ function dropIdleFramework(model: Checkpoint, frameworkId: FrameworkId): void {
 /** Records that lead from nothing to this model: what a compacted journal holds. */
 export function snapshot(model: Checkpoint): AgentRecord[] {
   const records: AgentRecord[] = [];
+  const { checkpointed } = model;
+  const doomed = [...model.doomed];
+  if (checkpointed.length + doomed.length > 0) {
+    records.push({ k: "resources", checkpointed, doomed });
+  }
+  for (const operation of model.operations.values()) {
+    records.push({ k: "operation", operation, checkpointed: null, doomed: [] });
+  }
   for (const { frameworkId, info } of model.frameworks.values()) {
     records.push({ k: "framework", frameworkId, info });
   }

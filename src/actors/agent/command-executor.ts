@@ -81,6 +81,8 @@ const KILL_TEXTS: Readonly<Record<Kill["why"], string>> = {
   shutdown: "Killed because its framework or executor was shut down",
   completion: "Maximum completion time reached",
   preempted: "Killed because the role that lent its resources asked for them",
+  draining: "Killed because its agent is drained",
+  gone: "Killed because its agent is drained and will be gone",
 };
 
 /** Wants the task's container gone; a later kill can only shorten the grace. */

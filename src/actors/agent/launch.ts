@@ -113,6 +113,10 @@ function flawOf(
     const message = `this agent has ${TASKS_MAX} tasks, its most`;
     return { state: "TASK_DROPPED", reason: "REASON_RESOURCES_UNKNOWN", message };
   }
+  if (state.draining !== undefined) {
+    const message = "this agent is drained; nothing is run on it";
+    return { state: "TASK_DROPPED", reason: "REASON_AGENT_DRAINING", message };
+  }
   if (state.model.frameworks.get(frameworkId)?.shutdown === true) {
     const message = "the framework is being shut down on this agent";
     return { state: "TASK_DROPPED", reason: "REASON_INVALID_FRAMEWORKID", message };

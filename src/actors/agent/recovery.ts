@@ -36,6 +36,10 @@ const KINDS: ReadonlySet<AgentRecord["k"]> = new Set([
   "executor-gone",
   "sandbox",
   "sandbox-gone",
+  "operation",
+  "operation-gone",
+  "volume-gone",
+  "resources",
 ] as const);
 
 /** The records passed their checksums, so they are ours; a kind that is unknown is a newer one's. */

@@ -8,6 +8,7 @@ import {
   type Beacon,
   encodePlain,
   MASTER_PEER,
+  type OperationRecord,
   REGISTER_TASKS_MAX,
   type RegisterAgent,
   type TaskRecord,
@@ -27,8 +28,9 @@ export const SEEK_MS = 1_000;
 /** Silence is judged this often. */
 export const SILENCE_CHECK_MS = 5_000;
 
-export function agentInfo({ config }: AgentState): AgentInfo {
-  const { agentId, hostname, resources, attributes, version, isolation } = config;
+export function agentInfo({ config, model, total }: AgentState): AgentInfo {
+  const { agentId, hostname, attributes, version, isolation } = config;
+  const resources = model.checkpointed.length === 0 ? config.resources : total.toWire();
   return {
     agentId,
     hostname,
@@ -39,6 +41,8 @@ export function agentInfo({ config }: AgentState): AgentInfo {
       "HIERARCHICAL_ROLE",
       "RESERVATION_REFINEMENT",
       "TASK_RESOURCE_LIMITS",
+      "AGENT_OPERATION_FEEDBACK",
+      "AGENT_DRAINING",
     ],
     version,
     isolation,
@@ -122,10 +126,15 @@ function lose(out: Effect[], why: string): void {
 
 /** Everything this agent has, in parts. What is not in it will never run (P-3.2). */
 function register(state: AgentState, out: Effect[]): void {
-  const lists = partsOf(state, out);
+  // The leader says it again once it knows what is here.
+  state.draining = undefined;
+  const lists: RegisterPart[] = [
+    ...partsOf(state, out).map((tasks) => ({ tasks })),
+    ...operationParts(state),
+  ];
   const { meta, bootId } = state;
   const after = [state.journal.after, state.metaToken].filter((token) => typeof token === "string");
-  for (const [part, tasks] of lists.entries()) {
+  for (const [part, { tasks, operations }] of lists.entries()) {
     const body: RegisterAgent = {
       agent: agentInfo(state),
       bootId,
@@ -134,10 +143,32 @@ function register(state: AgentState, out: Effect[]): void {
       parts: lists.length,
       tasks,
       frameworks: frameworksOf(state, tasks),
+      ...(operations === undefined ? {} : { operations }),
     };
     const message = { kind: "RegisterAgent", body } as const;
     out.push({ kind: "send", to: MASTER_PEER, message, after });
   }
+}
+
+interface RegisterPart {
+  readonly tasks: TaskRecord[];
+  readonly operations?: OperationRecord[];
+}
+
+/** Operations that nobody has acknowledged, in parts of their own behind those of the tasks. */
+function operationParts({ model }: AgentState): RegisterPart[] {
+  const parts: { tasks: TaskRecord[]; operations: OperationRecord[] }[] = [];
+  let bytes = Number.POSITIVE_INFINITY;
+  for (const operation of model.operations.values()) {
+    const size = encodePlain(operation).length;
+    if (bytes + size > REGISTER_PART_BYTES_MAX) {
+      parts.push({ tasks: [], operations: [] });
+      bytes = 0;
+    }
+    parts.at(-1)?.operations.push(operation);
+    bytes += size;
+  }
+  return parts;
 }
 
 /** A part holds so many tasks, and so many bytes, as one message can. */
@@ -232,6 +263,7 @@ export function enteredRunning(state: AgentState, env: Env, out: Effect[]): void
   const { registration, config } = state;
   registration.sinceMs = env.nowMs;
   resendAll(state);
+  if (state.model.operations.size > 0) out.push({ kind: "timer", name: "operations", inMs: 0 });
   pump(state, env, out);
   out.push({ kind: "timer", name: "heartbeat", inMs: registration.heartbeatIntervalMs });
   out.push({ kind: "timer", name: "silence", inMs: SILENCE_CHECK_MS });

@@ -4,6 +4,7 @@
  * hears nobody and says nothing (P-3.8, P-4.3).
  */
 import { asId, type ContainerId, encodePlain } from "#protocol";
+import { Resources } from "#resources";
 import type { DiskRead, Effect, Env } from "#runtime";
 import type { IsolatorReport } from "#isolation";
 import { snapshot, type Task } from "./checkpoint.ts";
@@ -12,7 +13,15 @@ import { executorEnded, executorRecovered } from "./executors.ts";
 import { readMeta, writeMeta } from "./meta.ts";
 import { start } from "./placement.ts";
 import { fateOf, knownContainers, replay } from "./recovery.ts";
-import { type AgentState, ask, commit, JOURNAL_PATH, META_PATH, recount } from "./state.ts";
+import {
+  type AgentState,
+  ask,
+  commit,
+  JOURNAL_PATH,
+  META_PATH,
+  recount,
+  retotal,
+} from "./state.ts";
 import { askLimits } from "./resize.ts";
 
 export function begin(out: Effect[]): void {
@@ -64,6 +73,11 @@ function journalRead(state: AgentState, bytes: Uint8Array | undefined, out: Effe
   if (!replayed.ok) return fail(replayed.message, out);
   const { model, records, tornBytes } = replayed;
   state.model = model;
+  if (!retotal(state)) {
+    const made = Resources.fromWire(model.checkpointed);
+    const why = `its resources no longer hold what operations have made of them: ${made}`;
+    return fail(`${why}; give it as much again, or a new work directory`, out);
+  }
   recount(state);
   state.recovering = "comparing";
   const fields = { records, tornBytes, tasks: model.tasks.size };

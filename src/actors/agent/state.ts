@@ -19,7 +19,7 @@ import {
   type StreamCredits,
   type TaskInfo,
 } from "#protocol";
-import { Resources } from "#resources";
+import { Resources, withCheckpointed } from "#resources";
 import type { ContainerUser, Effect, StreamFile } from "#runtime";
 import { ISOLATOR_ACTOR, type IsolatorRequest } from "#isolation";
 import { type AgentRecord, apply, Checkpoint, type TaskKey } from "./checkpoint.ts";
@@ -139,7 +139,8 @@ export interface ExecutorLink {
 
 export class AgentState {
   readonly config: AgentConfig;
-  readonly total: Resources;
+  /** What its flags say, and what operations have made of it. */
+  total: Resources;
   /** What tasks that have not ended and executors use of it. */
   used: Resources = Resources.EMPTY;
   model = new Checkpoint();
@@ -156,6 +157,12 @@ export class AgentState {
   readonly registration: Registration;
   /** Heads that wait for room or for a leader. */
   readonly unsent = new Set<TaskKey>();
+  /** Pause before statuses of operations are sent again. */
+  operationsRetryMs = 0;
+  /** Folders of destroyed volumes that the disk was asked to remove. */
+  readonly removing = new Map<string, "under-way" | "failed">();
+  /** The leader drains this agent, in this session. */
+  draining: { readonly maxGracePeriodMs?: number; readonly markGone: boolean } | undefined;
   /** Pause before the head of a queue is sent again. */
   readonly retryMs = new Map<TaskKey, number>();
   readonly links = new Map<ContainerId, ExecutorLink>();
@@ -239,6 +246,14 @@ export function reserve(state: AgentState, resources: readonly Resource[]): void
 
 export function release(state: AgentState, resources: readonly Resource[]): void {
   state.used = state.used.subtract(Resources.fromWire(resources).unallocate());
+}
+
+/** The total anew, after a replay or an operation. False where the flags do not have it any more. */
+export function retotal(state: AgentState): boolean {
+  const configured = Resources.fromWire(state.config.resources);
+  const total = withCheckpointed(configured, Resources.fromWire(state.model.checkpointed));
+  if (total !== undefined) state.total = total;
+  return total !== undefined;
 }
 
 /** After a replay: everything that has not ended, anew. */

@@ -49,6 +49,15 @@ import { begin, containersRecovered, fail, metaWritten, wasRead } from "./startu
 import { type AgentState, count, type DiskUsage } from "./state.ts";
 import { acknowledged, answerWithState, dropQueue, pump, resend } from "./updates.ts";
 import { sampleUsage, tellUsage } from "./usage.ts";
+import { drainAgent } from "./drain.ts";
+import {
+  applyOperation,
+  operationAcknowledged,
+  removeAgain,
+  removeDoomed,
+  resendOperations,
+  volumeRemoved,
+} from "./operations.ts";
 import { DISK_FULL_RETRIES_MAX, DISK_FULL_RETRY_MS } from "./journal.ts";
 
 export function step(state: AgentState, input: Input, env: Env, out: Effect[]): void {
@@ -97,6 +106,15 @@ function fromLeader(state: AgentState, mail: Mail, env: Env, out: Effect[]): voi
     }
     case "UpdateTask":
       return resizeTask(state, mail.body, out);
+    case "ApplyOperation":
+      return applyOperation(state, mail.body, env, out);
+    case "OperationStatusAcknowledgement":
+      return operationAcknowledged(state, mail.body, out);
+    case "DrainAgent":
+      return drainAgent(state, mail.body, env, out);
+    case "ReactivateAgent":
+      state.draining = undefined;
+      return;
     case "ShutdownFramework":
       return shutdownFramework(state, mail.body, env, out);
     case "ShutdownExecutor":
@@ -202,7 +220,10 @@ function due(state: AgentState, input: Due, env: Env, out: Effect[]): void {
     case "executors":
       return heartbeatExecutors(state, out);
     case "sandboxes":
+      removeAgain(state);
       return collectSandboxes(state, env, out);
+    case "operations":
+      return resendOperations(state, env, out);
     case "log":
       return logDue(state, rest, env, out);
     case "journal-full":
@@ -270,6 +291,7 @@ function written(
     const containerId = token.slice("sandbox/".length) as Task["containerId"];
     return sandboxRemoved(state, containerId, outcome.kind === "done", out);
   }
+  if (volumeRemoved(state, token, outcome.kind === "done", out)) return;
   // A failed sync: what the disk holds is not known any more (P-1.5).
   if (outcome.kind === "failed") return fail(`${token}: ${outcome.why}`, out);
   if (outcome.kind === "full") return diskFull(state, token, out);
@@ -357,5 +379,6 @@ export function batchEnded(state: AgentState, env: Env, out: Effect[]): void {
   if (state.journal.isOvergrown) {
     state.journal.rewrite(snapshot(state.model).map(encodePlain), out);
   } else state.journal.flush(out);
+  removeDoomed(state, out);
   pump(state, env, out);
 }

@@ -76,7 +76,7 @@ export function update(
   out: Effect[],
   uuid?: Uuid,
 ): boolean {
-  const status = statusOf(state, task, fields, env);
+  const status = statusOf(state, task, drainedStatus(state, task, fields), env);
   if (!taskMove(task.state, status.state)) {
     count(out, "update-not-a-move", `${task.state} to ${status.state}`);
     return false;
@@ -98,6 +98,24 @@ export function update(
   commit(state, { k: "update", key: task.key, status: numbered });
   if (task.updates.length === 1) state.unsent.add(task.key);
   return true;
+}
+
+/**
+ * What is said of a task that is killed while its agent is drained: the drain is the reason, and
+ * where the agent is to be gone the end is that. A kill that is under way is no end yet, whatever
+ * Mesos says of it.
+ */
+function drainedStatus(state: AgentState, task: Task, fields: StatusFields): StatusFields {
+  const why = task.kill?.why;
+  const draining = state.draining !== undefined || why === "draining" || why === "gone";
+  const killed = fields.state === "TASK_KILLED";
+  if (!draining || (!killed && fields.state !== "TASK_KILLING")) return fields;
+  const reason = "REASON_AGENT_DRAINING" as const;
+  const gone = state.draining?.markGone === true || why === "gone";
+  if (!gone || !killed || !isCapable(state, task.frameworkId, "PARTITION_AWARE")) {
+    return { ...fields, reason };
+  }
+  return { ...fields, reason, state: "TASK_GONE_BY_OPERATOR" };
 }
 
 /** A status without uuid: an answer, not an update; nobody acknowledges it. */

@@ -14,7 +14,8 @@ import {
   REPEATED_ACROSS_EPOCHS,
   TASKS_TRACKED_MAX,
 } from "./state.ts";
-import { tellScheduler } from "./updates.ts";
+import { trackOperation } from "./operations.ts";
+import { tellScheduler } from "./tell.ts";
 
 /** After how long calls without room, or refused as busy, are tried again. */
 const RETRY_MS = 50;
@@ -53,13 +54,12 @@ export function call(
 /** What a call changes in the driver's own picture, whether it has been said yet or not. */
 function remember(state: FrameworkState, message: CallMessage): void {
   switch (message.kind) {
-    case "ACCEPT":
+    case "ACCEPT": {
+      const [first] = message.body.offerIds;
+      const agentOf = first === undefined ? undefined : state.offers.get(first)?.agentId;
       for (const offerId of message.body.offerIds) state.offers.delete(offerId);
-      for (const operation of message.body.operations) {
-        const infos = operation.type === "LAUNCH" ? operation.taskInfos : operation.taskGroup.tasks;
-        for (const info of infos) track(state, info.taskId, info.agentId);
-      }
-      return;
+      return rememberAccept(state, message.body, agentOf);
+    }
     case "DECLINE":
       for (const offerId of message.body.offerIds) state.offers.delete(offerId);
       return;
@@ -76,6 +76,26 @@ function remember(state: FrameworkState, message: CallMessage): void {
       return;
     default:
       return;
+  }
+}
+
+/** Its tasks, and its operations that want feedback, are reconciled until they are over. */
+function rememberAccept(
+  state: FrameworkState,
+  { operations }: BodyOf<"ACCEPT">,
+  agentId: AgentId | undefined,
+): void {
+  for (const operation of operations) {
+    switch (operation.type) {
+      case "LAUNCH":
+        for (const info of operation.taskInfos) track(state, info.taskId, info.agentId);
+        break;
+      case "LAUNCH_GROUP":
+        for (const info of operation.taskGroup.tasks) track(state, info.taskId, info.agentId);
+        break;
+      default:
+        if (operation.id !== undefined) trackOperation(state, operation.id, agentId);
+    }
   }
 }
 

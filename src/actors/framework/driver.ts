@@ -6,14 +6,15 @@
 import { type BodyOf, type Epoch, MASTER_PEER } from "#protocol";
 import type { DoneInput, Due, Effect, Env, Input, Mail } from "#runtime";
 import { answered, call, resume, sendWaiting, voidOfferCalls } from "./calls.ts";
+import { acknowledgeOperation, operationUpdated } from "./operations.ts";
 import type { FrameworkState, SchedulerCall } from "./state.ts";
+import { tellScheduler } from "./tell.ts";
 import {
   acknowledge,
   offered,
   reconcileAll,
   reconcileUnanswered,
   rescinded,
-  tellScheduler,
   updated,
 } from "./updates.ts";
 
@@ -52,6 +53,12 @@ function mail(state: FrameworkState, mail: Mail, env: Env, out: Effect[]): void 
       return rescinded(state, mail.body, out);
     case "UPDATE":
       return updated(state, mail.body.status, out);
+    case "UPDATE_OPERATION_STATUS":
+      return operationUpdated(state, mail.body.status, out);
+    case "INVERSE_OFFERS":
+      return void out.push(tellScheduler({ kind: "inverse-offers", ...mail.body }));
+    case "RESCIND_INVERSE_OFFER":
+      return void out.push(tellScheduler({ kind: "rescind-inverse-offer", ...mail.body }));
     case "ANSWER":
       return answered(state, mail.re, mail.body, env, out);
     case "MESSAGE":
@@ -104,6 +111,9 @@ function told(state: FrameworkState, said: SchedulerCall, env: Env, out: Effect[
     const { message } = said;
     // An acknowledgement names an update that would come again: nothing to keep.
     if (message.kind === "ACKNOWLEDGE") return acknowledge(state, message.body, out);
+    if (message.kind === "ACKNOWLEDGE_OPERATION_STATUS") {
+      return acknowledgeOperation(state, message.body, out);
+    }
     return call(state, said.number, message, env, out);
   }
   state.stopping = said.teardown ? "teardown" : "leave";

@@ -6,6 +6,7 @@ import {
   type AgentId,
   type BodyOf,
   type FrameworkInfo,
+  type InverseOfferId,
   frameworkPeer,
   type KillPolicy,
   type Kind,
@@ -14,6 +15,7 @@ import {
   type Offer,
   type OfferId,
   type OfferOperation,
+  type OperationStatus,
   type Subjects,
   type TaskId,
   type TaskStatus,
@@ -61,6 +63,13 @@ export interface Driver {
   ): MessageId;
   kill(taskId: TaskId, options?: { agentId?: AgentId; killPolicy?: KillPolicy }): MessageId;
   acknowledge(status: TaskStatus): MessageId;
+  /** The scheduler has made the status durable; asked for where it has a uuid. */
+  acknowledgeOperation(status: OperationStatus): MessageId;
+  /** What is known of these comes back as events. */
+  reconcileOperations(operations: BodyOf<"RECONCILE_OPERATIONS">["operations"]): MessageId;
+  /** Whether it will leave those agents before they are away; with a filter it is not asked again. */
+  acceptInverseOffers(ids: readonly InverseOfferId[], refuseMs?: number): MessageId;
+  declineInverseOffers(ids: readonly InverseOfferId[], refuseMs?: number): MessageId;
   /** No tasks: everything the leader knows of this framework's live tasks. */
   reconcile(tasks?: BodyOf<"RECONCILE">["tasks"]): MessageId;
   suppress(roles?: readonly string[]): MessageId;
@@ -85,6 +94,14 @@ function kindsHeard(): Kind[] {
   return (Object.keys(KINDS) as Kind[]).filter((kind) =>
     (KINDS[kind].to as readonly string[]).includes("framework"),
   );
+}
+
+function answerOf(
+  ids: readonly InverseOfferId[],
+  refuseMs: number | undefined,
+): BodyOf<"ACCEPT_INVERSE_OFFERS"> {
+  const filters = refuseMs === undefined ? {} : { filters: { refuseMs } };
+  return { inverseOfferIds: [...ids], ...filters };
 }
 
 /** Starts a driver; `onEvent` is told everything, in order, and may call back at once. */
@@ -136,6 +153,17 @@ export function createFramework(
       if (agentId === undefined || uuid === undefined) return 0;
       return call({ kind: "ACKNOWLEDGE", body: { taskId, agentId, uuid } });
     },
+    acknowledgeOperation: ({ operationId, agentId, uuid }) => {
+      if (operationId === undefined || agentId === undefined || uuid === undefined) return 0;
+      const body = { operationId, agentId, uuid };
+      return call({ kind: "ACKNOWLEDGE_OPERATION_STATUS", body });
+    },
+    reconcileOperations: (operations) =>
+      call({ kind: "RECONCILE_OPERATIONS", body: { operations: [...operations] } }),
+    acceptInverseOffers: (ids, refuseMs) =>
+      call({ kind: "ACCEPT_INVERSE_OFFERS", body: answerOf(ids, refuseMs) }),
+    declineInverseOffers: (ids, refuseMs) =>
+      call({ kind: "DECLINE_INVERSE_OFFERS", body: answerOf(ids, refuseMs) }),
     reconcile: (tasks = []) => call({ kind: "RECONCILE", body: { tasks: [...tasks] } }),
     suppress: (roles = []) => call({ kind: "SUPPRESS", body: { roles: [...roles] } }),
     revive: (roles = []) => call({ kind: "REVIVE", body: { roles: [...roles] } }),

@@ -12,8 +12,12 @@ import type {
   InstanceId,
   MessageId,
   MessageOf,
+  InverseOffer,
+  InverseOfferId,
   Offer,
   OfferId,
+  OperationId,
+  OperationStatus,
   Principal,
   SubscriptionToken,
   TaskId,
@@ -68,6 +72,11 @@ export type SchedulerEvent =
   | { readonly kind: "offers"; readonly offers: readonly Offer[] }
   | { readonly kind: "rescind"; readonly offerId: OfferId; readonly reason: string | undefined }
   | { readonly kind: "update"; readonly status: TaskStatus }
+  /** What came of an operation that was given an id. */
+  | { readonly kind: "operation"; readonly status: OperationStatus }
+  /** Agents that will be away: can the framework leave them? Advisory. */
+  | { readonly kind: "inverse-offers"; readonly inverseOffers: readonly InverseOffer[] }
+  | { readonly kind: "rescind-inverse-offer"; readonly inverseOfferId: InverseOfferId }
   | { readonly kind: "message"; readonly body: BodyOf<"MESSAGE"> }
   | { readonly kind: "failure"; readonly body: BodyOf<"FAILURE"> }
   | {
@@ -91,7 +100,11 @@ export type CallKind =
   | "RECONCILE"
   | "MESSAGE"
   | "UPDATE_FRAMEWORK"
-  | "TEARDOWN";
+  | "TEARDOWN"
+  | "ACKNOWLEDGE_OPERATION_STATUS"
+  | "RECONCILE_OPERATIONS"
+  | "ACCEPT_INVERSE_OFFERS"
+  | "DECLINE_INVERSE_OFFERS";
 
 export type CallMessage = MessageOf<CallKind>;
 
@@ -137,6 +150,12 @@ export interface TrackedTask {
   asked: boolean;
 }
 
+export interface TrackedOperation {
+  readonly agentId: AgentId | undefined;
+  /** Asked for since the subscription and not answered yet. */
+  asked: boolean;
+}
+
 /** What the driver knows of the leader it follows. */
 export interface Leader {
   epoch: Epoch;
@@ -163,6 +182,10 @@ export class FrameworkState {
   readonly pending = new Map<MessageId, PendingCall>();
   readonly tasks = new Map<TaskId, TrackedTask>();
   readonly offers = new Map<OfferId, Offer>();
+  /** Operations that are not over, as far as it was told. */
+  readonly operations = new Map<OperationId, TrackedOperation>();
+  /** Statuses that were acknowledged last, by operation. */
+  readonly operationsAcknowledged = new Map<OperationId, Uuid>();
   reconcileWaitMs = 0;
   /** Set by `stop`: ends when the answer to TEARDOWN has come, or at once. */
   stopping: "no" | "leave" | "teardown" = "no";

@@ -15,15 +15,13 @@ import {
   type Uuid,
 } from "#protocol";
 import type { Effect, Env } from "#runtime";
-import { type FrameworkState, type SchedulerEvent, TASKS_TRACKED_MAX } from "./state.ts";
+import { askOperations, reconcileOperations } from "./operations.ts";
+import { type FrameworkState, TASKS_TRACKED_MAX } from "./state.ts";
+import { tellScheduler } from "./tell.ts";
 
 /** First wait before tasks without an answer are asked for again; doubles. */
 const RECONCILE_WAIT_MS_MIN = 1_000;
 const RECONCILE_WAIT_MS_MAX = 15 * 60_000;
-
-export function tellScheduler(event: SchedulerEvent): Effect {
-  return { kind: "tell", to: "scheduler", message: event };
-}
 
 export function offered(state: FrameworkState, offers: readonly Offer[], out: Effect[]): void {
   for (const offer of offers) state.offers.set(offer.offerId, offer);
@@ -94,6 +92,7 @@ function forgetEnded(state: FrameworkState, taskId: TaskId): void {
 /** A subscription has begun: everything that lives is asked for. */
 export function reconcileAll(state: FrameworkState, env: Env, out: Effect[]): void {
   for (const task of state.tasks.values()) task.asked = true;
+  askOperations(state);
   state.reconcileWaitMs = RECONCILE_WAIT_MS_MIN;
   reconcileUnanswered(state, env, out);
 }
@@ -112,7 +111,8 @@ export function reconcileUnanswered(state: FrameworkState, env: Env, out: Effect
   }
   const unanswered = tasks.length > 0;
   if (unanswered && room > 0) reconcile(tasks, out);
-  if (!unanswered) return;
+  const open = reconcileOperations(state, room - 1, out);
+  if (!unanswered && !open) return;
   out.push({ kind: "timer", name: "reconcile", inMs: state.reconcileWaitMs });
   const most = state.config.reconcileIntervalMsMax ?? RECONCILE_WAIT_MS_MAX;
   state.reconcileWaitMs = Math.min(most, state.reconcileWaitMs * 2);

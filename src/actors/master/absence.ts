@@ -5,6 +5,7 @@
  */
 import { type AgentId, type FrameworkId, holdsResources, isTerminal } from "#protocol";
 import { rescindOffersOf } from "./offers.ts";
+import { answerAway, operationsLost } from "./operations.ts";
 import type { AgentRecord, TaskRecord } from "./records.ts";
 import { note, propose, refuse, say, type Turn } from "./state.ts";
 import { forgetTask, forgetUnreachable, setHolds } from "./tasks.ts";
@@ -17,6 +18,7 @@ export function agentDisconnected(turn: Turn, agent: AgentRecord, why: string): 
   agent.sinceMs = env.nowMs;
   rescindOffersOf(turn, agent, "the agent's session ended");
   if (state.allocator.hasAgent(agent.agentId)) state.allocator.deactivateAgent(agent.agentId);
+  answerAway(turn, agent.agentId, "disconnected");
   state.publisher.agentChanged(agent);
   note(turn, "info", "an agent's session ended", { agentId: agent.agentId, why });
 }
@@ -108,6 +110,7 @@ export function agentLost(turn: Turn, agentId: AgentId, how: "unreachable" | "go
     const { peer, connected } = framework;
     if (peer !== undefined && connected) say(turn, peer, { kind: "FAILURE", body: { agentId } });
   }
+  operationsLost(turn, agent, how);
   agent.executors.clear();
   agentAccounted(turn, agentId);
   state.allocationWanted = true;

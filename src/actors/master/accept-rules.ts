@@ -348,6 +348,7 @@ function sorted(value: unknown): unknown {
 /** Every task that an ACCEPT names. */
 export function tasksOf({ operations }: BodyOf<"ACCEPT">): TaskInfo[] {
   return operations.flatMap((each) => {
-    return each.type === "LAUNCH" ? each.taskInfos : each.taskGroup.tasks;
+    if (each.type === "LAUNCH") return each.taskInfos;
+    return each.type === "LAUNCH_GROUP" ? each.taskGroup.tasks : [];
   });
 }

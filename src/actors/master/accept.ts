@@ -30,6 +30,8 @@ import {
   type OfferRecord,
   type TaskRecord,
 } from "./records.ts";
+import { offeredFault } from "./operation-rules.ts";
+import { applyOffered, type OfferedOperation, refuseOffered } from "./operations.ts";
 import { tellKnown } from "./reconcile.ts";
 import { refuse, say, type Turn } from "./state.ts";
 import { addExecutor, addTask } from "./tasks.ts";
@@ -50,6 +52,8 @@ interface Taken {
   readonly agent: AgentRecord;
   readonly role: string;
   remaining: Resources;
+  /** What operations of this call have made; what is left of it is no refusal. */
+  made: Resources;
 }
 
 export function accept(turn: Turn, framework: FrameworkRecord, body: Accept): Answer {
@@ -68,7 +72,9 @@ export function accept(turn: Turn, framework: FrameworkRecord, body: Accept): An
   for (const operation of body.operations) perform(turn, framework, taken, operation);
   const [first] = offers;
   if (first !== undefined) {
-    recoverOffered(turn, first, taken.remaining, refuseMsOf(turn, body.filters));
+    const left = taken.remaining.subtract(taken.made);
+    recoverOffered(turn, first, left, refuseMsOf(turn, body.filters));
+    recoverOffered(turn, first, taken.remaining.subtract(left), undefined);
   }
   return { accepted: true };
 }
@@ -114,7 +120,7 @@ function judgeOffers(
     return { reason: "agent-not-connected", message, status: "REASON_AGENT_DISCONNECTED" };
   }
   const remaining = offers.reduce((sum, { resources }) => sum.add(resources), Resources.EMPTY);
-  return { agent, role, remaining };
+  return { agent, role, remaining, made: Resources.EMPTY };
 }
 
 /** Nothing of the call is done: its tasks are dropped, those that are known say their state. */
@@ -122,6 +128,10 @@ function voidCall(turn: Turn, framework: FrameworkRecord, body: Accept, fault: F
   const { reason, message, status } = fault;
   refuse(turn, reason, "accepts");
   for (const info of tasksOf(body)) fail(turn, framework, info, "TASK_DROPPED", status, message);
+  for (const operation of body.operations) {
+    if (operation.type === "LAUNCH" || operation.type === "LAUNCH_GROUP") continue;
+    refuseOffered(turn, framework, operation.id, { state: "OPERATION_ERROR", message });
+  }
   return { accepted: false, reason, message };
 }
 
@@ -148,6 +158,7 @@ function perform(
   operation: OfferOperation,
 ): void {
   if (operation.type === "LAUNCH_GROUP") return launchGroup(turn, framework, taken, operation);
+  if (operation.type !== "LAUNCH") return change(turn, framework, taken, operation);
   for (const info of operation.taskInfos) {
     const known = framework.tasks.get(info.taskId);
     if (known !== undefined) {
@@ -159,6 +170,38 @@ function perform(
     if (fault === undefined) launchTask(turn, framework, taken, info);
     else fail(turn, framework, info, "TASK_ERROR", "REASON_TASK_INVALID", fault);
   }
+}
+
+/** RESERVE and its like: what comes behind it in this call may use what it makes. */
+function change(
+  turn: Turn,
+  framework: FrameworkRecord,
+  taken: Taken,
+  operation: OfferedOperation,
+): void {
+  const { agent, role } = taken;
+  const { id } = operation;
+  const twice = id !== undefined && framework.operations.has(id);
+  const fault = twice
+    ? `id: operation ${id} is under way`
+    : offeredFault(operation, {
+        agent: agent.info,
+        free: taken.remaining.unallocate(),
+        total: Resources.fromWire(agent.info.resources),
+        open: agent.operations.size,
+        role,
+        framework: framework.info,
+        principal: framework.principal,
+      });
+  if (fault !== undefined) {
+    const said = { state: "OPERATION_ERROR", message: fault, agentId: agent.agentId } as const;
+    // A name that is under way keeps what is told of it.
+    return refuseOffered(turn, framework, twice ? undefined : id, said);
+  }
+  const { consumed, converted } = applyOffered(turn, { framework, agent, role }, operation);
+  const made = converted.allocate(role);
+  taken.made = taken.made.subtract(consumed.allocate(role)).add(made);
+  taken.remaining = taken.remaining.subtract(consumed.allocate(role)).add(made);
 }
 
 function contextOf({ state }: Turn, framework: FrameworkRecord, taken: Taken): LaunchContext {

@@ -2,7 +2,13 @@
  * Registration of agents: parts, identity, admission. An agent is admitted by the log before it
  * is told so (P-1.7). What it brings is taken in by `enrol.ts`.
  */
-import { type AgentId, type AgentInfo, parsePeer, type Peer } from "#protocol";
+import {
+  type AgentId,
+  type AgentInfo,
+  OPERATIONS_UNACKNOWLEDGED_MAX,
+  parsePeer,
+  type Peer,
+} from "#protocol";
 import type { RegisteredAgent, RegistryOperation } from "#replication";
 import { Resources } from "#resources";
 import type { MailOf } from "#runtime";
@@ -31,6 +37,7 @@ export function registerAgent(turn: Turn, mail: MailOf<"RegisterAgent">): void {
       first: body,
       tasks: [],
       frameworks: [],
+      operations: [],
       parts: 0,
       whole: false,
     };
@@ -40,12 +47,14 @@ export function registerAgent(turn: Turn, mail: MailOf<"RegisterAgent">): void {
     registration !== undefined &&
     registration.parts === body.part &&
     registration.first.agent.agentId === body.agent.agentId &&
-    registration.tasks.length + body.tasks.length <= TASKS_PER_AGENT_MAX;
+    registration.tasks.length + body.tasks.length <= TASKS_PER_AGENT_MAX &&
+    registration.operations.length <= OPERATIONS_UNACKNOWLEDGED_MAX;
   if (registration === undefined || !fits) {
     return refuseAgent(turn, from, "invalid", `part ${body.part} does not follow`, false);
   }
   registration.tasks.push(...body.tasks);
   registration.frameworks.push(...body.frameworks);
+  registration.operations.push(...(body.operations ?? []));
   registration.parts += 1;
   state.coming.set(from, env.nowMs);
   if (registration.parts < body.parts) return;

@@ -6,6 +6,7 @@ import type { BodyOf, MessageId, Peer } from "#protocol";
 import type { MailOf } from "#runtime";
 import { accept } from "./accept.ts";
 import { complete, infoFault, sayDisplaced } from "./frameworks.ts";
+import { acknowledgeOperation, reconcileOperations } from "./operations.ts";
 import { decline, frameworkSpec, revive, suppress } from "./offers.ts";
 import { reconcile, reconcileOne, tellKnown } from "./reconcile.ts";
 import type { FrameworkRecord } from "./records.ts";
@@ -33,6 +34,8 @@ export type Call = MailOf<
   | "RECONCILE"
   | "MESSAGE"
   | "UPDATE_FRAMEWORK"
+  | "ACKNOWLEDGE_OPERATION_STATUS"
+  | "RECONCILE_OPERATIONS"
 >;
 
 type Answer = BodyOf<"ANSWER">;
@@ -109,6 +112,12 @@ function perform(turn: Turn, framework: FrameworkRecord, mail: Call): Answer | u
       return DONE;
     case "MESSAGE":
       frameworkMessage(turn, framework, mail);
+      return DONE;
+    case "ACKNOWLEDGE_OPERATION_STATUS":
+      acknowledgeOperation(turn, framework, mail.body);
+      return DONE;
+    case "RECONCILE_OPERATIONS":
+      reconcileOperations(turn, framework, mail.body);
       return DONE;
     case "UPDATE_FRAMEWORK":
       return update(turn, framework, mail);

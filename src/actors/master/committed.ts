@@ -9,6 +9,7 @@ import { answer, frameworkUpdated } from "./calls.ts";
 import { frameworkCompleted, frameworkSettled } from "./frameworks.ts";
 import { leadYielded } from "./speech.ts";
 import { answerOperator } from "./operator.ts";
+import { operationClosed, operationOpened } from "./operations.ts";
 import { roleSettled } from "./quota.ts";
 import { chunkCommitted, snapshotTaken, truncate } from "./snapshots.ts";
 import type { Turn } from "./state.ts";
@@ -38,6 +39,18 @@ export function committed(turn: Turn, operation: RegistryOperation): void {
     case "AgentAdmitted":
       turn.state.owners.admitted(operation.agentId, operation.principal, turn.state.registry);
       return agentSettled(turn, operation.agentId);
+    case "OperationOpened":
+      return operationOpened(turn, operation.operationUuid);
+    case "OperationClosed":
+      return operationClosed(turn, operation.operationUuid);
+    case "AgentDeactivated":
+    case "AgentDraining":
+    case "AgentDrained":
+    case "AgentReactivated":
+    case "MaintenanceScheduled":
+    case "MachinesDown":
+    case "MachinesUp":
+      return;
     case "AgentUpdated":
     case "AgentMarkedReachable":
     case "AgentRemoved":

@@ -15,6 +15,7 @@ import {
 import { Resources } from "#resources";
 import { agentAccounted } from "./absence.ts";
 import type { AgentRecord, FrameworkRecord, TaskRecord } from "./records.ts";
+import { enrolOperations } from "./operations.ts";
 import { Sums } from "./sums.ts";
 import { note, type Registration, refuse, say, type Turn } from "./state.ts";
 import {
@@ -53,6 +54,7 @@ export function enrol(turn: Turn, registration: Registration): void {
     say(turn, peer, { kind: "ShutdownFramework", body: { frameworkId } });
   }
   countTasks(turn, agent);
+  enrolOperations(turn, agent, registration.operations);
   agentAccounted(turn, agentId);
   if (known === undefined) state.publisher.agentAdded(agent);
   else state.publisher.agentChanged(agent);
@@ -83,6 +85,7 @@ export function makeAgent(
     executors: new Map(),
     offers: new Set(),
     offered: Resources.EMPTY,
+    operations: new Map(),
   };
 }
 
@@ -170,6 +173,7 @@ export function makeFramework(
     answers: new Map(),
     answersForgotten: 0,
     owed: new Map(),
+    operations: new Map(),
     said: 0,
     subscribedAtMs: wallMs,
     disconnectedMs: nowMs,

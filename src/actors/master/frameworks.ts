@@ -18,6 +18,7 @@ import type { MailOf } from "#runtime";
 import { mayJudge } from "./absence.ts";
 import { makeFramework } from "./enrol.ts";
 import { frameworkSpec, rescindOffersOf } from "./offers.ts";
+import { closeOperationsOf, tellOpenOperations } from "./operations.ts";
 import type { FrameworkRecord } from "./records.ts";
 import {
   DISPLACED_MAX,
@@ -193,6 +194,7 @@ function connect(turn: Turn, { peer, principal, frameworkId, body }: Subscriptio
     body: { frameworkId, token, heartbeatIntervalMs, masterId },
   });
   tellUnacknowledged(turn, framework);
+  tellOpenOperations(turn, framework);
   if (known === undefined) state.publisher.frameworkAdded(framework);
   else state.publisher.frameworkChanged(framework);
   note(turn, "info", "a framework is subscribed", { frameworkId, peer, count: token.count });
@@ -317,6 +319,7 @@ function ended(turn: Turn, framework: FrameworkRecord): void {
   if (peer !== undefined) state.frameworksByPeer.delete(peer);
   state.allocator.removeFramework(frameworkId);
   framework.allocated = false;
+  closeOperationsOf(turn, framework);
   for (const agent of state.agents.values()) {
     const concerned = [...agent.tasks].some((task) => task.frameworkId === frameworkId);
     const hosts = [...agent.executors.values()].some((each) => each.frameworkId === frameworkId);

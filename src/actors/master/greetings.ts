@@ -111,3 +111,13 @@ export function sessionEnded(turn: Turn, peer: Peer, reason: WireReason): void {
   const framework = state.frameworksByPeer.get(peer);
   if (framework?.connected === true) frameworkDisconnected(turn, framework, reason);
 }
+
+/** Agents of which something was counted that is not so: they register with what they have. */
+export function closeDisbelieved(turn: Turn): void {
+  const { state, out } = turn;
+  for (const peer of state.toClose) {
+    out.push({ kind: "close", peer, reason: "no-session" });
+    sessionEnded(turn, peer, "no-session");
+  }
+  state.toClose.clear();
+}

@@ -8,6 +8,7 @@ import type { Mail, MailOf } from "#runtime";
 import { askWhy, explanationOf } from "./explain.ts";
 import { complete } from "./frameworks.ts";
 import { yieldLead } from "./speech.ts";
+import { operatorOperation } from "./operations.ts";
 import { removeQuota, updateQuota, updateWeight } from "./quota.ts";
 import { PROMISED_MAX, refuse, say, type Turn, type WaitingRead } from "./state.ts";
 import { resize } from "./resize.ts";
@@ -26,6 +27,7 @@ export type OperatorCall = MailOf<
   | "OPERATOR_UPDATE_WEIGHT"
   | "OPERATOR_UPDATE_TASK"
   | "OPERATOR_TRANSFER"
+  | "OPERATOR_APPLY_OPERATION"
 >;
 
 /** Records that give the lead away came with this version (P-7.8). */
@@ -80,6 +82,8 @@ function perform(turn: Turn, mail: OperatorCall, reply: string): Answer | undefi
       return openStream(turn, mail.body);
     case "OPERATOR_CLOSE_STREAM":
       return closeStream(turn, mail.body);
+    case "OPERATOR_APPLY_OPERATION":
+      return operatorOperation(turn, mail, reply);
     case "OPERATOR_TRANSFER":
       return transfer(turn, mail, reply);
     case "OPERATOR_SET_LOG_LEVEL":
@@ -192,6 +196,7 @@ const OPERATOR_KINDS: ReadonlySet<string> = new Set<OperatorCall["kind"]>([
   "OPERATOR_UPDATE_WEIGHT",
   "OPERATOR_UPDATE_TASK",
   "OPERATOR_TRANSFER",
+  "OPERATOR_APPLY_OPERATION",
 ]);
 
 export function isOperatorCall(mail: Mail): mail is OperatorCall {

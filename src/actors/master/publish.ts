@@ -18,6 +18,7 @@ import {
   type TaskView,
 } from "#protocol";
 import type { Allocator } from "#allocator";
+import type { Registry } from "#replication";
 import { Resources } from "#resources";
 import type { AgentRecord, FrameworkRecord, OfferEnd, OfferRecord, TaskRecord } from "./records.ts";
 import { type RoleSources, roleViews } from "./role-views.ts";
@@ -39,7 +40,7 @@ export interface Sources {
   readonly agents: ReadonlyMap<AgentId, AgentRecord>;
   readonly frameworks: ReadonlyMap<FrameworkId, FrameworkRecord>;
   readonly offers: ReadonlyMap<OfferId, OfferRecord>;
-  readonly registry: RoleSources["registry"];
+  readonly registry: RoleSources["registry"] & Pick<Registry, "operations">;
   readonly allocator: Pick<Allocator, "hasAgent" | "total" | "free" | "shares" | "consumedBy">;
 }
 
@@ -164,6 +165,12 @@ export class Publisher {
   /** Number within the epoch of the last event that was collected; 0 before the first. */
   get last(): number {
     return this.#next + this.#events.length - 1;
+  }
+
+  /** All that has changed so far is collected: the event from which on a view knows it. */
+  seenFrom(sources: Sources): { readonly event?: number } {
+    this.#flushEntities(sources);
+    return this.last > 0 ? { event: this.last } : {};
   }
 
   /** Begins a snapshot; one that is under way is followed by another. */
@@ -301,7 +308,7 @@ function bytesOf(event: OperatorEvent): number {
   return 2 * EVENT_BYTES_ESTIMATE + commands + said + (data?.length ?? 0);
 }
 
-function agentView(agent: AgentRecord, { allocator }: Sources): AgentView {
+function agentView(agent: AgentRecord, { allocator, registry }: Sources): AgentView {
   const { agentId, info, principal, condition, registeredAtMs, reregisteredAtMs } = agent;
   // What is neither free nor offered is used; an agent that is away uses nothing.
   const used = allocator.hasAgent(agentId)
@@ -318,7 +325,25 @@ function agentView(agent: AgentRecord, { allocator }: Sources): AgentView {
     ...(reregisteredAtMs === undefined ? {} : { reregisteredAtMs }),
     used: used.unallocate().toWire(),
     offered: agent.offered.unallocate().toWire(),
+    ...operationsView(agent, registry),
   };
+}
+
+/** Under way there, and operators' that wait for the agent to come. */
+function operationsView(
+  { agentId, operations }: AgentRecord,
+  { operations: intents }: Sources["registry"],
+): Pick<AgentView, "operations"> {
+  const open: NonNullable<AgentView["operations"]> = [];
+  for (const { operationUuid, frameworkId, operation, status } of operations.values()) {
+    const of = frameworkId === undefined ? {} : { frameworkId };
+    open.push({ operationUuid, ...of, operation, state: status.state });
+  }
+  for (const { operationUuid, agentId: at, operation } of intents.values()) {
+    if (at !== agentId || operations.has(operationUuid)) continue;
+    open.push({ operationUuid, operation, state: "OPERATION_PENDING" });
+  }
+  return open.length === 0 ? {} : { operations: open };
 }
 
 function frameworkView(framework: FrameworkRecord): FrameworkView {

@@ -15,13 +15,17 @@ import type {
   KillPolicy,
   MessageId,
   OfferId,
+  OperationId,
+  OperationStatus,
   Peer,
   Principal,
+  ResourceOperation,
   SubscriptionToken,
   TaskId,
   TaskInfo,
   TaskState,
   TaskStatus,
+  Uuid,
 } from "#protocol";
 import type { Resources } from "#resources";
 import type { Sums } from "./sums.ts";
@@ -46,6 +50,19 @@ export interface ExecutorRecord {
   readonly resources: Resources;
 }
 
+/** An operation on an agent's resources whose status somebody waits for (P-8.1). */
+export interface OpenOperation {
+  readonly operationUuid: Uuid;
+  /** Undefined: an operator's. */
+  readonly frameworkId: FrameworkId | undefined;
+  /** The framework's own name for it; without one it wants no feedback. */
+  readonly operationId: OperationId | undefined;
+  readonly operation: ResourceOperation;
+  status: OperationStatus;
+  /** Whether it was counted here before the agent had done it; undefined: that is settled. */
+  counted: boolean | undefined;
+}
+
 export interface AgentRecord {
   readonly agentId: AgentId;
   readonly principal: Principal;
@@ -67,6 +84,7 @@ export interface AgentRecord {
   readonly offers: Set<OfferId>;
   /** Sum of the resources of its offers. */
   offered: Resources;
+  readonly operations: Map<Uuid, OpenOperation>;
 }
 
 export interface TaskRecord {
@@ -123,6 +141,8 @@ export interface FrameworkRecord {
   readonly answers: Map<MessageId, BodyOf<"ANSWER">>;
   /** Calls up to this number were answered and forgotten. */
   answersForgotten: MessageId;
+  /** Operations that it wants to hear of, by its own names for them. */
+  readonly operations: Map<OperationId, OpenOperation>;
   /** What its window kept back. */
   readonly owed: Map<TaskId, TaskStatus>;
   /** Messages said to it in this batch, which `env.room` does not know yet. */

@@ -14,6 +14,7 @@ import type {
   Incarnation,
   MessageId,
   OfferId,
+  OperationRecord,
   Peer,
   PlacementReason,
   Principal,
@@ -61,6 +62,11 @@ export const DISPLACED_MAX = 4096;
 /** Unreachable tasks kept per framework; the oldest beyond it are forgotten. */
 export const UNREACHABLE_TASKS_MAX = 1000;
 
+/** Operators' operations that the log holds open, and that wait to stand in it. */
+export const OPERATIONS_OPEN_MAX = 10_000;
+/** Records of drains, maintenance and operators' operations came with this version (P-7.8). */
+export const OPERATIONS_VERSION = 3;
+
 /** Somebody who said Hello and waits for `come`. */
 export interface Greeting {
   readonly peer: Peer;
@@ -78,6 +84,7 @@ export interface Registration {
   readonly first: BodyOf<"RegisterAgent">;
   readonly tasks: BodyOf<"RegisterAgent">["tasks"];
   readonly frameworks: BodyOf<"RegisterAgent">["frameworks"];
+  readonly operations: OperationRecord[];
   parts: number;
   /** All parts are here. */
   whole: boolean;
@@ -105,6 +112,13 @@ export type RoleOperation = Extract<RegistryOperation, { readonly role: string }
 /** An operation on a role under way, and who is answered when it is committed. */
 export interface RoleCall {
   readonly operation: RoleOperation;
+  readonly reply: string;
+  readonly id: MessageId;
+}
+
+/** An operator who waits until an agent has done something. */
+export interface OperationCall {
+  readonly agentId: AgentId;
   readonly reply: string;
   readonly id: MessageId;
 }
@@ -192,6 +206,12 @@ export class MasterState {
   promised: Promised[] = [];
   /** Operations on roles under way, in the order in which they were proposed. */
   readonly roleCalls: RoleCall[] = [];
+  /** Operators who wait for their operation, by its id. */
+  readonly operationCalls = new Map<Uuid, OperationCall>();
+  /** Operators' operations whose end is under way to the log. */
+  readonly closing = new Set<Uuid>();
+  /** Agents that are to register anew, since what was counted of them is not so. */
+  readonly toClose = new Set<Peer>();
   /** Tasks that are to give back what was lent to them, and when they are killed. */
   readonly notices = new Map<TaskRecord, { readonly lender: string; readonly untilMs: number }>();
   /** Agents of the registry that this leader has neither heard of nor given up (P-6.2). */

@@ -4,7 +4,7 @@ import { sweepAgents } from "./absence.ts";
 import { registerAgent } from "./agents.ts";
 import { type Call, called } from "./calls.ts";
 import { subscribe, sweepFrameworks } from "./frameworks.ts";
-import { dropLateComers, endContests, linkChanged, pull } from "./greetings.ts";
+import { closeDisbelieved, dropLateComers, endContests, linkChanged, pull } from "./greetings.ts";
 import {
   appended,
   asked,
@@ -22,6 +22,7 @@ import {
 } from "./leadership.ts";
 import { allocatorView } from "./allocator-view.ts";
 import { allocate, allocateChanged, expireOffers } from "./offers.ts";
+import { operationStatus } from "./operations.ts";
 import { isOperatorCall, operatorCalled } from "./operator.ts";
 import { reclaimLent } from "./reclaim.ts";
 import { roleViews } from "./role-views.ts";
@@ -62,6 +63,8 @@ function mail(turn: Turn, mail: Mail): void {
       return registerAgent(turn, mail);
     case "StatusUpdate":
       return statusUpdate(turn, mail);
+    case "OperationStatusUpdate":
+      return operationStatus(turn, mail);
     case "ExitedExecutor":
       return exitedExecutor(turn, mail);
     case "ExecutorToFramework":
@@ -83,6 +86,8 @@ function mail(turn: Turn, mail: Mail): void {
     case "RECONCILE":
     case "MESSAGE":
     case "UPDATE_FRAMEWORK":
+    case "ACKNOWLEDGE_OPERATION_STATUS":
+    case "RECONCILE_OPERATIONS":
       return called(turn, mail satisfies Call);
     default:
       return refuse(turn, "unknown-kind");
@@ -171,6 +176,7 @@ export function batchEnded(state: MasterState, env: Env, out: Effect[]): void {
   if (state.writer === undefined) return;
   mindMute(turn);
   if (env.lifecycle === "leading") {
+    closeDisbelieved(turn);
     pull(turn);
     if (allocateChanged(turn)) {
       reclaimLent(turn);

@@ -82,12 +82,23 @@ function placeVolume(volume: Volume, place: VolumePlace): InsideMount | string {
   }
 }
 
+/**
+ * Where a persistent volume is, below the folder of all of them. A role is one segment, whatever
+ * it is made of: the volumes of eng/web must not lie within one of eng.
+ */
+export function volumeBelow(role: string, id: string): string {
+  const segment = role.replace(/[^A-Za-z0-9-]/gu, (sign) => {
+    return sign === "_" ? "__" : `_${(sign.codePointAt(0) ?? 0).toString(16)}_`;
+  });
+  return `roles/${segment}/${id}`;
+}
+
 function placePersistent(volume: PersistentVolume, place: VolumePlace): InsideMount | string {
   const { volumesDir } = place.options;
   const target = targetOf(volume.containerPath, place);
   if (target === null) return `containerPath ${volume.containerPath} names / or ..`;
   const flags: MountFlag[] = [...flagsOf(volume.mode), "make"];
-  const source = `${volumesDir}/roles/${volume.role}/${volume.id}`;
+  const source = `${volumesDir}/${volumeBelow(volume.role, volume.id)}`;
   if (!isPlain(source)) return `persistence ${volume.id} of ${volume.role} names ..`;
   return { kind: "bind", source, within: volumesDir, target, flags };
 }

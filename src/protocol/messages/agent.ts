@@ -10,6 +10,7 @@ import {
   FrameworkInfoSchema,
   KillPolicySchema,
   oneOf,
+  OperationIdSchema,
   PrincipalSchema,
   ResourcesSchema,
   RoleSchema,
@@ -21,6 +22,7 @@ import {
   TaskStatusSchema,
   UuidSchema,
 } from "../entities.ts";
+import { OperationRecordSchema, ResourceOperationSchema } from "../operations.ts";
 import { CALL_REASONS } from "../refusals.ts";
 import { TASK_STATE_NAMES, type TaskState } from "../task-states.ts";
 
@@ -29,6 +31,9 @@ const Sentence = Type.String({ maxLength: 4096 });
 
 /** Most tasks in one part of a registration; a larger agent sends several parts. */
 export const REGISTER_TASKS_MAX = 256;
+
+/** Most operations that an agent keeps until their status is acknowledged. */
+export const OPERATIONS_UNACKNOWLEDGED_MAX = 256;
 
 /** Agent → leader, after Come: everything it has. The last part has `part + 1 === parts`. */
 export const RegisterAgentSchema = Type.Object({
@@ -42,6 +47,10 @@ export const RegisterAgentSchema = Type.Object({
   frameworks: Type.Array(
     Type.Object({ frameworkId: FrameworkIdSchema, info: FrameworkInfoSchema }),
     { maxItems: REGISTER_TASKS_MAX },
+  ),
+  /** Operations whose status nobody has acknowledged. Absent: none. */
+  operations: Type.Optional(
+    Type.Array(OperationRecordSchema, { maxItems: OPERATIONS_UNACKNOWLEDGED_MAX }),
   ),
 });
 export type RegisterAgent = Static<typeof RegisterAgentSchema>;
@@ -176,5 +185,38 @@ export const AgentUsageSchema = Type.Object({
   ),
 });
 export type AgentUsage = Static<typeof AgentUsageSchema>;
+
+/** Leader → agent: do this to your resources. The same id again gets the first answer (P-8.1). */
+export const ApplyOperationSchema = Type.Object({
+  operationUuid: UuidSchema,
+  /** Absent: an operator's. */
+  frameworkId: Type.Optional(FrameworkIdSchema),
+  /** The framework's own name for it. */
+  operationId: Type.Optional(OperationIdSchema),
+  operation: ResourceOperationSchema,
+});
+export type ApplyOperation = Static<typeof ApplyOperationSchema>;
+
+/** Agent → leader: what came of an operation, on disk. Sent again until acknowledged. */
+export const OperationStatusUpdateSchema = OperationRecordSchema;
+export type OperationStatusUpdate = Static<typeof OperationStatusUpdateSchema>;
+
+export const OperationStatusAcknowledgementSchema = Type.Object({
+  operationUuid: UuidSchema,
+  statusUuid: UuidSchema,
+});
+export type OperationStatusAcknowledgement = Static<typeof OperationStatusAcknowledgementSchema>;
+
+/** Leader → agent: kill what runs, and run nothing more until ReactivateAgent or another session. */
+export const DrainAgentSchema = Type.Object({
+  /** Most that a task may take to end; absent: what its own policy says. */
+  maxGracePeriodMs: Type.Optional(Count),
+  /** Tasks end as gone by the operator. */
+  markGone: Type.Boolean(),
+});
+export type DrainAgent = Static<typeof DrainAgentSchema>;
+
+/** Leader → agent: the drain is over or called off; kills that were said go on. */
+export const ReactivateAgentSchema = Type.Object({});
 
 export const AgentPrincipalSchema = PrincipalSchema;

@@ -7,10 +7,13 @@ import {
   FiltersSchema,
   FrameworkIdSchema,
   FrameworkInfoSchema,
+  InverseOfferIdSchema,
+  InverseOfferSchema,
   KillPolicySchema,
   OfferIdSchema,
   OfferSchema,
   oneOf,
+  OperationIdSchema,
   RoleSchema,
   TaskGroupInfoSchema,
   TaskIdSchema,
@@ -18,6 +21,7 @@ import {
   TaskStatusSchema,
   UuidSchema,
 } from "../entities.ts";
+import { OfferedOperationSchema, OperationStatusSchema } from "../operations.ts";
 import { CALL_REASONS, WIRE_REASONS } from "../refusals.ts";
 
 const Sentence = Type.String({ maxLength: 4096 });
@@ -57,6 +61,7 @@ export const OperationSchema = Type.Union([
     executor: ExecutorInfoSchema,
     taskGroup: TaskGroupInfoSchema,
   }),
+  OfferedOperationSchema,
 ]);
 export type OfferOperation = Static<typeof OperationSchema>;
 
@@ -163,3 +168,41 @@ export type Failure = Static<typeof FailureSchema>;
 /** The framework must stop; it may subscribe anew only where `reason` allows it. */
 export const ErrorSchema = Type.Object({ reason: oneOf(CALL_REASONS), message: Sentence });
 export type FrameworkError = Static<typeof ErrorSchema>;
+
+/** Most operations in one RECONCILE_OPERATIONS, inverse offers in one call or event. */
+export const OPERATIONS_PER_RECONCILE_MAX = 1024;
+export const INVERSE_OFFERS_MAX = 256;
+
+export const AcknowledgeOperationStatusSchema = Type.Object({
+  agentId: AgentIdSchema,
+  operationId: OperationIdSchema,
+  uuid: UuidSchema,
+});
+export type AcknowledgeOperationStatus = Static<typeof AcknowledgeOperationStatusSchema>;
+
+/** What is known of these operations comes back as UPDATE_OPERATION_STATUS. */
+export const ReconcileOperationsSchema = Type.Object({
+  operations: Type.Array(
+    Type.Object({ operationId: OperationIdSchema, agentId: Type.Optional(AgentIdSchema) }),
+    { minItems: 1, maxItems: OPERATIONS_PER_RECONCILE_MAX },
+  ),
+});
+export type ReconcileOperations = Static<typeof ReconcileOperationsSchema>;
+
+export const UpdateOperationStatusSchema = Type.Object({ status: OperationStatusSchema });
+export type UpdateOperationStatus = Static<typeof UpdateOperationStatusSchema>;
+
+/** The answer to inverse offers: will it leave before the window begins? Advisory. */
+export const AnswerInverseOffersSchema = Type.Object({
+  inverseOfferIds: Type.Array(InverseOfferIdSchema, { minItems: 1, maxItems: INVERSE_OFFERS_MAX }),
+  filters: Type.Optional(FiltersSchema),
+});
+export type AnswerInverseOffers = Static<typeof AnswerInverseOffersSchema>;
+
+export const InverseOffersSchema = Type.Object({
+  inverseOffers: Type.Array(InverseOfferSchema, { minItems: 1, maxItems: INVERSE_OFFERS_MAX }),
+});
+export type InverseOffers = Static<typeof InverseOffersSchema>;
+
+export const RescindInverseOfferSchema = Type.Object({ inverseOfferId: InverseOfferIdSchema });
+export type RescindInverseOffer = Static<typeof RescindInverseOfferSchema>;

@@ -13,7 +13,9 @@ import {
   ResourcesSchema,
   RoleSchema,
   TaskIdSchema,
+  UnavailabilitySchema,
 } from "../entities.ts";
+import { ResourceOperationSchema } from "../operations.ts";
 import { CALL_REASONS, PLACEMENT_REASONS, WIRE_REASONS } from "../refusals.ts";
 import { OpenStreamSchema } from "./agent.ts";
 
@@ -106,6 +108,55 @@ export const ExplanationSchema = Type.Object({
   summary: Sentence,
 });
 export type Explanation = Static<typeof ExplanationSchema>;
+
+/**
+ * RESERVE, UNRESERVE, CREATE, DESTROY on an agent's resources. Answered when the agent has done
+ * it, or, where it is away, when the log has it as intent (P-8.1).
+ */
+export const OperatorApplyOperationSchema = Type.Composite([
+  Type.Object({ agentId: AgentIdSchema }),
+  ResourceOperationSchema,
+]);
+export type OperatorApplyOperation = Static<typeof OperatorApplyOperationSchema>;
+
+/** One agent, as DEACTIVATE_AGENT, REACTIVATE_AGENT and MARK_AGENT_GONE name it. */
+export const OperatorAgentSchema = Type.Object({ agentId: AgentIdSchema });
+export type OperatorAgent = Static<typeof OperatorAgentSchema>;
+
+export const OperatorDrainAgentSchema = Type.Object({
+  agentId: AgentIdSchema,
+  maxGracePeriodMs: Type.Optional(Type.Integer({ minimum: 0, maximum: 86_400_000 })),
+  markGone: Type.Boolean(),
+});
+export type OperatorDrainAgent = Static<typeof OperatorDrainAgentSchema>;
+
+/** Most windows of a schedule, and machines of one window or call. */
+export const MAINTENANCE_WINDOWS_MAX = 256;
+export const MACHINES_MAX = 4096;
+const Hostnames = Type.Array(Type.String({ minLength: 1, maxLength: 255 }), {
+  minItems: 1,
+  maxItems: MACHINES_MAX,
+});
+
+export const MaintenanceWindowSchema = Type.Object({
+  hostnames: Hostnames,
+  unavailability: UnavailabilitySchema,
+});
+export type MaintenanceWindow = Static<typeof MaintenanceWindowSchema>;
+
+/** Replaces the whole schedule; an empty one ends all maintenance that is not under way. */
+export const OperatorScheduleMaintenanceSchema = Type.Object({
+  windows: Type.Array(MaintenanceWindowSchema, { maxItems: MAINTENANCE_WINDOWS_MAX }),
+});
+export type OperatorScheduleMaintenance = Static<typeof OperatorScheduleMaintenanceSchema>;
+
+/** Machines that go down for their maintenance, or are back from it. */
+export const OperatorMachinesSchema = Type.Object({ hostnames: Hostnames });
+export type OperatorMachines = Static<typeof OperatorMachinesSchema>;
+
+/** Only agents on these hosts are offered; absent: all. Forgotten with the leader, as in Mesos. */
+export const OperatorWhitelistSchema = Type.Object({ hostnames: Type.Optional(Hostnames) });
+export type OperatorWhitelist = Static<typeof OperatorWhitelistSchema>;
 
 /** Gateway → leader: have the agent send a log over the stream of that id. */
 export const OperatorOpenStreamSchema = Type.Composite([
