@@ -17,8 +17,9 @@ import type { ClusterId } from "#protocol";
 /** Below this the log is not safe: earlier ones sync the group log late or lose streams whole. */
 export const SERVER_VERSION_MIN = "2.10.23";
 const STREAM_NOT_FOUND = 10_059;
+const TOO_FEW_PEERS = 10_005;
 /** Too few members are there yet, the cluster has no leader, JetStream is not there yet. */
-const PASSING: ReadonlySet<number> = new Set([10_004, 10_005, 10_008, 10_009]);
+const PASSING: ReadonlySet<number> = new Set([10_004, TOO_FEW_PEERS, 10_008, 10_009]);
 const ASK_TIMEOUT_MS = 2_000;
 const READY_RETRY_MS = 250;
 const READY_MS_MAX = 60_000;
@@ -59,7 +60,7 @@ export async function openStream(link: NatsConnection, wanted: StreamWanted): Pr
       throw new StreamRefused(`there is no stream ${wanted.name}: no master has led here yet`);
     }
     return await make(manager, wanted);
-  });
+  }, wanted);
   const faults = streamFaults(config, wanted);
   if (faults.length > 0) {
     throw new StreamRefused(
@@ -69,16 +70,28 @@ export async function openStream(link: NatsConnection, wanted: StreamWanted): Pr
 }
 
 /** Brokers that have just started elect a leader among them first, which takes seconds. */
-async function whenReady<T>(ask: () => Promise<T>): Promise<T> {
+async function whenReady<T>(ask: () => Promise<T>, wanted: StreamWanted): Promise<T> {
   const endMs = performance.now() + READY_MS_MAX;
   for (;;) {
     try {
       return await ask();
     } catch (error) {
-      if (!isPassing(error) || performance.now() > endMs) throw error;
+      if (!isPassing(error)) throw error;
+      if (performance.now() > endMs) throw notReady(error as NatsError, wanted);
       await new Promise((resolve) => setTimeout(resolve, READY_RETRY_MS));
     }
   }
+}
+
+function notReady(error: NatsError, { name, replicas }: StreamWanted): Error {
+  const isShort = error.api_error?.err_code === TOO_FEW_PEERS;
+  // Seen with 2.10: one that voted while another was elected is left out until it starts anew.
+  const mend = isShort
+    ? `${replicas} brokers that know each other are needed; start the one anew that is left out`
+    : "are its brokers running, and a majority of them?";
+  return new Error(
+    `stream ${name} cannot be had within ${READY_MS_MAX / 1_000} s: ${error.message}; ${mend}`,
+  );
 }
 
 /** Whether the same question may be answered a moment later. */

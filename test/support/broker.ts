@@ -20,6 +20,7 @@ import {
   startBroker,
   type Trust,
 } from "#daemon";
+import { untilFormed } from "./formation.ts";
 import { until } from "./until.ts";
 
 export interface TestBroker {
@@ -110,7 +111,22 @@ export async function startTestBrokers(count: number): Promise<TestBrokers> {
       optionsFor: (identity) => optionsFor(identity, [broker.url]),
     }),
   );
+  if (count > 1) await form(brokers);
   return { brokers, optionsFor, stop };
+}
+
+const MASTER: Identity = { role: "master", masterId: asId("forming") };
+
+async function form(brokers: readonly TestBroker[]): Promise<void> {
+  const [first] = brokers;
+  if (first === undefined) throw new Error("there is no broker");
+  const bus = await first.connect(MASTER);
+  const again = async (index: number): Promise<void> => {
+    await brokers[index]?.kill();
+    await brokers[index]?.back();
+  };
+  await untilFormed({ bus, subject: first.subjects.log, brokers: brokers.length, again });
+  await new Promise<void>((done) => bus.close(done));
 }
 
 /** Names and ports of the members of a cluster, all free at this moment. */
