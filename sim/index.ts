@@ -1,9 +1,11 @@
 /** Door of the simulator: the world, its ports, and what runs in it. */
 export { type ClusterOptions, SimCluster } from "./cluster.ts";
+export { type CheckedWorld, type Checker, checkersNamed } from "./checkers/index.ts";
 export * from "./kernel/digest.ts";
 export * from "./kernel/node.ts";
 export * from "./kernel/prng.ts";
 export * from "./kernel/world.ts";
+export { FrameEyes, type Observation, type SeenNode } from "./observation.ts";
 export * from "./ports/bus.ts";
 export * from "./ports/clock.ts";
 export * from "./ports/disk.ts";

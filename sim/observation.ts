@@ -35,13 +35,20 @@ export interface SeenFrame {
   readonly messages: readonly AnyMessage[];
 }
 
+/** A process in one of its lives; one object for each process. */
+export interface SeenNode {
+  readonly name: string;
+  /** Another number after each start. */
+  readonly life: number;
+}
+
 export type Observation =
   /** A node's adapter took a frame to send it. */
-  | { readonly what: "said"; readonly node: SimNode; readonly frame: SeenFrame }
+  | { readonly what: "said"; readonly node: SeenNode; readonly frame: SeenFrame }
   /** A node had it to say and reached no broker: its own books have changed all the same. */
-  | { readonly what: "unsent"; readonly node: SimNode; readonly frame: SeenFrame }
+  | { readonly what: "unsent"; readonly node: SeenNode; readonly frame: SeenFrame }
   /** A frame is handed to a node. */
-  | { readonly what: "heard"; readonly node: SimNode; readonly frame: SeenFrame }
+  | { readonly what: "heard"; readonly node: SeenNode; readonly frame: SeenFrame }
   | {
       readonly what: "started" | "ended";
       readonly machine: SimMachine;
@@ -56,7 +63,7 @@ export type Observation =
       readonly uuid: string | undefined;
     }
   /** A master is told what stands in the log. */
-  | { readonly what: "read"; readonly node: SimNode; readonly entries: readonly LogEntry[] }
+  | { readonly what: "read"; readonly node: SeenNode; readonly entries: readonly LogEntry[] }
   | {
       readonly what: "fault";
       readonly name: string;
@@ -67,7 +74,7 @@ export type Observation =
   /** An actor ended: `died` of a fault of its own, or of its environment. */
   | {
       readonly what: "actor-ended";
-      readonly node: SimNode;
+      readonly node: SeenNode;
       readonly kind: "ended" | "died";
       readonly why: string;
       /** Whose message was in hand when it died. */
@@ -82,16 +89,13 @@ export const TO_EXECUTOR = "agent-to-executor.";
 const EXECUTOR_SUBJECT = /\.executor\.([^.]+)\.[^.]+\.in$/;
 
 export class BusEyes implements BusObserver {
-  readonly #subjects: Subjects;
+  readonly #eyes: FrameEyes;
   readonly #observe: Observe;
-  readonly #reader = new FrameReader();
-  /** Who speaks on a subject, once it was looked up. */
-  readonly #speakers = new Map<string, Peer | undefined>();
   /** Frames by their packets, so that each is decoded once however many hear it. */
   readonly #seen = new WeakMap<Packet, SeenFrame>();
 
   constructor(subjects: Subjects, observe: Observe) {
-    this.#subjects = subjects;
+    this.#eyes = new FrameEyes(subjects);
     this.#observe = observe;
   }
 
@@ -111,9 +115,28 @@ export class BusEyes implements BusObserver {
   }
 
   #decode(packet: Packet): SeenFrame | undefined {
-    const speaker = this.#speakerOf(packet.subject);
+    const frame = this.#eyes.frame(packet.subject, packet.data);
+    if (frame !== undefined) this.#seen.set(packet, frame);
+    return frame;
+  }
+}
+
+/** Reads frames as somebody does who stands beside the wire. */
+export class FrameEyes {
+  readonly #subjects: Subjects;
+  readonly #reader = new FrameReader();
+  /** Who speaks on a subject, once it was looked up. */
+  readonly #speakers = new Map<string, Peer | undefined>();
+
+  constructor(subjects: Subjects) {
+    this.#subjects = subjects;
+  }
+
+  /** What was published; undefined where it is no frame of the cluster's actors. */
+  frame(subject: string, data: Uint8Array): SeenFrame | undefined {
+    const speaker = this.#speakerOf(subject);
     const reader = this.#reader;
-    if (speaker === undefined || reader.open(packet.data) !== undefined) return undefined;
+    if (speaker === undefined || reader.open(data) !== undefined) return undefined;
     const { epoch, session, number, count } = reader;
     const messages: AnyMessage[] = [];
     if (reader.walk() === undefined) {
@@ -122,19 +145,7 @@ export class BusEyes implements BusObserver {
         if (message !== undefined) messages.push(message);
       }
     }
-    const { subject, data } = packet;
-    const frame: SeenFrame = {
-      speaker,
-      subject,
-      bytes: data.length,
-      epoch,
-      session,
-      number,
-      count,
-      messages,
-    };
-    this.#seen.set(packet, frame);
-    return frame;
+    return { speaker, subject, bytes: data.length, epoch, session, number, count, messages };
   }
 
   #speakerOf(subject: string): Peer | undefined {

@@ -4,8 +4,7 @@
  * that subscribed last (P-4.4). Read from what frameworks call and masters answer.
  */
 import type { BodyOf, OfferId } from "#protocol";
-import type { Observation, SeenFrame } from "../observation.ts";
-import type { SimNode } from "../kernel/node.ts";
+import type { Observation, SeenFrame, SeenNode } from "../observation.ts";
 import type { CheckedWorld, Checker, Violate } from "./checker.ts";
 import { DriverLives } from "./driver-lives.ts";
 
@@ -38,7 +37,7 @@ export function callChecker(world: CheckedWorld, violate: Violate): Checker {
   const rescinded = new Set<OfferId>();
   const takenBy = new Map<OfferId, string>();
 
-  const called = (node: SimNode, frame: SeenFrame): void => {
+  const called = (node: SeenNode, frame: SeenFrame): void => {
     const life = lives.said(node, frame);
     for (const { kind, id, body } of frame.messages) {
       if (kind !== "ACCEPT" || id === undefined) continue;

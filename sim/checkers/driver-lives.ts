@@ -2,8 +2,7 @@
  * Whose calls a session carries: a life of a framework's driver. Calls keep their numbers over all
  * sessions of one life, and each life begins anew with them.
  */
-import type { SimNode } from "../kernel/node.ts";
-import type { SeenFrame } from "../observation.ts";
+import type { SeenFrame, SeenNode } from "../observation.ts";
 
 export class DriverLives {
   /** Lives by session. */
@@ -12,7 +11,7 @@ export class DriverLives {
   readonly #drivers = new Map<string, number>();
 
   /** A framework has said a frame; whose life it is. */
-  said({ name, life }: SimNode, { speaker, session, messages }: SeenFrame): string {
+  said({ name, life }: SeenNode, { speaker, session, messages }: SeenFrame): string {
     const process = `${speaker} of ${name}#${life}`;
     for (const message of messages) {
       if (message.kind !== "SUBSCRIBE" || message.body.token !== undefined) continue;

@@ -4,8 +4,7 @@
  * (P-1.2). Read from the headers of frames and from the log's answers.
  */
 import type { LogEntry } from "#runtime";
-import type { SimNode } from "../kernel/node.ts";
-import type { Observation } from "../observation.ts";
+import type { Observation, SeenNode } from "../observation.ts";
 import { opened } from "../opened.ts";
 import type { CheckedWorld, Checker, Violate } from "./checker.ts";
 
@@ -16,7 +15,7 @@ function electsAfter({ record }: LogEntry, epoch: number): boolean {
   return found.record.operations.some(({ kind }) => kind === "LeaderElected");
 }
 
-function lifeOf({ name, life }: SimNode): string {
+function lifeOf({ name, life }: SeenNode): string {
   return `${name}#${life}`;
 }
 

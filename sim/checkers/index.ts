@@ -4,7 +4,7 @@ import { absenceChecker } from "./absence.ts";
 import { allocationChecker } from "./allocation.ts";
 import { boundChecker } from "./bounds.ts";
 import { callChecker } from "./calls.ts";
-import type { MakeChecker } from "./checker.ts";
+import type { CheckedWorld, Checker, MakeChecker, Violate } from "./checker.ts";
 import { deadlineChecker } from "./deadlines.ts";
 import { deathChecker, poisonChecker } from "./deaths.ts";
 import { durableChecker } from "./durable.ts";
@@ -45,3 +45,12 @@ export const CHECKERS: readonly MakeChecker[] = [
   deathChecker,
   poisonChecker,
 ];
+
+/** Those of all checkers that have one of these ids. */
+export function checkersNamed(
+  ids: readonly string[],
+  world: CheckedWorld,
+  violate: Violate,
+): Checker[] {
+  return CHECKERS.map((make) => make(world, violate)).filter(({ id }) => ids.includes(id));
+}

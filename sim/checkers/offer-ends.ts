@@ -3,8 +3,7 @@
  * given away. Also who that leader is: a process that led earlier hears what is no news to anybody.
  */
 import type { AnyMessage, Peer } from "#protocol";
-import type { SimNode } from "../kernel/node.ts";
-import type { Observation } from "../observation.ts";
+import type { Observation, SeenNode } from "../observation.ts";
 
 /** An offer as long as it stands. */
 export interface StandingOffer {
@@ -77,7 +76,7 @@ export function endedIn(
 /** Follows who leads: the highest epoch in which a master has spoken, and which process did. */
 export class LeaderHeard {
   epoch = 0;
-  #node: SimNode | undefined;
+  #node: SeenNode | undefined;
 
   /** true: the leader says it. A higher epoch is a new leader's. */
   says({ node, frame }: Observation & { what: "said" | "unsent" }): boolean {

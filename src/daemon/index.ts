@@ -1,6 +1,7 @@
 /** Door of the daemon floor: brokers, trust, and what starts processes. */
 export * from "./broker.ts";
 export * from "./broker-binary.ts";
+export { brokerConfigText } from "./broker-config.ts";
 export { BrokerUnavailable } from "./broker-provision.ts";
 export * from "./broker-sources.ts";
 export { createCredential } from "./credential-command.ts";
