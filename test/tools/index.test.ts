@@ -6,3 +6,4 @@ import "./shape.cases.ts";
 import "./pages.cases.ts";
 import "./diagrams.cases.ts";
 import "./core-compile.cases.ts";
+import "./chaos.cases.ts";
