@@ -88,7 +88,10 @@ export interface Handlers {
   message?(event: Extract<SchedulerEvent, { readonly kind: "message" }>["body"], on: Driver): void;
   /** The leader is away. Offers are void; the driver comes back by itself. */
   disconnected?(why: string, driver: Driver): void;
-  /** Nothing more will come: displaced by another copy, torn down, or not allowed. */
+  /**
+   * Nothing more will come: displaced by another copy, torn down, not allowed, or `died`: a handler
+   * has thrown, or the driver itself. What was not acknowledged comes again to whoever continues.
+   */
   ended?(reason: string, message: string): void;
 }
 
@@ -126,6 +129,10 @@ export function connect(options: ConnectOptions, handlers: Handlers): Framework 
     (event, told) => tell(event, told, handlers),
   );
   const closeBus = (): Promise<void> => new Promise((done) => bus.close(done));
+  // A driver that has died of a fault, such as one that a handler threw, would be silent for ever.
+  actor.onEnd(({ kind, why }) => {
+    if (kind === "died") handlers.ended?.("died", why);
+  });
   return {
     ...driver,
     async close() {

@@ -6,7 +6,9 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import t, { type Test } from "tap";
 import { untilAnswer } from "../support/answers.ts";
+import { connect } from "#sdk";
 import { Cluster, skipWithoutRoot } from "../support/cluster.ts";
+import { until } from "../support/until.ts";
 
 const RECOVERED_MS_MAX = 20_000;
 
@@ -103,5 +105,27 @@ void t.test("operators steer a running cluster", { skip: skipWithoutRoot }, asyn
     await untilAnswer(() => states(cluster, "TASK_RUNNING"), both, "both run");
     test.match(await cluster.bench.json("quota", "list"), { items: [] });
     test.equal((await cluster.bench.meseta(["quota", "show", "eng"])).exit, 4);
+  });
+
+  await t.test("a framework whose handler throws is told that it is over", async (test) => {
+    let said = "";
+    const framework = connect(
+      {
+        credentials: join(cluster.bench.data, "credentials", "framework.creds"),
+        name: "throws",
+        logLevel: "error",
+      },
+      {
+        subscribed() {
+          throw new Error("no room for its journal");
+        },
+        ended: (reason, message) => {
+          said = `${reason}: ${message}`;
+        },
+      },
+    );
+    await until(() => said !== "", "it is told");
+    test.match(said, /^died: .*no room for its journal/);
+    await framework.close();
   });
 });
