@@ -13,6 +13,7 @@ import { Fields } from "./fields.ts";
 import { LOCALITY_EXPERIMENT } from "./nsdi11/locality.ts";
 import { MIX } from "./nsdi11/mix.ts";
 import { SCALE } from "./nsdi11/scale.ts";
+import { RETURN } from "./return/leader.ts";
 
 /** Documents of another version may mean something else by the same words. */
 export const EXPERIMENT_VERSION = 1;
@@ -20,10 +21,10 @@ export const EXPERIMENT_VERSION = 1;
 /** Largest heap that a document may ask for. */
 export const HEAP_MIB_MAX = 65_536;
 /** Space for the young: rarer collections of what most events leave behind. */
-const YOUNG_MIB = 32;
+const YOUNG_MIB = 64;
 const MIB = 1024 * 1024;
 
-export const EXPERIMENTS: readonly Experiment[] = [MIX, LOCALITY_EXPERIMENT, SCALE];
+export const EXPERIMENTS: readonly Experiment[] = [MIX, LOCALITY_EXPERIMENT, SCALE, RETURN];
 
 export interface Prepared {
   readonly experiment: Experiment;

@@ -3,7 +3,9 @@
  * product's settings under virtual time, machines of a given size, no faults, no checkers. Owns
  * who takes part; what is measured is the affair of each experiment.
  */
+import type { MasterState } from "#actors/master";
 import { asId, type ClusterId, subjectsOf } from "#protocol";
+import type { RunningActor } from "#runtime";
 import { Counting } from "./counting.ts";
 import { World } from "../kernel/world.ts";
 import type { Around, ClusterMember } from "../members.ts";
@@ -36,6 +38,8 @@ export class Testbed {
   readonly masters: readonly ClusterMember[];
   readonly agents: readonly ClusterMember[];
   readonly frameworks: ClusterMember[] = [];
+  /** The last life of each master. */
+  readonly masterActors = new Map<string, RunningActor<MasterState>>();
 
   constructor(options: TestbedOptions) {
     const { seed, beaconIntervalMs, usageIntervalMs } = options;
@@ -50,6 +54,12 @@ export class Testbed {
       subjects: subjectsOf(asId<ClusterId>("sim")),
       observe: (observation) => this.counting.observe(observation),
       steady: true,
+      begin: (name, recipe, surroundings, start) => {
+        const { main } = start(surroundings);
+        // A recipe says which state its actor has.
+        if (recipe.kind === "master") this.masterActors.set(name, main as RunningActor<never>);
+        return main;
+      },
       ...(beaconIntervalMs === undefined ? {} : { master: { beaconIntervalMs } }),
       ...(usageIntervalMs === undefined ? {} : { agent: { usageIntervalMs } }),
     };

@@ -281,3 +281,23 @@ t.test("a restarted agent displaces its earlier life at once", async (t) => {
   register(stage, "a1", { incarnation: 2 });
   t.match(stage.take(), ["agent.a1 ← Come", "log ← AgentUpdated a1", /agent.a1 ← AgentRegistered/]);
 });
+
+t.test("a crowd hears its heartbeats in parts, each of it once in an interval", async (t) => {
+  const stage = leading();
+  const names = Array.from({ length: 600 }, (_, n) => `a${n}`);
+  for (const name of names) register(stage, name);
+  t.equal(stage.state.agentsByPeer.size, 600);
+  const heard = (ms: number): number => {
+    stage.heartbeats.length = 0;
+    stage.elapse(ms);
+    return stage.heartbeats.length;
+  };
+  heard(15_000);
+  t.equal(heard(7_500), 300, "half of them in half the interval");
+  heard(7_500);
+  heard(30_000);
+  const times = new Map<string, number>();
+  for (const peer of stage.heartbeats) times.set(peer, (times.get(peer) ?? 0) + 1);
+  t.same([...new Set(times.values())], [2]);
+  t.equal(times.size, 600);
+});

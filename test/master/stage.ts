@@ -87,6 +87,8 @@ export class Stage {
   readonly counters = new Counters();
   readonly events: OperatorEvent[] = [];
   readonly links = new Map<Peer, Link>();
+  /** Who heard a heartbeat, in order; a story tells of none. */
+  readonly heartbeats: Peer[] = [];
   /** Every record, shared by the stages of one cluster. */
   readonly log: LogBytes[];
   readonly disk: Map<string, Uint8Array>;
@@ -275,7 +277,7 @@ export class Stage {
   #perform(effect: Effect): void {
     switch (effect.kind) {
       case "send":
-        if (effect.message.kind === "Heartbeat") return;
+        if (effect.message.kind === "Heartbeat") return void this.heartbeats.push(effect.to);
         if (this.links.get(effect.to)?.open !== true) return this.#write(`no session ${effect.to}`);
         return this.#write(`${effect.to} ← ${show(effect.message)}`);
       case "reply":

@@ -48,6 +48,7 @@ export function heartbeatExecutors(state: AgentState, out: Effect[]): void {
     const to = peerOf(state, containerId);
     out.push({ kind: "send", to, message: { kind: "Heartbeat", body: {} } });
   }
+  if (state.links.size === 0) return;
   out.push({ kind: "timer", name: "executors", inMs: EXECUTOR_HEARTBEAT_MS });
 }
 
@@ -353,6 +354,9 @@ function subscribed(
     return sayTo(state, to, { kind: "EXECUTOR_ERROR", body: { message } }, out);
   }
   if (!executor.registered) commit(state, { k: "executor-registered", containerId });
+  if (state.links.size === 0) {
+    out.push({ kind: "timer", name: "executors", inMs: EXECUTOR_HEARTBEAT_MS });
+  }
   state.links.set(containerId, { subscribed: true });
   out.push({ kind: "cancel-timer", name: `executor/${containerId}` });
   const told = { executorInfo, frameworkInfo: framework.info, frameworkId, agentInfo, containerId };

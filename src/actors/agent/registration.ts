@@ -25,7 +25,7 @@ export const REGISTER_PART_BYTES_MAX = 160 * 1024;
 export const REGISTERED_WAIT_MS = 15_000;
 /** So long the question who leads is open, and none follows it. */
 export const SEEK_MS = 1_000;
-/** Silence is judged this often. */
+/** A silence that may soon have lasted too long is judged this often. */
 export const SILENCE_CHECK_MS = 5_000;
 
 export function agentInfo({ config, model, total }: AgentState): AgentInfo {
@@ -266,7 +266,7 @@ export function enteredRunning(state: AgentState, env: Env, out: Effect[]): void
   if (state.model.operations.size > 0) out.push({ kind: "timer", name: "operations", inMs: 0 });
   pump(state, env, out);
   out.push({ kind: "timer", name: "heartbeat", inMs: registration.heartbeatIntervalMs });
-  out.push({ kind: "timer", name: "silence", inMs: SILENCE_CHECK_MS });
+  watchSilence(state, env, out);
   out.push({ kind: "timer", name: "usage", inMs: config.usageIntervalMs });
 }
 
@@ -289,28 +289,43 @@ export function seek({ registration }: AgentState, env: Env, out: Effect[]): voi
   out.push({ kind: "ask-leader", token: "seek", timeoutMs: SEEK_MS });
 }
 
-export function heartbeat(state: AgentState, env: Env, out: Effect[]): void {
+/** Says that this agent lives, and looks whether the leader does. */
+export function heartbeat(state: AgentState, due: Due, env: Env, out: Effect[]): void {
   if (env.lifecycle !== "running") return;
   out.push({ kind: "send", to: MASTER_PEER, message: { kind: "Heartbeat", body: {} } });
   out.push({ kind: "timer", name: "heartbeat", inMs: state.registration.heartbeatIntervalMs });
+  excuse(state, due, env);
+  watchSilence(state, env, out);
+}
+
+/** Whoever stood still itself, or was without a bus, has heard nobody (P-6.1). */
+function excuse({ registration }: AgentState, { lateMs }: Due, { nowMs, bus }: Env): void {
+  if (lateMs > SILENCE_CHECK_MS || !bus.connected) registration.sinceMs = nowMs;
+}
+
+function silentFromMs({ registration, config }: AgentState, env: Env): number {
+  const heardMs = env.lastHeardMs(MASTER_PEER) ?? registration.sinceMs;
+  return Math.max(heardMs, registration.sinceMs, env.bus.sinceMs) + config.masterSilenceMs;
+}
+
+/** A leader that was heard lately is looked after by each heartbeat; one that was not, more often. */
+function watchSilence(state: AgentState, env: Env, out: Effect[]): void {
+  const leftMs = silentFromMs(state, env) - env.nowMs;
+  if (leftMs > state.registration.heartbeatIntervalMs + SILENCE_CHECK_MS) return;
+  out.push({ kind: "timer", name: "silence", inMs: SILENCE_CHECK_MS });
 }
 
 /**
  * The leader has been silent for long. Not judged while this agent could not hear: its bus was
  * away, it stood still itself, or mail from then still waits (P-6.1).
  */
-export function checkSilence(state: AgentState, { lateMs }: Due, env: Env, out: Effect[]): void {
-  const { lifecycle, nowMs, bus } = env;
-  if (lifecycle !== "running") return;
-  const { registration, config } = state;
-  const stoodStill = lateMs > SILENCE_CHECK_MS;
-  if (stoodStill || !bus.connected) registration.sinceMs = nowMs;
-  const heardMs = env.lastHeardMs(MASTER_PEER) ?? registration.sinceMs;
-  const sinceMs = Math.max(heardMs, registration.sinceMs, bus.sinceMs);
-  const deadlineMs = sinceMs + config.masterSilenceMs;
-  if (nowMs >= deadlineMs && env.oldestWaitingMs() >= deadlineMs) {
+export function checkSilence(state: AgentState, due: Due, env: Env, out: Effect[]): void {
+  if (env.lifecycle !== "running") return;
+  excuse(state, due, env);
+  const deadlineMs = silentFromMs(state, env);
+  if (env.nowMs >= deadlineMs && env.oldestWaitingMs() >= deadlineMs) {
     count(out, "leader-lost", "silent");
     return lose(out, "silent");
   }
-  out.push({ kind: "timer", name: "silence", inMs: SILENCE_CHECK_MS });
+  watchSilence(state, env, out);
 }

@@ -19,7 +19,6 @@ import {
   endExecutor,
   executorLinked,
   executorOverdue,
-  EXECUTOR_HEARTBEAT_MS,
   fromExecutor,
   heartbeatExecutors,
   killOnExecutor,
@@ -207,7 +206,7 @@ function due(state: AgentState, input: Due, env: Env, out: Effect[]): void {
     case "hello":
       return hello(state, env, out);
     case "heartbeat":
-      return heartbeat(state, env, out);
+      return heartbeat(state, input, env, out);
     case "silence":
       return checkSilence(state, input, env, out);
     case "update":
@@ -354,7 +353,6 @@ export function entered(state: AgentState, lifecycle: string, env: Env, out: Eff
         out.push({ kind: "listen", to, listen: true });
       }
       out.push({ kind: "timer", name: "sandboxes", inMs: state.config.gcIntervalMs });
-      out.push({ kind: "timer", name: "executors", inMs: EXECUTOR_HEARTBEAT_MS });
       return enteredDetecting(state, env, out);
     case "registering":
       return enteredRegistering(state, env, out);

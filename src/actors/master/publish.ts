@@ -24,7 +24,7 @@ import type { AgentRecord, FrameworkRecord, OfferEnd, OfferRecord, TaskRecord } 
 import { type RoleSources, roleViews } from "./role-views.ts";
 
 /** Events of a snapshot that one drain publishes, so that a large one stops nobody. */
-export const SNAPSHOT_EVENTS_PER_DRAIN = 2048;
+export const SNAPSHOT_EVENTS_PER_DRAIN = 512;
 /** Bytes of one published batch, estimated: well below what a broker carries. */
 const BATCH_BYTES_MAX = 512 * 1024;
 const EVENT_BYTES_ESTIMATE = 1024;
@@ -32,6 +32,8 @@ const EVENT_BYTES_ESTIMATE = 1024;
 export const EVENTS_INTERVAL_MS = 100;
 /** Agents and frameworks change with every offer; what they hold is summed up this often. */
 const ENTITIES_INTERVAL_MS = 250;
+/** Agents, and frameworks, of which one drain tells; after a failover all of them have changed. */
+export const ENTITIES_PER_DRAIN = 512;
 /** Ended tasks that a snapshot tells of, for views that missed their ends; the oldest go first. */
 export const ENDED_TASKS_MAX = 1_000;
 
@@ -179,7 +181,9 @@ export class Publisher {
       this.#snapshotAgain = true;
       return;
     }
-    this.#flushEntities(sources);
+    // It tells of each as it is then.
+    this.#agents.clear();
+    this.#frameworks.clear();
     this.#snapshot = this.#snapshotOf(leader, sources);
   }
 
@@ -204,8 +208,7 @@ export class Publisher {
     if (!this.#enabled) return [];
     if (nowMs >= this.#wakesAtMs) this.#wakesAtMs = Number.POSITIVE_INFINITY;
     if (nowMs - this.#entitiesMs >= this.#entitiesEveryMs) {
-      this.#entitiesMs = nowMs;
-      this.#flushEntities(sources);
+      if (this.#flushEntities(sources)) this.#entitiesMs = nowMs;
     }
     const full = this.#events.length >= EVENTS_PER_BATCH_MAX;
     const due = nowMs - this.#toldMs >= this.#eventsMs;
@@ -284,14 +287,26 @@ export class Publisher {
     if (this.#enabled) this.#events.push(event);
   }
 
-  #flushEntities(sources: Sources): void {
-    for (const [agent, type] of this.#agents)
+  /** False: more have changed than one drain tells of; the next one goes on. */
+  #flushEntities(sources: Sources): boolean {
+    for (const [agent, type] of firstOf(this.#agents)) {
       this.#push({ type, agent: agentView(agent, sources) });
-    this.#agents.clear();
-    for (const [framework, type] of this.#frameworks) {
+    }
+    for (const [framework, type] of firstOf(this.#frameworks)) {
       this.#push({ type, framework: frameworkView(framework) });
     }
-    this.#frameworks.clear();
+    return this.#agents.size + this.#frameworks.size === 0;
+  }
+}
+
+/** Takes as many entries out as one drain tells of, in their order. */
+function* firstOf<Key, Value>(changed: Map<Key, Value>): Generator<[Key, Value], void> {
+  let left = ENTITIES_PER_DRAIN;
+  for (const entry of changed) {
+    if (left === 0) return;
+    left -= 1;
+    changed.delete(entry[0]);
+    yield entry;
   }
 }
 

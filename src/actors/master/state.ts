@@ -224,6 +224,8 @@ export class MasterState {
   judgeFromMs = 0;
   /** When agents were removed within the last minute, and whether it was said that others wait. */
   removals: { atMs: number[]; said: boolean } = { atMs: [], said: false };
+  /** Who is still to hear a heartbeat in the round under way. */
+  heartbeats: Iterator<Peer, void> | undefined;
   /** Something changed that may make new offers possible. */
   allocationWanted = false;
   readonly runTimes = new RunTimes();

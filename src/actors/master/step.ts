@@ -1,4 +1,5 @@
 /** Every input of a master, in one switch; what each means stands in the file of its topic. */
+import type { Peer } from "#protocol";
 import type { DoneInput, Due, Effect, Env, Input, Mail } from "#runtime";
 import { sweepAgents } from "./absence.ts";
 import { registerAgent } from "./agents.ts";
@@ -33,6 +34,9 @@ import { beacon, flushAgain, listen, listening, recover, sought, SWEEP_MS } from
 import { payOwed } from "./tell.ts";
 import { executorMessage, exitedExecutor, statusUpdate } from "./updates.ts";
 import { keepWitness, witnessWritten } from "./witness.ts";
+
+/** Heartbeats said in one drain. */
+const HEARTBEATS_PER_PART = 512;
 
 export function step(state: MasterState, input: Input, env: Env, out: Effect[]): void {
   const turn: Turn = { state, env, out };
@@ -199,15 +203,35 @@ function publish({ state, env, out }: Turn): void {
   if (inMs !== undefined) out.push({ kind: "timer", name: "events", inMs });
 }
 
-/** Peers hear that the leader lives, also those that it has nothing to say to. */
+/**
+ * Peers hear that the leader lives, also those that it has nothing to say to. Many are spoken to
+ * in parts over the interval, since each costs a frame of its own (P-1.6).
+ */
 function heartbeat(turn: Turn): void {
   const { state, out } = turn;
   const { heartbeatIntervalMs } = state.settings;
-  for (const peer of state.agentsByPeer.keys()) say(turn, peer, { kind: "Heartbeat", body: {} });
-  for (const { peer, connected } of state.frameworks.values()) {
-    if (peer !== undefined && connected) say(turn, peer, { kind: "Heartbeat", body: {} });
+  const peers = state.agentsByPeer.size + state.frameworks.size;
+  const parts = Math.max(1, Math.ceil(peers / HEARTBEATS_PER_PART));
+  let round = state.heartbeats ?? peersOf(state);
+  for (let left = Math.ceil(peers / parts); left > 0; left--) {
+    let next = round.next();
+    if (next.done === true && parts > 1) {
+      round = peersOf(state);
+      next = round.next();
+    }
+    if (next.done === true) break;
+    say(turn, next.value, { kind: "Heartbeat", body: {} });
   }
-  out.push({ kind: "timer", name: "heartbeat", inMs: heartbeatIntervalMs });
+  state.heartbeats = parts > 1 ? round : undefined;
+  out.push({ kind: "timer", name: "heartbeat", inMs: heartbeatIntervalMs / parts });
+}
+
+/** Everybody who hears heartbeats; who comes or goes meanwhile is in it or not. */
+function* peersOf({ agentsByPeer, frameworks }: MasterState): Generator<Peer, void> {
+  yield* agentsByPeer.keys();
+  for (const { peer, connected } of frameworks.values()) {
+    if (peer !== undefined && connected) yield peer;
+  }
 }
 
 function sweep(turn: Turn, lateMs: number): void {
