@@ -14,6 +14,8 @@ import {
   type LauncherLoss,
   type LauncherRefusal,
   type LaunchPlan,
+  type Measure,
+  type MeasureWish,
   type PidFacts,
   type RecoveredFacts,
 } from "#runtime";
@@ -218,6 +220,20 @@ export class SimLauncher implements Launcher {
         .filter((one) => one.running)
         .map((one) => this.#usageOf(one));
       return { ok: true, usages };
+    });
+  }
+
+  measure(wish: MeasureWish, done: Done<{ readonly measure: Measure }>): void {
+    const { containerId, directories, listeners } = wish;
+    // Beside the lane of its container: who measures holds nobody up.
+    this.#request("", CALL_MS, done, () => {
+      const container = this.#machine.containers.get(containerId);
+      if (container === undefined) return unknown(containerId);
+      const { plan, diskBytes, listening } = container;
+      const bytes = directories.map((path) => (path === plan.sandbox ? diskBytes : 0));
+      const ports = listeners && container.running ? [...listening].sort((a, b) => a - b) : [];
+      const open = ports.map((port) => ({ protocol: "tcp", port }) as const);
+      return { ok: true, measure: { containerId, bytes, listeners: open } };
     });
   }
 

@@ -38,6 +38,9 @@ export class SimContainer {
   codeOnTerm: number | undefined;
   /** Processes that stay when the first has ended. */
   left = 0;
+  /** Bytes in its sandbox, and the ports on which it listens. */
+  diskBytes = 0;
+  readonly listening = new Set<number>();
   /** true: cgroups are removed; only the runtime directory stands. */
   destroyed = false;
   program: Program | undefined;
@@ -205,6 +208,12 @@ export class SimMachine {
         return TICK_MS;
       case "fork":
         container.left += act.count;
+        return TICK_MS;
+      case "fill":
+        container.diskBytes += act.mib * 1024 * 1024;
+        return TICK_MS;
+      case "listen":
+        container.listening.add(act.port);
         return TICK_MS;
       case "flood":
         // Only an executor has somebody to say it to.

@@ -1,6 +1,6 @@
 /**
  * What simulated commands do, by their words: `echo`, `sleep N`, `exit N`, `oom`, `hang`,
- * `ignore-term`, `on-term N`, `fork N`, `flood N`, joined by `;`, `&&` or lines. Parses only;
+ * `ignore-term`, `on-term N`, `fork N`, `flood N`, `fill MIB`, `listen PORT`, joined by `;`, `&&` or lines. Parses only;
  * `machine.ts` runs it.
  */
 
@@ -17,6 +17,9 @@ export type Act =
   | { readonly kind: "fork"; readonly count: number }
   /** Custom executors: one and the same update, said so often. */
   | { readonly kind: "flood"; readonly count: number }
+  /** Files of that size in its sandbox. */
+  | { readonly kind: "fill"; readonly mib: number }
+  | { readonly kind: "listen"; readonly port: number }
   | { readonly kind: "raise"; readonly signal: number };
 
 export interface Script {
@@ -83,6 +86,10 @@ function command(words: readonly string[]): Act[] | undefined {
       return raise(rest);
     case "flood":
       return [{ kind: "flood", count: Number(rest[0] ?? 1) }];
+    case "fill":
+      return [{ kind: "fill", mib: Number(rest[0] ?? 1) }];
+    case "listen":
+      return [{ kind: "listen", port: Number(rest[0] ?? 0) }];
     case "fork":
       return [{ kind: "fork", count: Number(rest[0] ?? 1) }];
     default:

@@ -42,7 +42,9 @@ import {
   EXIT_PROMISE,
   type Field,
   launchFields,
+  measureFields,
   type Operation,
+  parseMeasure,
   refusalOf,
   stepFields,
 } from "./launcher-protocol.ts";
@@ -252,6 +254,13 @@ export function openLauncher(options: LauncherOptions): Launcher {
         }
         done({ ok: true, usages });
       });
+    },
+    measure(wish, done) {
+      ask("measure", measureFields(wish), (answer) =>
+        done(
+          answer.ok ? { ok: true, measure: parseMeasure(wish.containerId, answer.text) } : answer,
+        ),
+      );
     },
     onExit(listener) {
       exits.listener = listener;

@@ -3,16 +3,27 @@
  * Turns requests into lists of tagged fields, and those into a frame (C launcher) or into lines
  * (shell launcher). Values keep their borders by length or by escape, so none becomes two.
  */
-import type {
-  CgroupPlan,
-  CgroupStep,
-  Inside,
-  InsideMount,
-  LauncherRefusal,
-  LaunchPlan,
+import {
+  type CgroupPlan,
+  type CgroupStep,
+  type Inside,
+  type InsideMount,
+  LISTENERS_MAX,
+  type LauncherRefusal,
+  type LaunchPlan,
+  type Listener,
+  type Measure,
+  type MeasureWish,
 } from "#runtime";
 
-export const OPERATIONS = { launch: 1, steps: 2, signal: 3, destroy: 4, forget: 5 } as const;
+export const OPERATIONS = {
+  launch: 1,
+  steps: 2,
+  signal: 3,
+  destroy: 4,
+  forget: 5,
+  measure: 6,
+} as const;
 export type Operation = keyof typeof OPERATIONS;
 
 /** Id of what the launcher says unasked: `container\nstatus` of a shim that has ended. */
@@ -137,6 +148,24 @@ export function launchFields(plan: LaunchPlan): Field[] {
   for (const [name, value] of Object.entries(plan.env)) fields.push(["E", `${name}=${value}`]);
   for (const word of plan.argv) fields.push(["A", word]);
   return fields;
+}
+
+export function measureFields({ containerId, directories, listeners }: MeasureWish): Field[] {
+  const fields: Field[] = [["C", containerId]];
+  fields.push(...directories.map((path): Field => ["q", path]));
+  if (listeners) fields.push(["o", ""]);
+  return fields;
+}
+
+/** The text of a measure: sums in one line, then a listener in each. */
+export function parseMeasure(containerId: string, text: string): Measure {
+  const [sums = "", ...lines] = text.split("\n");
+  const listeners = lines.flatMap((line): Listener[] => {
+    const match = /^(tcp6?) (\d+)$/.exec(line);
+    return match === null ? [] : [{ protocol: match[1] as "tcp", port: Number(match[2]) }];
+  });
+  const bytes = sums.trim() === "" ? [] : sums.trim().split(" ").map(Number);
+  return { containerId, bytes, listeners: listeners.slice(0, LISTENERS_MAX) };
 }
 
 export function encodeFrame(id: number, operation: Operation, fields: readonly Field[]): Buffer {

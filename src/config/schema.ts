@@ -267,6 +267,38 @@ export const SETTINGS = {
     meaning: "paths of devices that tasks may ask for, joined by commas, such as /dev/fuse",
     for: ["up", "agent"],
   },
+  "enforce-container-disk-quota": {
+    kind: "boolean",
+    default: "false",
+    meaning: "a task that is past its disk, or past the size of a persistent volume, is ended",
+    for: ["up", "agent"],
+  },
+  "container-disk-watch-interval": {
+    kind: "duration",
+    default: "15s",
+    min: 100,
+    meaning: "how often the disk of tasks is measured",
+    for: ["up", "agent"],
+  },
+  "enforce-container-ports": {
+    kind: "boolean",
+    default: "false",
+    meaning: "a task in the host's network that listens on a port not its own is ended",
+    for: ["up", "agent"],
+  },
+  "container-ports-watch-interval": {
+    kind: "duration",
+    default: "30s",
+    min: 100,
+    meaning: "how often it is looked at on which ports tasks listen",
+    for: ["up", "agent"],
+  },
+  "container-ports-isolated-range": {
+    kind: "text",
+    default: undefined,
+    meaning: "FIRST-LAST: listeners on other ports do not matter; default: all matter",
+    for: ["up", "agent"],
+  },
   record: {
     kind: "boolean",
     default: "false",

@@ -21,6 +21,7 @@ import { type AgentId, asId, type ClusterId } from "#protocol";
 import { type AgentRecipe, startAgentLife } from "#recording";
 import { parseAttributes, Resources } from "#resources";
 import type { ActorPorts, Clock, Disk, Launcher, Logger, RunningActor } from "#runtime";
+import { type BoundSettings, boundsOf } from "./bound-settings.ts";
 import { buildVersion, nativeDir } from "./build.ts";
 import type { Connections } from "./connections.ts";
 import { type InsideSettings, insideOptions, unknownCalls } from "./inside-settings.ts";
@@ -54,6 +55,7 @@ export interface AgentProcessOptions {
   readonly logFileCount: number;
   readonly pidsLimit: number;
   readonly inside: InsideSettings;
+  readonly bounds: BoundSettings;
   readonly swapLimitBytes: number;
   /** Paths of devices that tasks may be granted; one that is absent is said, and left out. */
   readonly taskDevices: readonly string[];
@@ -210,6 +212,7 @@ function recipeOf(
       swapMib: Math.floor(options.swapLimitBytes / BYTES_PER_MIB),
       logs: { bytes: options.logFileBytes, files: options.logFileCount },
       inside,
+      ...boundsOf(options.bounds, { volumesDir: inside.volumesDir }),
     },
   };
 }

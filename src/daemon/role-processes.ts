@@ -14,6 +14,7 @@ import { outliveParent, sayReady } from "./children.ts";
 import { brokerConnections, type Connections } from "./connections.ts";
 import { type CredentialFile, entryOf, readCredentialFile } from "#adapters";
 import { dataDirOf, masterFolder } from "./data-dir.ts";
+import { boundSettings } from "./bound-settings.ts";
 import { insideSettings } from "./inside-settings.ts";
 import { type MasterIdentities, startMaster } from "./master.ts";
 import { type RecorderSettings, recorderSettings } from "./recorder.ts";
@@ -139,6 +140,7 @@ export function recordIn(config: Config, dataDir: string): { readonly record?: R
 export function agentLimits(config: Config, dataDir: string) {
   return {
     inside: insideSettings(config, dataDir),
+    bounds: boundSettings(config),
     gcDelayMs: config.durationMs("gc-delay"),
     logFileBytes: config.bytes("log-file-size"),
     logFileCount: config.integer("log-file-count"),

@@ -15,12 +15,18 @@ const LimitOrNull = Type.Union([
   Type.Null(),
 ]);
 
+const Port = Type.Integer({ minimum: 0, maximum: 65_535 });
+
 const Resources = Type.Object({
   /** Thousandths of a cpu that nobody may take back. */
   cpuMilli: Type.Integer({ minimum: 0 }),
   cpuMilliRevocable: Type.Integer({ minimum: 0 }),
   memMib: Type.Integer({ minimum: 0 }),
   gpus: Type.Optional(Type.Integer({ minimum: 0 })),
+  /** Disk of the sandbox; what persistent volumes have is theirs. Absent: no bound. */
+  diskMib: Type.Optional(Type.Integer({ minimum: 0 })),
+  /** Ports as ranges, both ends in them; absent: none. */
+  ports: Type.Optional(Type.Array(Type.Tuple([Port, Port]))),
 });
 
 const Rate = Type.Optional(Type.Integer({ minimum: 1 }));
@@ -72,6 +78,15 @@ const Mode = Type.Union([
 /** Newest shape of a checkpoint that this build reads. */
 export const CHECKPOINT_VERSION = 1;
 
+const Persistent = Type.Object({
+  role: Type.String(),
+  id: Type.String(),
+  containerPath: Type.String(),
+  mode: Type.Union([Type.Literal("RW"), Type.Literal("RO")]),
+  /** Its size; absent in checkpoints of earlier versions. */
+  mib: Type.Optional(Type.Integer({ minimum: 0 })),
+});
+
 /** Checkpoint shape v1: the content of `config.json`. */
 export const CheckpointV1 = Type.Object({
   v: Type.Literal(CHECKPOINT_VERSION),
@@ -86,6 +101,9 @@ export const CheckpointV1 = Type.Object({
   resources: Resources,
   limits: Limits,
   assigned: Type.Optional(Assigned),
+  persistentVolumes: Type.Optional(Type.Array(Persistent)),
+  /** Networks that it asked for, by name; absent or empty: the host's. */
+  networks: Type.Optional(Type.Array(Type.String())),
   cgroupMode: Mode,
   graceMs: Type.Integer({ minimum: 0 }),
   /** The agent's own data (task, framework, executor): opaque here, given back as it was. */
@@ -104,25 +122,32 @@ export interface ContainerSpec extends Checkpoint {
   readonly logs: LogRotation;
   /** What its task asks for; needed to start it and never again. */
   readonly container?: ContainerInfo;
-  readonly persistentVolumes?: readonly PersistentVolume[];
   readonly secretEnv?: readonly { readonly name: string; readonly secret: Secret }[];
 }
 
 /** A volume that outlives its tasks, of the disk that a role has reserved. */
-export interface PersistentVolume {
-  readonly role: string;
-  readonly id: string;
-  readonly containerPath: string;
-  readonly mode: "RW" | "RO";
-}
+export type PersistentVolume = Static<typeof Persistent>;
 
 const check = TypeCompiler.Compile(CheckpointV1);
+
+/** The networks that a task asks for, by name; none: the host's. */
+export function networksOf({
+  container,
+  networks = [],
+}: {
+  readonly container?: ContainerInfo | undefined;
+  readonly networks?: readonly string[];
+}): readonly string[] {
+  const infos = container?.networkInfos;
+  return infos === undefined ? networks : infos.flatMap(({ name }) => name ?? []);
+}
 
 /** Drops what must not be on disk. */
 export function checkpointOf(spec: ContainerSpec): Checkpoint {
   const { argv: _argv, env: _env, logs: _logs, ...rest } = spec;
-  const { container: _container, persistentVolumes: _volumes, secretEnv: _secrets, ...kept } = rest;
-  return kept;
+  const { container, secretEnv: _secrets, ...kept } = rest;
+  const networks = networksOf({ container });
+  return networks.length === 0 ? kept : { ...kept, networks: [...networks] };
 }
 
 export function encodeCheckpoint(checkpoint: Checkpoint): string {

@@ -8,6 +8,7 @@ import type { CgroupDriver, CgroupValues } from "./cgroups/driver.ts";
 import { type ContainerSpec, checkpointOf, encodeCheckpoint } from "./container.ts";
 import { insideFacts, mergeInside, printInside } from "./inside.ts";
 import type { Fragment, Isolator, Machine } from "./isolator.ts";
+import type { Watch } from "./watch.ts";
 
 /** Two isolators (or an isolator and the task) that want different things. */
 export interface Contradiction {
@@ -22,6 +23,7 @@ export interface Merged {
   readonly env: Readonly<Record<string, string>>;
   readonly oomScoreAdj: number | null;
   readonly inside?: Inside;
+  readonly watch: Watch;
 }
 
 export type MergeResult =
@@ -42,6 +44,9 @@ function flatten(fragment: Fragment): [string, unknown][] {
   for (const [key, value] of Object.entries(fragment.env ?? {})) flat.push([`env.${key}`, value]);
   if (fragment.oomScoreAdj !== undefined) flat.push(["oomScoreAdj", fragment.oomScoreAdj]);
   flat.push(...insideFacts(fragment.inside ?? {}));
+  for (const [key, value] of Object.entries(fragment.watch ?? {})) {
+    flat.push([`watch.${key}`, value]);
+  }
   return flat;
 }
 
@@ -71,13 +76,15 @@ export function mergeFragments(parts: readonly Named[]): MergeResult {
   let cgroups: CgroupValues = { cpu: null, memory: null, pids: null };
   let env: Record<string, string> = {};
   let oomScoreAdj: number | null = null;
+  let watch: Watch = {};
   for (const { fragment } of parts) {
     cgroups = { ...cgroups, ...fragment.cgroups };
     env = { ...env, ...fragment.env };
     oomScoreAdj = fragment.oomScoreAdj ?? oomScoreAdj;
+    watch = { ...watch, ...fragment.watch };
   }
   const inside = mergeInside(parts.flatMap(({ fragment }) => fragment.inside ?? []));
-  const merged = { cgroups, env, oomScoreAdj };
+  const merged = { cgroups, env, oomScoreAdj, watch };
   return { ok: true, merged: inside === undefined ? merged : { ...merged, inside } };
 }
 
@@ -89,7 +96,12 @@ export interface PlanInputs {
 }
 
 export type PlanResult =
-  | { readonly ok: true; readonly plan: LaunchPlan; readonly values: CgroupValues }
+  | {
+      readonly ok: true;
+      readonly plan: LaunchPlan;
+      readonly values: CgroupValues;
+      readonly watch: Watch;
+    }
   | {
       readonly ok: false;
       readonly contradictions: readonly Contradiction[];
@@ -116,7 +128,7 @@ export function planLaunch({ spec, machine, driver, isolators }: PlanInputs): Pl
       message: contradictions.map(printContradiction).join("; "),
     };
   }
-  const { cgroups, env, oomScoreAdj, inside } = result.merged;
+  const { cgroups, env, oomScoreAdj, inside, watch } = result.merged;
   const plan: LaunchPlan = {
     containerId: spec.containerId,
     nonce: spec.nonce,
@@ -131,7 +143,7 @@ export function planLaunch({ spec, machine, driver, isolators }: PlanInputs): Pl
     graceMs: spec.graceMs,
     config: encodeCheckpoint(checkpointOf(spec)),
   };
-  return { ok: true, plan, values: cgroups };
+  return { ok: true, plan, values: cgroups, watch };
 }
 
 export function printContradiction({ what, said }: Contradiction): string {

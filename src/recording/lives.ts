@@ -18,7 +18,10 @@ import {
   ISOLATOR_ACTOR,
   type IsolatorConfig,
   type IsolatorReport,
+  type DiskOptions,
   type Machine,
+  type PortsOptions,
+  type WatchIntervals,
   type CpusetRoot,
   defaultIsolators,
   pickDriver,
@@ -55,6 +58,11 @@ export interface AgentRecipe {
     /** Absent in recordings of earlier versions: none. */
     readonly swapMib?: number;
     readonly logs: LogRotation;
+    /** Absent: nothing bounds the disk of tasks, nobody looks at what ports they use. */
+    readonly disk?: DiskOptions;
+    readonly ports?: PortsOptions;
+    /** How often both are looked at; absent: never. */
+    readonly watch?: WatchIntervals;
     /** Absent: containers see and may what the launcher sees and may. */
     readonly inside?: InsideOptions;
   };
@@ -113,10 +121,16 @@ export function isolatorConfigOf({ config, node }: AgentRecipe): IsolatorConfig 
       isWritable: node.isWritable,
     }),
     isolators: [
-      ...defaultIsolators({ pidsMax: node.pidsMax, swapMib: node.swapMib ?? 0 }),
+      ...defaultIsolators({
+        pidsMax: node.pidsMax,
+        swapMib: node.swapMib ?? 0,
+        ...(node.disk === undefined ? {} : { disk: node.disk }),
+        ...(node.ports === undefined ? {} : { ports: node.ports }),
+      }),
       ...(node.inside === undefined ? [] : insideIsolators(node.inside)),
     ],
     logs: node.logs,
+    ...(node.watch === undefined ? {} : { watch: node.watch }),
   };
 }
 

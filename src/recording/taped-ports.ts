@@ -356,6 +356,8 @@ function tapedLauncher(tape: Tape, redactor: Redactor): Launcher {
     recover: (done) => answered("launcher.recover", [], done, (port, call) => port.recover(call)),
     usage: (ids, done) =>
       answered("launcher.usage", [ids], done, (port, call) => port.usage(ids, call)),
+    measure: (wish, done) =>
+      answered("launcher.measure", [wish], done, (port, call) => port.measure(wish, call)),
     onExit(listener) {
       const { call } = tape.callback("launcher.exit", exits, listener);
       tape.ask("launcher.onExit", [], ({ launcher }) => launcher?.onExit(call));

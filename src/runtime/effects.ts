@@ -15,7 +15,7 @@ import type {
   WireReason,
 } from "#protocol";
 import type { LocalMessage, Token } from "./inputs.ts";
-import type { CgroupStep, LaunchPlan } from "./ports/launcher.ts";
+import type { CgroupStep, LaunchPlan, MeasureWish } from "./ports/launcher.ts";
 import type { LogFields } from "./ports/logger.ts";
 import type { StreamFile } from "./ports/streams.ts";
 
@@ -38,6 +38,7 @@ export type LauncherRequest = { readonly token: Token } & (
   | { readonly call: "forget"; readonly containerId: string }
   | { readonly call: "recover" }
   | { readonly call: "usage"; readonly containerIds: readonly string[] }
+  | { readonly call: "measure"; readonly wish: MeasureWish }
 );
 
 export type Effect =

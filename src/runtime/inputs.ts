@@ -20,6 +20,7 @@ import type {
   ContainerUsage,
   LauncherAnswer,
   LauncherLoss,
+  Measure,
   PidFacts,
   RecoveredFacts,
 } from "./ports/launcher.ts";
@@ -97,6 +98,12 @@ export type LauncherEvent =
       readonly token: Token;
       readonly call: "usage";
       readonly answer: LauncherAnswer<{ readonly usages: readonly ContainerUsage[] }>;
+    }
+  | {
+      readonly event: "answer";
+      readonly token: Token;
+      readonly call: "measure";
+      readonly answer: LauncherAnswer<{ readonly measure: Measure }>;
     }
   | { readonly event: "exit"; readonly exit: ContainerExit }
   | { readonly event: "loss"; readonly loss: LauncherLoss };

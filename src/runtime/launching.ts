@@ -41,6 +41,10 @@ export function callLauncher(
       return launcher.usage(request.containerIds, (answer) =>
         tell({ event: "answer", token, call: "usage", answer }),
       );
+    case "measure":
+      return launcher.measure(request.wish, (answer) =>
+        tell({ event: "answer", token, call: "measure", answer }),
+      );
     default:
       return unknownRequest(request);
   }

@@ -3,7 +3,15 @@
  * harness says how to make one and which commands end how; the suite knows no operating system.
  */
 import t, { type Test as Tap } from "tap";
-import type { ContainerExit, LaunchPlan, Launcher, LauncherAnswer, RecoveredFacts } from "#runtime";
+import type {
+  ContainerExit,
+  LaunchPlan,
+  Launcher,
+  LauncherAnswer,
+  Measure,
+  MeasureWish,
+  RecoveredFacts,
+} from "#runtime";
 
 /** Bound of a whole suite: an emulated machine is some fifty times slower. */
 const TIMEOUT_MS = 900_000;
@@ -21,6 +29,10 @@ export interface KnownCommands {
   readonly obedient: Argv;
   /** Names no program. */
   readonly missing: Argv;
+  /** Leaves files of that many MiB in its sandbox, then runs. */
+  fills(mib: number): Argv;
+  /** Listens on that port of this machine and runs. */
+  listens(port: number): Argv;
 }
 
 export interface LauncherRig {
@@ -40,6 +52,8 @@ export interface LauncherSuite {
   readonly name: string;
   make(): Promise<LauncherRig>;
   teardown(rig: LauncherRig): Promise<void>;
+  /** false: it cannot tell who listens; the shell's. */
+  readonly listeners?: false;
   /** A reason to skip all of it; omitted when it runs. */
   readonly skip?: string;
 }
@@ -103,14 +117,15 @@ export function launcherContract(suite: LauncherSuite): void {
     `launcher contract: ${suite.name}`,
     { skip: suite.skip ?? false, timeout: TIMEOUT_MS },
     async (t) => {
-      const test = (title: string, run: (t: Tap, rig: LauncherRig) => Promise<void>): void => {
-        void t.test(title, { timeout: TIMEOUT_MS }, async (t) => {
+      const test: Case = (title, run, skip = false) => {
+        void t.test(title, { timeout: TIMEOUT_MS, skip }, async (t) => {
           const rig = await suite.make();
           t.teardown(() => suite.teardown(rig));
           await run(t, rig);
         });
       };
       fates(test);
+      measures(test, suite);
       refusals(test);
       endings(test);
       restarts(test);
@@ -118,7 +133,11 @@ export function launcherContract(suite: LauncherSuite): void {
   );
 }
 
-type Case = (title: string, run: (t: Tap, rig: LauncherRig) => Promise<void>) => void;
+type Case = (
+  title: string,
+  run: (t: Tap, rig: LauncherRig) => Promise<void>,
+  skip?: string | false,
+) => void;
 
 function fates(test: Case): void {
   test("an exit code is told once, after the launch was answered", async (t, rig) => {
@@ -162,6 +181,62 @@ function fates(test: Case): void {
     ]);
     await destroyAndForget(rig, plan.containerId);
   });
+}
+
+const MIB = 1024 * 1024;
+
+/** Measures again and again until it is as wanted: a command takes its time to do what it does. */
+async function measureUntil(
+  rig: LauncherRig,
+  wish: MeasureWish,
+  holds: (measure: Measure) => boolean,
+): Promise<LauncherAnswer<{ readonly measure: Measure }>> {
+  for (let round = 0; ; round += 1) {
+    const answer = await ask<{ readonly measure: Measure }>(rig, (done) =>
+      rig.launcher.measure(wish, done),
+    );
+    if (!answer.ok || holds(answer.measure) || round === MEASURE_ROUNDS_MAX) return answer;
+  }
+}
+
+const MEASURE_ROUNDS_MAX = 2_000;
+
+function measures(test: Case, { listeners }: LauncherSuite): void {
+  test("a measure counts the blocks of the sandbox", async (t, rig) => {
+    const plan = rig.plan(rig.commands.fills(3));
+    const { containerId, sandbox } = plan;
+    const wish = { containerId, directories: [sandbox], listeners: false };
+    const nobody = await ask(rig, (done) => rig.launcher.measure(wish, done));
+    t.equal(reasonOf(nobody), "unknown");
+    await ask(rig, (done) => rig.launcher.launch(plan, done));
+    const full = await measureUntil(rig, wish, ({ bytes }) => (bytes[0] ?? 0) >= 3 * MIB);
+    t.equal(full.ok && full.measure.bytes.length, 1);
+    const bytes = full.ok ? (full.measure.bytes[0] ?? 0) : 0;
+    t.ok(bytes >= 3 * MIB && bytes < 3.2 * MIB, `${bytes} bytes`);
+    t.same(full.ok && full.measure.listeners, []);
+    await destroyAndForget(rig, containerId);
+  });
+
+  const skip = listeners === false ? "this launcher cannot tell who listens" : false;
+  test(
+    "a measure names the ports on which its processes listen, and no others",
+    async (t, rig) => {
+      const port = 23_417;
+      const [one, other] = [rig.plan(rig.commands.listens(port)), rig.plan(rig.commands.runs)];
+      for (const plan of [one, other]) await ask(rig, (done) => rig.launcher.launch(plan, done));
+      const wish = { containerId: one.containerId, directories: [], listeners: true };
+      const found = await measureUntil(rig, wish, (measure) => measure.listeners.length > 0);
+      t.match(found, { ok: true, measure: { listeners: [{ protocol: "tcp", port }] } });
+      const quiet = await measureUntil(
+        rig,
+        { ...wish, containerId: other.containerId },
+        () => true,
+      );
+      t.match(quiet, { ok: true, measure: { listeners: [], bytes: [] } });
+      for (const plan of [one, other]) await destroyAndForget(rig, plan.containerId);
+    },
+    skip,
+  );
 }
 
 function refusals(test: Case): void {

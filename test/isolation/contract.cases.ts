@@ -36,6 +36,7 @@ for (const { name, ...kind } of chosen) {
       const real = rigs.get(rig);
       if (real !== undefined) await dropRig(real);
     },
+    ...(name.startsWith("shell") ? { listeners: false as const } : {}),
     ...(skip === null ? {} : { skip }),
   });
 }

@@ -19,5 +19,6 @@ await import("./cpu.cases.ts");
 await import("./mem.cases.ts");
 await import("./io.cases.ts");
 await import("./devices.cases.ts");
+await import("./bounds.cases.ts");
 await import("./usage.cases.ts");
 await import("./table.cases.ts");

@@ -28,6 +28,11 @@ export const shellPrograms: LauncherPrograms = shellLauncherPrograms(NATIVE_DIR)
 
 export const shell = (script: string): LaunchPlan["argv"] => ["/bin/sh", "-c", script];
 
+/** In perl, which every Debian has and which starts fast in an emulated machine too. */
+export const listenScript = (port: number): string =>
+  `my $s = IO::Socket::INET->new(Listen => 5, LocalAddr => "127.0.0.1", LocalPort => ${port},
+    ReuseAddr => 1) or die $!; $| = 1; print "up\n"; sleep 1000`;
+
 const commands: KnownCommands = {
   exits: (code) => shell(`exit ${code}`),
   runs: shell("exec sleep 1000"),
@@ -35,6 +40,8 @@ const commands: KnownCommands = {
   stubborn: shell("trap '' TERM; echo up; while :; do sleep 1000; done"),
   obedient: shell("trap 'exit 5' TERM; echo up; while :; do sleep 0.02; done"),
   missing: ["/no/such/program"],
+  fills: (mib) => shell(`head -c ${mib}M /dev/zero > file; exec sleep 1000`),
+  listens: (port) => ["perl", "-MIO::Socket::INET", "-e", listenScript(port)],
 };
 
 export const NO_LIMITS: CgroupValues = { cpu: null, memory: null, pids: null };

@@ -108,6 +108,8 @@ function aRig() {
       stubborn: sh("ignore-term; hang"),
       obedient: sh("on-term 5; hang"),
       missing: ["/no/such/program"] as const,
+      fills: (mib: number) => sh(`fill ${mib}; sleep infinity`),
+      listens: (port: number) => sh(`listen ${port}; sleep infinity`),
     },
     plan(argv: LaunchPlan["argv"], containerId?: string): LaunchPlan {
       plans += 1;

@@ -43,6 +43,12 @@ export function exitText(exit: ContainerExit): string {
   return "The container is gone and left no status: nobody knows how it ended";
 }
 
+/** Mesos has a name for the two that its own isolators meet most, and one for all others. */
+export function limitationReason({ resource }: Limitation): StatusReason {
+  if (resource === "mem") return "REASON_CONTAINER_LIMITATION_MEMORY";
+  return resource === "disk" ? "REASON_CONTAINER_LIMITATION_DISK" : "REASON_CONTAINER_LIMITATION";
+}
+
 /** The terminal status of a command, from its container's end and the agent's intent. */
 export function verdict(
   exit: ContainerExit,
@@ -63,7 +69,7 @@ export function verdict(
   // What the kernel says beats the intent: killed for memory while being killed has failed.
   if (limitation !== undefined && !clean) {
     const message = `${limitation.detail ?? "A limit was exceeded"}; ${text}`;
-    return say("TASK_FAILED", message, "REASON_CONTAINER_LIMITATION_MEMORY");
+    return say("TASK_FAILED", message, limitationReason(limitation));
   }
   if (kill?.why === "completion") {
     const message = `Maximum completion time reached; ${text}`;

@@ -21,7 +21,7 @@ import {
 import type { ContainerExit, Effect, Env, LinkChange, MailOf } from "#runtime";
 import type { LaunchSpec } from "#isolation";
 import type { Executor, Task } from "./checkpoint.ts";
-import { exitCodeOf, exitText } from "./command-executor.ts";
+import { exitCodeOf, exitText, limitationReason } from "./command-executor.ts";
 import {
   argvOf,
   costOf,
@@ -268,7 +268,7 @@ function reasonOf(
   exit: ContainerExit | null,
   limitation: Limitation | undefined,
 ): NonNullable<StatusFields["reason"]> {
-  if (limitation !== undefined) return "REASON_CONTAINER_LIMITATION_MEMORY";
+  if (limitation !== undefined) return limitationReason(limitation);
   return exit === null ? "REASON_CONTAINER_LAUNCH_FAILED" : "REASON_EXECUTOR_TERMINATED";
 }
 

@@ -115,18 +115,29 @@ export function insideOf(
   const secretEnv = (command.environment?.variables ?? []).flatMap(({ name, secret }) =>
     secret === undefined ? [] : [{ name, secret }],
   );
-  const persistentVolumes = resources.flatMap(({ disk, reservations }): PersistentVolume[] => {
-    const { persistence, volume } = disk ?? {};
-    const role = reservations?.at(-1)?.role;
-    if (persistence === undefined || volume === undefined || role === undefined) return [];
-    const { containerPath, mode } = volume;
-    return [{ role, id: persistence.id, containerPath, mode }];
-  });
+  const persistentVolumes = resources.flatMap(
+    ({ disk, reservations, scalar }): PersistentVolume[] => {
+      const { persistence, volume } = disk ?? {};
+      const role = reservations?.at(-1)?.role;
+      if (persistence === undefined || volume === undefined || role === undefined) return [];
+      const { containerPath, mode } = volume;
+      return [{ role, id: persistence.id, containerPath, mode, mib: mibOf(scalar?.milli ?? 0) }];
+    },
+  );
   return {
     ...(container === undefined ? {} : { container }),
     ...(persistentVolumes.length === 0 ? {} : { persistentVolumes }),
     ...(secretEnv.length === 0 ? {} : { secretEnv }),
   };
+}
+
+const mibOf = (milli: number): number => Math.floor(milli / 1_000);
+
+/** What of the disk is the sandbox's own, MiB; undefined where it asks for none. */
+function sandboxMib(wire: readonly Resource[]): number | undefined {
+  const own = wire.filter(({ name, disk }) => name === "disk" && disk?.persistence === undefined);
+  if (own.length === 0) return undefined;
+  return mibOf(own.reduce((sum, { scalar }) => sum + (scalar?.milli ?? 0), 0));
 }
 
 export function argvOf(command: CommandInfo): readonly [string, ...string[]] {
@@ -137,11 +148,15 @@ export function argvOf(command: CommandInfo): readonly [string, ...string[]] {
 
 export function costOf(wire: readonly Resource[]): LaunchSpec["resources"] {
   const resources = Resources.fromWire(wire);
+  const diskMib = sandboxMib(wire);
+  const ports = resources.ports().map(({ begin, end }): [number, number] => [begin, end]);
   return {
     cpuMilli: resources.nonRevocable().cpusMilli,
     cpuMilliRevocable: resources.revocable().cpusMilli,
     memMib: Math.ceil(resources.memMilli / 1_000),
     ...(resources.get("gpus") > 0 ? { gpus: Math.ceil(resources.get("gpus") / 1_000) } : {}),
+    ...(diskMib === undefined ? {} : { diskMib }),
+    ...(ports.length === 0 ? {} : { ports }),
   };
 }
 

@@ -30,6 +30,7 @@ import {
 } from "./lives.ts";
 import { prepared, recover, recovered } from "./recovery.ts";
 import { type IsolatorConfig, IsolatorState } from "./state.ts";
+import { beginRound, measured, watchedOf } from "./watching.ts";
 
 /** Containers of one usage request; the launcher reads them in one go. */
 export const USAGE_CONTAINERS_MAX = 1_024;
@@ -54,6 +55,8 @@ export function step(state: IsolatorState, input: Input, env: Env, out: Effect[]
 
 function due(state: IsolatorState, { timer }: Due, env: Env, out: Effect[]): void {
   if (timer === "recover") return recover(state, out);
+  const watched = watchedOf(timer);
+  if (watched !== null) return beginRound(state, watched, out);
   const container = state.containers.get(timer.slice(timer.indexOf("/") + 1));
   if (container !== undefined) retry(state, container, env, out);
 }
@@ -135,6 +138,7 @@ function answered(
     if (!event.answer.ok) return count(out, "usage-failed", event.answer.reason);
     return void out.push(tell({ kind: "Usage", usages: event.answer.usages }));
   }
+  if (event.call === "measure") return measured(state, event, out);
   const container = state.containers.get(event.token.slice(event.token.indexOf("/") + 1));
   if (container === undefined) return count(out, "late-answer", event.call);
   if (event.call === "launch") return launched(container, event.answer, out);

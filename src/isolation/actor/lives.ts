@@ -7,9 +7,10 @@ import type { ContainerExit, Effect, Env, LauncherAnswer, PidFacts } from "#runt
 import { assign } from "../assign.ts";
 import type { Assigned, ContainerLimits, ContainerResources, ContainerSpec } from "../container.ts";
 import { afterDestroyAnswer, DESTROY_RETRY_MS_MAX } from "../destroy.ts";
-import { standing } from "../cgroups/driver.ts";
+import { type CgroupValues, standing } from "../cgroups/driver.ts";
 import { planLaunch } from "../launch-plan.ts";
 import { oomVerdict } from "../oom.ts";
+import type { Watch } from "../watch.ts";
 import { stateOf } from "./container-machine.ts";
 import { type ContainerRefusal, type LaunchSpec, tell } from "./messages.ts";
 import {
@@ -48,6 +49,7 @@ export function launch(
   }
   container.origin = whole;
   container.values = planned.values;
+  container.watch = planned.watch;
   container.plan = planned.plan;
   container.actor.send({ type: "Isolate" });
   askLaunch(container, out);
@@ -186,12 +188,12 @@ export function destroyed(
 
 /** How it ended, for the agent; said again when the agent asks again. */
 export function ended(container: Container, wallMs: number): Effect {
-  const { containerId, launched: ran, exit, values } = container;
+  const { containerId, launched: ran, exit, values, limitation: overstepped } = container;
   if (!ran && exit === null) {
     return refusal(containerId, "killed", "killed before the program ran");
   }
   const told = exit ?? lostExit(containerId, wallMs);
-  const limitation = limitationOf(told, values?.memory?.hardBytes ?? null);
+  const limitation = overstepped ?? limitationOf(told, values?.memory?.hardBytes ?? null);
   const report = { kind: "ContainerExited", containerId, exit: told } as const;
   return tell(limitation === null ? report : { ...report, limitation });
 }
@@ -252,13 +254,15 @@ export function update(
   if (origin === null || values === null || container.progress.step !== "destroying") return;
   const { resources, limits } = next;
   const changed = { ...origin, resources, limits };
-  const planned = planValues(state, changed);
-  if (planned === null) {
+  const found = planAgain(state, changed);
+  if (found === null) {
     const message = "the new limits contradict each other";
     return void out.push(tell({ kind: "ContainerUpdateFailed", containerId, message }));
   }
+  const { values: planned, watch } = found;
   const steps = state.config.driver.update(containerId, values, planned);
   container.origin = changed;
+  container.watch = watch;
   container.values = standing(values, planned);
   if (steps.length === 0) return;
   const token = `update/${containerId}`;
@@ -273,12 +277,15 @@ export function updated(container: Container, answer: LauncherAnswer, out: Effec
   out.push(tell({ kind: "ContainerUpdateFailed", containerId, message }));
 }
 
-/** The cgroup values of a container whose argv and environment are not known any more. */
-export function planValues(state: IsolatorState, origin: Origin): Container["values"] {
+/** What bounds a container whose argv and environment are not known any more. */
+export function planAgain(
+  state: IsolatorState,
+  origin: Origin,
+): { readonly values: CgroupValues; readonly watch: Watch } | null {
   const { machine, driver, isolators, logs } = state.config;
   const spec: ContainerSpec = { ...origin, argv: ["-"], env: {}, logs };
   const planned = planLaunch({ spec, machine, driver, isolators });
-  return planned.ok ? planned.values : null;
+  return planned.ok ? planned : null;
 }
 
 function again({ containerId }: Container, failures: number): Effect {

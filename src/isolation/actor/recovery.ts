@@ -5,7 +5,7 @@
 import { asId, type ContainerId } from "#protocol";
 import type { Effect, Env, LauncherAnswer, RecoveredFacts } from "#runtime";
 import { newerFault, recoverContainers, type Recovered } from "../recover.ts";
-import { askDestroy, ended, forget, kill, planValues } from "./lives.ts";
+import { askDestroy, ended, forget, kill, planAgain } from "./lives.ts";
 import { type RecoveredContainer, tell } from "./messages.ts";
 import {
   type IsolatorState,
@@ -13,6 +13,7 @@ import {
   REQUEST_RETRY_MS_MAX,
   REQUEST_RETRY_MS_MIN,
 } from "./state.ts";
+import { beginWatching } from "./watching.ts";
 
 /** First the directories above the containers, then what runs in them. */
 export function recover(state: IsolatorState, out: Effect[]): void {
@@ -89,6 +90,7 @@ export function recovered(
   // Told before the ends of the containers, which come with their destruction.
   out.push(tell({ kind: "ContainersRecovered", bootId, containers, orphans }), ...again);
   out.push({ kind: "lifecycle", event: { type: "Recovered" } });
+  beginWatching(state, out);
 }
 
 /** True when it runs on; whatever else was found is destroyed. */
@@ -103,7 +105,9 @@ function adopt(
   container.orphan = !known;
   if (verdict.kind !== "orphan") {
     container.origin = verdict.checkpoint;
-    container.values = planValues(state, verdict.checkpoint);
+    const planned = planAgain(state, verdict.checkpoint);
+    container.values = planned?.values ?? null;
+    container.watch = planned?.watch ?? {};
   }
   if (known && verdict.kind === "running") return true;
   if (verdict.kind === "ended") container.exit = verdict.exit;

@@ -2,12 +2,13 @@
  * What the isolator of a node owns: its containers, and how far each of them is. Mutated by the
  * isolator's step alone.
  */
-import type { ContainerId } from "#protocol";
+import type { ContainerId, Limitation } from "#protocol";
 import type { ContainerExit, LaunchPlan, LogRotation } from "#runtime";
 import type { CgroupDriver, CgroupValues } from "../cgroups/driver.ts";
 import type { Checkpoint, ContainerSpec } from "../container.ts";
 import { DESTROY_BEGIN, type DestroyProgress } from "../destroy.ts";
 import type { Isolator, Machine } from "../isolator.ts";
+import type { Watch, Watched, WatchIntervals } from "../watch.ts";
 import { type ContainerActor, startContainer } from "./container-machine.ts";
 
 /** Most containers of one node at a time; further ones are refused `busy`. */
@@ -26,6 +27,8 @@ export interface IsolatorConfig {
   readonly isolators: readonly Isolator[];
   /** Bounds of stdout and stderr of every container. */
   readonly logs: LogRotation;
+  /** Absent: what no kernel bounds is not bounded. */
+  readonly watch?: WatchIntervals;
 }
 
 /** What the agent asked for, or what stands in the checkpoint of an earlier life. */
@@ -36,6 +39,10 @@ export interface Container {
   readonly actor: ContainerActor;
   origin: Origin | null;
   values: CgroupValues | null;
+  /** What the isolator itself must look at; empty: nothing. */
+  watch: Watch;
+  /** What it overstepped, for which it is being ended. */
+  limitation: Limitation | null;
   /** Kept until the launcher has taken it, to be asked again. */
   plan: LaunchPlan | null;
   exit: ContainerExit | null;
@@ -60,6 +67,8 @@ export class IsolatorState {
   bootId = "";
   attempts = 0;
   sampling = false;
+  /** Containers that the round in hand has still to measure. */
+  readonly rounds: Record<Watched, string[]> = { disk: [], ports: [] };
 
   constructor(config: IsolatorConfig) {
     this.config = config;
@@ -71,6 +80,8 @@ export class IsolatorState {
       actor: startContainer(found),
       origin: null,
       values: null,
+      watch: {},
+      limitation: null,
       plan: null,
       exit: null,
       launched: found,

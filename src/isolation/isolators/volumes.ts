@@ -93,12 +93,20 @@ export function volumeBelow(role: string, id: string): string {
   return `roles/${segment}/${id}`;
 }
 
+/** Where a persistent volume lies on the host. */
+export function persistentPath(
+  volumesDir: string,
+  { role, id }: Pick<PersistentVolume, "role" | "id">,
+): string {
+  return `${volumesDir}/${volumeBelow(role, id)}`;
+}
+
 function placePersistent(volume: PersistentVolume, place: VolumePlace): InsideMount | string {
   const { volumesDir } = place.options;
   const target = targetOf(volume.containerPath, place);
   if (target === null) return `containerPath ${volume.containerPath} names / or ..`;
   const flags: MountFlag[] = [...flagsOf(volume.mode), "make"];
-  const source = `${volumesDir}/${volumeBelow(volume.role, volume.id)}`;
+  const source = persistentPath(volumesDir, volume);
   if (!isPlain(source)) return `persistence ${volume.id} of ${volume.role} names ..`;
   return { kind: "bind", source, within: volumesDir, target, flags };
 }

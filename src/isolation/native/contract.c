@@ -16,6 +16,13 @@
 #include <time.h>
 #include <unistd.h>
 
+void (*reach_visitor)(pid_t pid);
+
+static void touch(pid_t pid, int signal_number) {
+  if (signal_number == 0 && reach_visitor != NULL) reach_visitor(pid);
+  else kill(pid, signal_number);
+}
+
 static uint32_t u32_at(const char *at) {
   const unsigned char *b = (const unsigned char *)at;
   return (uint32_t)b[0] | (uint32_t)b[1] << 8 | (uint32_t)b[2] << 16 | (uint32_t)b[3] << 24;
@@ -209,7 +216,7 @@ int members_signal(const char *cgroup, int signal_number) {
       char *end;
       long pid = strtol(at, &end, 10);
       if (end == at) break;
-      if (pid > 0) { kill((pid_t)pid, signal_number); seen++; }
+      if (pid > 0) { touch((pid_t)pid, signal_number); seen++; }
       at = *end == '\n' ? end + 1 : end;
     }
     free(text);
@@ -265,7 +272,7 @@ int descendants_signal(pid_t root, int signal_number) {
       if (!below) continue;
       all[i].below = changed = 1;
       if (all[i].state == 'Z') continue;
-      kill(all[i].pid, signal_number);
+      touch(all[i].pid, signal_number);
       seen++;
     }
   }

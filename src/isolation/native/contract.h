@@ -14,6 +14,7 @@
  * ANSWER: u32 length, u32 id, u8 code (ANSWER_*), text. At most ANSWER_MAX bytes, written by one
  * write(2), so answers of concurrent workers never mix. Text of a launch: "shim start pid start",
  * and " told" behind it where the end of the shim will be told on this connection:
+ * Text of a measure: "bytes bytes ...", and a line "tcp port" for each listener.
  * EXIT: an answer with id 0 and code ANSWER_EXIT; text "container\nstatus", status as the file
  * has it, or nothing where none was written. It comes after the answer of the launch. Whoever
  * has no such promise, or has lost the connection that gave it, watches `alive`.
@@ -49,7 +50,7 @@
 #define KILL_WAIT_MS 10000
 #define REMOVE_WAIT_MS 5000
 
-enum { OP_LAUNCH = 1, OP_STEPS = 2, OP_SIGNAL = 3, OP_DESTROY = 4, OP_FORGET = 5 };
+enum { OP_LAUNCH = 1, OP_STEPS = 2, OP_SIGNAL = 3, OP_DESTROY = 4, OP_FORGET = 5, OP_MEASURE = 6 };
 
 enum {
   ANSWER_OK = 0, ANSWER_INVALID = 1, ANSWER_EXISTS = 2, ANSWER_UNKNOWN = 3, ANSWER_EXEC = 4,
@@ -85,7 +86,10 @@ enum {
   TAG_NO_NEW_PRIVILEGES = 'p',
   TAG_SECCOMP = 'f',      /* struct sock_filter[] in base64 */
   TAG_SECRET_ENV = 'e',   /* name of a variable; followed by SOURCE and WITHIN, a file of the host */
-  TAG_RLIMIT = 'l'        /* "resource soft hard", -1 for no limit */
+  TAG_RLIMIT = 'l',       /* "resource soft hard", -1 for no limit */
+
+  TAG_MEASURE = 'q',      /* measure: a directory whose blocks are added up */
+  TAG_LISTENERS = 'o'     /* measure: and the ports on which its processes listen */
 };
 
 /* All tags of a launch that this launcher carries out. */
@@ -96,6 +100,8 @@ struct request { uint32_t id; uint8_t op; int count; struct field fields[FIELDS_
 
 /* Who reaches the processes of a container: a kill file, a freezer, or the shim's descendants. */
 struct reach { char tag; char path[1024]; char nonce[256]; };
+/* Told each process instead of it being sent signal 0; NULL: the signal is sent. */
+extern void (*reach_visitor)(pid_t pid);
 struct pids { pid_t shim; long long shim_start; pid_t pid; long long start; };
 
 /* Frames. 0, or -1 for bytes that are not a request. */

@@ -170,10 +170,22 @@ signal_all() {
   read_pids && kill "-$number" $(processes) 2>/dev/null
   answer 0 ''
 }
+# The blocks of directories alone: who listens a script cannot tell.
+measure() {
+  [ -d "$container" ] || answer 3 "no container $container"
+  sums=
+  while IFS= read -r path && [ -n "$path" ]; do
+    kib=$(du -skx "$path" 2>/dev/null) || kib=0
+    sums="$sums$((${kib%%[!0-9]*} * 1024)) "
+  done <<LIST
+$measured
+LIST
+  answer 0 "$sums"
+}
 # One request in its own process; the arguments are the environment and the words of the task.
 serve() {
   case $op in
-    launch | signal | destroy | forget)
+    launch | signal | destroy | forget | measure)
       case $container in '' | [.-]* | *[!A-Za-z0-9._-]*) answer 1 'containerId: A-Z a-z 0-9 . _ - only' ;; esac
       ;;
   esac
@@ -187,6 +199,7 @@ serve() {
     signal) signal_all ;;
     destroy) destroy ;;
     forget) forget ;;
+    measure) measure ;;
     *) answer 1 "operation $op is unknown" ;;
   esac
 }
@@ -195,7 +208,7 @@ echo ready
 while IFS=' ' read -r id op; do
   container='' nonce='' sandbox='' user='' bytes=1048576 files=0 grace=0 score='' oom='' peak=''
   config='' tag=D reach='' removes='' joins='' steps='' step_count=0 launch_lines='' number=0 bad='' unheeded=''
-  caps='' nnp='' rlimits=''
+  caps='' nnp='' rlimits='' measured=''
   set --
   while IFS= read -r line && [ "$line" != . ]; do
     key=${line%% *}
@@ -226,6 +239,7 @@ while IFS=' ' read -r id op; do
         unheeded= ;;
       E | A) set -- "$@" "$value" ;;
       D) ;;
+      q) measured=$measured$value$nl ;;
       c) caps=$value ;;
       p) nnp=1 ;;
       l) rlimits="$rlimits$value," ;;

@@ -446,6 +446,17 @@ static int signal_all(char *why) {
   return ANSWER_OK;
 }
 
+static int measure_it(char *why) {
+  struct reach reach;
+  struct pids pids;
+  int directory = runtime_open(request_text(request, TAG_CONTAINER));
+  if (directory < 0) { snprintf(why, ANSWER_MAX, "no such container"); return ANSWER_UNKNOWN; }
+  launch_file_read(directory);
+  reach_of(&reach);
+  int lives = pids_read(directory, &pids) == 0 && shim_alive(&pids);
+  return measure(request, &reach, lives ? pids.shim : 0, why);
+}
+
 static int forget(char *why) {
   const char *id = request_text(request, TAG_CONTAINER);
   struct pids pids;
@@ -491,6 +502,7 @@ void work(const struct service *service, int client, struct request *asked) {
       case OP_SIGNAL: code = signal_all(why); break;
       case OP_DESTROY: code = destroy(why); break;
       case OP_FORGET: code = forget(why); break;
+      case OP_MEASURE: code = measure_it(why); break;
       default: code = ANSWER_INVALID; snprintf(why, sizeof why, "operation %d is unknown", request->op);
     }
   }

@@ -25,6 +25,9 @@ int shim_begin(const struct request *plan, const struct service *service, int di
 /* Watches the task to its end, writes the status, ends the process. */
 void shim_run(void) __attribute__((noreturn));
 
+/* Measures what the request names, of the container that `reach` and its shim (or 0) lead to. */
+int measure(const struct request *request, const struct reach *reach, pid_t shim, char *out);
+
 /* Before the first worker: counts the runtime directories that are kept to be used again. */
 void spares_find(void);
 #endif

@@ -222,6 +222,32 @@ export interface ContainerUsage {
   readonly ioWriteBytes: number | null;
 }
 
+/** What is to be measured of one container, because no counter of the kernel tells it. */
+export interface MeasureWish {
+  readonly containerId: string;
+  /** Directories whose blocks are added up, each on its own file system alone; links not followed. */
+  readonly directories: readonly string[];
+  /** Whether to look for the ports on which its processes listen. */
+  readonly listeners: boolean;
+}
+
+/** A port of this machine that a process of the container has open for others. */
+export interface Listener {
+  readonly protocol: "tcp" | "tcp6";
+  readonly port: number;
+}
+
+/** Listeners that one answer can name; of a container with more these are the first. */
+export const LISTENERS_MAX = 256;
+
+export interface Measure {
+  readonly containerId: string;
+  /** Bytes on disk of each directory asked for, in that order; 0 where there is none. */
+  readonly bytes: readonly number[];
+  /** Each once, by port; empty where none was asked for. */
+  readonly listeners: readonly Listener[];
+}
+
 /** Told when the launcher process ended. Containers go on; open requests got `launcherGone`. */
 export interface LauncherLoss {
   /** How often it has been started again since the port was opened. */
@@ -276,6 +302,15 @@ export interface Launcher {
   usage(
     containerIds: readonly string[],
     done: (answer: LauncherAnswer<{ readonly usages: readonly ContainerUsage[] }>) => void,
+  ): void;
+
+  /**
+   * Measures one container: walks its directories, looks through its processes. Takes as long as
+   * its files are many, and nobody else waits for it. A container that is not there is `unknown`.
+   */
+  measure(
+    wish: MeasureWish,
+    done: (answer: LauncherAnswer<{ readonly measure: Measure }>) => void,
   ): void;
 
   /** One listener; a second call replaces the first. Each exit is told once. */
