@@ -21,7 +21,16 @@ const target = join(root, "dist", "native");
 
 /** One program: the launcher's workers stay as shims. */
 const PROGRAMS = {
-  launcher: ["launcher.c", "work.c", "shim.c", "inside.c", "measure.c", "mounts.c", "contract.c", "devices.c"],
+  launcher: [
+    "launcher.c",
+    "work.c",
+    "shim.c",
+    "inside.c",
+    "measure.c",
+    "mounts.c",
+    "contract.c",
+    "devices.c",
+  ],
 } as const;
 const FLAGS = ["-std=gnu11", "-Os", "-s", "-Wall", "-Wextra", "-ffunction-sections"];
 const LINK = ["-Wl,--gc-sections"];
