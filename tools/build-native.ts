@@ -27,6 +27,7 @@ const PROGRAMS = {
     "shim.c",
     "inside.c",
     "measure.c",
+    "sandbox.c",
     "mounts.c",
     "contract.c",
     "devices.c",

@@ -14,10 +14,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <linux/fs.h>
 #include <linux/magic.h>
 #include <sys/file.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -274,42 +272,6 @@ static void runtime_remove(int directory, const char *id) {
   rmdir(id);
 }
 
-/*
- * Tells the file system that what is in this directory does not belong together (chattr +T), so
- * that ext4 spreads the sandboxes over the disk: in one place each new file has to pass over all
- * inodes that others have freed lately. Where that is not known, nothing is lost.
- */
-static int spread(const char *path) {
-  int flags = 0, directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  int result = directory < 0 ? -1 : ioctl(directory, FS_IOC_GETFLAGS, &flags);
-  flags |= FS_TOPDIR_FL;
-  if (result == 0) result = ioctl(directory, FS_IOC_SETFLAGS, &flags);
-  if (directory >= 0) close(directory);
-  return result;
-}
-
-/* Makes the sandbox and what is above it; only what was made here changes its owner. */
-static int sandbox_make(const char *path) {
-  char part[1024];
-  snprintf(part, sizeof part, "%s", path);
-  int result = mkdir(part, 0750) == 0 ? 0 : errno;
-  if (result == EEXIST) return 0;
-  for (char *at = strchr(part + 1, '/'); at != NULL && result == ENOENT; at = strchr(at + 1, '/')) {
-    *at = 0;
-    int made = mkdir(part, 0755) == 0;
-    if (!made && errno != EEXIST) return -errno;
-    if (made && strchr(at + 1, '/') == NULL) spread(part);
-    *at = '/';
-  }
-  if (result == ENOENT) result = mkdir(part, 0750) == 0 ? 0 : errno;
-  if (result != 0) return result == EEXIST ? 0 : -result;
-  if (request_text(request, TAG_USER) == NULL) return 0;
-  uid_t uid;
-  gid_t gid;
-  if (owner_of(request, &uid, &gid) != 0) return -EOVERFLOW;
-  return lchown(part, uid, gid) == 0 ? 0 : -errno;
-}
-
 /* A launch that is asked again: the same nonce is answered with the facts, another refused. */
 static int launch_again(int directory, const char *nonce, char *why) {
   struct field *asked = malloc(sizeof *asked * (size_t)request->count);
@@ -366,7 +328,7 @@ static int launch(const struct service *service, char *why, int *kept) {
   if (result == 0 && mkfifoat(directory, "alive", 0600) != 0 && errno != EEXIST) result = -errno;
   if (result != 0) code = failed(why, ANSWER_SYSTEM, "write runtime files of", id, -result);
   if (code == ANSWER_OK) code = do_steps(why);
-  if (code == ANSWER_OK && (result = sandbox_make(sandbox)) != 0)
+  if (code == ANSWER_OK && (result = sandbox_make(request, sandbox)) != 0)
     code = failed(why, ANSWER_SYSTEM, "make sandbox", sandbox, -result);
   if (code == ANSWER_OK) code = shim_begin(request, service, directory, why);
   if (code != ANSWER_OK) {

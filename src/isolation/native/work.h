@@ -25,6 +25,8 @@ int shim_begin(const struct request *plan, const struct service *service, int di
 /* Watches the task to its end, writes the status, ends the process. */
 void shim_run(void) __attribute__((noreturn));
 
+/* Makes the sandbox of a plan and what is above it; 0 or -errno. */
+int sandbox_make(const struct request *request, const char *path);
 /* Measures what the request names, of the container that `reach` and its shim (or 0) lead to. */
 int measure(const struct request *request, const struct reach *reach, pid_t shim, char *out);
 
