@@ -14,6 +14,7 @@ import {
   type Listener,
   type Measure,
   type MeasureWish,
+  type Quotas,
 } from "#runtime";
 
 export const OPERATIONS = {
@@ -105,6 +106,11 @@ const limit = (value: number | "infinite"): string => (value === "infinite" ? "-
 export function insideFields(inside: Inside): Field[] {
   const { root, idMap, capabilities } = inside;
   const fields: Field[] = inside.namespaces.map((name): Field => ["n", name]);
+  for (const network of inside.networks) {
+    fields.push(["a", network.interface]);
+    for (const { program, config } of network.plugins) fields.push(["x", program], ["y", config]);
+  }
+  if (inside.imageBytes !== null) fields.push(["i", String(inside.imageBytes)]);
   if (inside.netNamespace !== null) fields.push(["j", inside.netNamespace]);
   if (idMap !== null) fields.push(["u", `${idMap.inside} ${idMap.outside} ${idMap.length}`]);
   if (inside.hostname !== null) fields.push(["h", inside.hostname]);
@@ -126,6 +132,15 @@ export function insideFields(inside: Inside): Field[] {
   return fields;
 }
 
+function quotaFields({ first, last, directories }: Quotas): Field[] {
+  const fields: Field[] = [["Q", `${first} ${last}`]];
+  for (const { path, within, bytes } of directories) {
+    fields.push(["g", String(bytes)], ["s", path]);
+    if (within !== null) fields.push(["b", within]);
+  }
+  return fields;
+}
+
 export function launchFields(plan: LaunchPlan): Field[] {
   const { cgroups, user } = plan;
   const fields: Field[] = [
@@ -142,6 +157,7 @@ export function launchFields(plan: LaunchPlan): Field[] {
   if (cgroups.counters.oomPath !== null) fields.push(["O", cgroups.counters.oomPath]);
   if (cgroups.counters.peakPath !== null) fields.push(["P", cgroups.counters.peakPath]);
   fields.push(...endFields(cgroups), ...stepFields(cgroups.steps));
+  if (plan.quotas !== undefined) fields.push(...quotaFields(plan.quotas));
   if (plan.inside !== undefined) fields.push(...insideFields(plan.inside));
   for (const path of cgroups.join) fields.push(["J", path]);
   // The shell launcher hands them on in this order, as env(1) wants them.

@@ -273,6 +273,30 @@ export const SETTINGS = {
     meaning: "a task that is past its disk, or past the size of a persistent volume, is ended",
     for: ["up", "agent"],
   },
+  "disk-isolator": {
+    kind: "text",
+    default: "du",
+    meaning: "who bounds the disk: du measures and ends; xfs and loop let the write itself fail",
+    for: ["up", "agent"],
+  },
+  "xfs-project-range": {
+    kind: "text",
+    default: undefined,
+    meaning: "FIRST-LAST, project ids for quotas of --disk-isolator xfs; default: 5000-10000",
+    for: ["up", "agent"],
+  },
+  "network-cni-config-dir": {
+    kind: "text",
+    default: undefined,
+    meaning: "directory of networks that tasks may join: .conflist and .conf files of CNI",
+    for: ["up", "agent"],
+  },
+  "network-cni-plugins-dir": {
+    kind: "text",
+    default: "/usr/lib/cni",
+    meaning: "directory of the CNI plugins that networks name",
+    for: ["up", "agent"],
+  },
   "container-disk-watch-interval": {
     kind: "duration",
     default: "15s",

@@ -212,7 +212,7 @@ function recipeOf(
       swapMib: Math.floor(options.swapLimitBytes / BYTES_PER_MIB),
       logs: { bytes: options.logFileBytes, files: options.logFileCount },
       inside,
-      ...boundsOf(options.bounds, { volumesDir: inside.volumesDir }),
+      ...boundsOf(options.bounds, { workDir: options.workDir, inside }),
     },
   };
 }

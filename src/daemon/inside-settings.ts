@@ -16,12 +16,14 @@ import {
   SeccompProfileSchema,
 } from "#isolation";
 import { CAPABILITIES, CAPABILITIES_DEFAULT, type Capability } from "#protocol";
+import { networkSettings } from "./network-settings.ts";
 
 export interface InsideSettings {
   readonly hostPaths: readonly string[];
   readonly secretsDir: string | null;
   readonly boundingCapabilities: readonly Capability[];
   readonly seccompProfiles: Readonly<Record<string, SeccompProfile>>;
+  readonly networks: NonNullable<InsideOptions["networks"]>;
   readonly userIds: InsideOptions["userIds"];
   /** Where whoever runs the agent keeps what no task should see, besides its work directory. */
   readonly hidden: readonly string[];
@@ -38,6 +40,7 @@ export function insideSettings(config: Config, dataDir: string): InsideSettings 
     secretsDir: secrets === undefined ? null : resolve(secrets),
     boundingCapabilities: capabilities(config.need("bounding-capabilities")),
     seccompProfiles: profiles === undefined ? {} : readProfiles(profiles),
+    networks: networkSettings(config),
     userIds: userIds(config.text("userns-ids")),
     hidden: existsSync(dataDir) ? [dataDir] : [],
     masked: [secrets, config.text("credential"), operatorFiles()].flatMap((path) =>
@@ -202,6 +205,7 @@ export const INSIDE_SETTINGS_DEFAULT: InsideSettings = {
   secretsDir: null,
   boundingCapabilities: CAPABILITIES_DEFAULT,
   seccompProfiles: {},
+  networks: {},
   userIds: null,
   hidden: [],
   masked: [],

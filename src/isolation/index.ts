@@ -18,6 +18,7 @@ export * from "./destroy.ts";
 export * from "./inside.ts";
 export type * from "./isolator.ts";
 export * from "./isolators/capabilities.ts";
+export * from "./isolators/cni.ts";
 export * from "./isolators/cpu.ts";
 export * from "./isolators/cpuset.ts";
 export * from "./isolators/default.ts";

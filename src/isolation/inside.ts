@@ -5,17 +5,19 @@
 import { type Inside, type InsideMount, NOTHING_INSIDE } from "#runtime";
 
 /** Fields that are added up instead of being said by one isolator alone. */
-const LISTS = ["namespaces", "mounts", "rlimits", "secrets"] as const;
+const LISTS = ["namespaces", "networks", "mounts", "rlimits", "secrets"] as const;
 
 /** What may be said once, as names and values: `inside.hostname`, `inside.mounts./proc`. */
 export function insideFacts(inside: Partial<Inside>): [string, unknown][] {
-  const { namespaces: _namespaces, mounts = [], rlimits = [], secrets = [], ...single } = inside;
+  const { namespaces: _namespaces, networks = [], mounts = [], ...others } = inside;
+  const { rlimits = [], secrets = [], ...single } = others;
   return [
     ...Object.entries(single).map(([key, value]): [string, unknown] => [`inside.${key}`, value]),
     // Flags of what is there already add up; a place cannot be two things.
     ...mounts
       .filter(({ kind }) => kind !== "attr")
       .map((mount): [string, unknown] => [`inside.mounts.${mount.target}`, mount]),
+    ...networks.map((one): [string, unknown] => [`inside.networks.${one.interface}`, one]),
     ...secrets.map((secret): [string, unknown] => [`env.${secret.name}`, secret]),
     ...rlimits.map((limit): [string, unknown] => [`inside.rlimits.${limit.resource}`, limit]),
   ];
@@ -48,6 +50,8 @@ export function printInside(inside: Inside): string[] {
   const lines: string[] = [];
   if (namespaces.length > 0) lines.push(`inside: own ${namespaces.join(" ")}`);
   if (inside.netNamespace !== null) lines.push(`inside: network of ${inside.netNamespace}`);
+  for (const { name, interface: on } of inside.networks) lines.push(`inside: ${on} on ${name}`);
+  if (inside.imageBytes !== null) lines.push(`inside: sandbox of ${inside.imageBytes} bytes`);
   if (idMap !== null) lines.push(`inside: id ${idMap.inside} is ${idMap.outside} outside`);
   if (hostname !== null) lines.push(`inside: hostname ${hostname}`);
   if (root !== null) lines.push(`inside: root ${root === "tmpfs" ? root : root.path}`);

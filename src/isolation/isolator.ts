@@ -5,7 +5,7 @@
 import type { CgroupMode } from "./cgroups/mounts.ts";
 import type { CgroupValues } from "./cgroups/driver.ts";
 import type { ContainerSpec } from "./container.ts";
-import type { Inside } from "#runtime";
+import type { Inside, Quotas } from "#runtime";
 import type { Watch } from "./watch.ts";
 
 /** What the isolators must know of the machine; probed once at the start. */
@@ -51,6 +51,8 @@ export interface Fragment {
   readonly oomScoreAdj?: number;
   /** Lists are put together in the order of the isolators; `inside.ts` says what contradicts. */
   readonly inside?: Partial<Inside>;
+  /** What the file system is to bound; of one isolator alone. */
+  readonly quotas?: Quotas;
   /** What is to be measured of it while it runs, as the kernel does not bound it. */
   readonly watch?: Watch;
   /** Why the container cannot be had on this machine: field, value, what there is instead. */

@@ -3,7 +3,7 @@
  * and prints a plan for people. Pure: only the launcher writes.
  */
 import { idFault } from "#protocol";
-import type { CgroupStep, Inside, LaunchPlan } from "#runtime";
+import type { CgroupStep, Inside, LaunchPlan, Quotas } from "#runtime";
 import type { CgroupDriver, CgroupValues } from "./cgroups/driver.ts";
 import { type ContainerSpec, checkpointOf, encodeCheckpoint } from "./container.ts";
 import { insideFacts, mergeInside, printInside } from "./inside.ts";
@@ -24,6 +24,7 @@ export interface Merged {
   readonly oomScoreAdj: number | null;
   readonly inside?: Inside;
   readonly watch: Watch;
+  readonly quotas?: Quotas;
 }
 
 export type MergeResult =
@@ -44,6 +45,7 @@ function flatten(fragment: Fragment): [string, unknown][] {
   for (const [key, value] of Object.entries(fragment.env ?? {})) flat.push([`env.${key}`, value]);
   if (fragment.oomScoreAdj !== undefined) flat.push(["oomScoreAdj", fragment.oomScoreAdj]);
   flat.push(...insideFacts(fragment.inside ?? {}));
+  if (fragment.quotas !== undefined) flat.push(["quotas", fragment.quotas]);
   for (const [key, value] of Object.entries(fragment.watch ?? {})) {
     flat.push([`watch.${key}`, value]);
   }
@@ -84,7 +86,11 @@ export function mergeFragments(parts: readonly Named[]): MergeResult {
     watch = { ...watch, ...fragment.watch };
   }
   const inside = mergeInside(parts.flatMap(({ fragment }) => fragment.inside ?? []));
-  const merged = { cgroups, env, oomScoreAdj, watch };
+  const quotas = parts.map(({ fragment }) => fragment.quotas).find((one) => one !== undefined);
+  const merged = {
+    ...{ cgroups, env, oomScoreAdj, watch },
+    ...(quotas === undefined ? {} : { quotas }),
+  };
   return { ok: true, merged: inside === undefined ? merged : { ...merged, inside } };
 }
 
@@ -128,7 +134,7 @@ export function planLaunch({ spec, machine, driver, isolators }: PlanInputs): Pl
       message: contradictions.map(printContradiction).join("; "),
     };
   }
-  const { cgroups, env, oomScoreAdj, inside, watch } = result.merged;
+  const { cgroups, env, oomScoreAdj, inside, watch, quotas } = result.merged;
   const plan: LaunchPlan = {
     containerId: spec.containerId,
     nonce: spec.nonce,
@@ -139,6 +145,7 @@ export function planLaunch({ spec, machine, driver, isolators }: PlanInputs): Pl
     cgroups: driver.plan(spec.containerId, cgroups),
     oomScoreAdj,
     ...(inside === undefined ? {} : { inside }),
+    ...(quotas === undefined ? {} : { quotas }),
     logs: spec.logs,
     graceMs: spec.graceMs,
     config: encodeCheckpoint(checkpointOf(spec)),
@@ -166,6 +173,9 @@ export function printPlan(plan: LaunchPlan): string {
   if (plan.oomScoreAdj !== null) lines.push(`oom_score_adj ${plan.oomScoreAdj}`);
   for (const step of cgroups.steps) {
     lines.push(printStep(step));
+  }
+  for (const { path, bytes } of plan.quotas?.directories ?? []) {
+    lines.push(`quota ${path} ${bytes}`);
   }
   for (const path of cgroups.join) lines.push(`join ${path}`);
   if (plan.inside !== undefined) lines.push(...printInside(plan.inside));

@@ -18,7 +18,11 @@ const disk = (rig: RealRig) => ({
   isolators: [
     ...defaultIsolators({
       pidsMax: PIDS_MAX,
-      disk: { volumesDir: join(rig.directory, "work", "volumes") },
+      disk: {
+        isolator: "du",
+        projects: [5_000, 10_000],
+        volumesDir: join(rig.directory, "work", "volumes"),
+      },
     }),
     ...insideIsolators(
       insideOptions(rig, { volumesDir: join(rig.directory, "work", "volumes"), hidden: [] }),

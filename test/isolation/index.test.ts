@@ -20,5 +20,7 @@ await import("./mem.cases.ts");
 await import("./io.cases.ts");
 await import("./devices.cases.ts");
 await import("./bounds.cases.ts");
+await import("./disk.cases.ts");
+await import("./network.cases.ts");
 await import("./usage.cases.ts");
 await import("./table.cases.ts");

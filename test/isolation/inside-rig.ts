@@ -40,8 +40,18 @@ export function insidePlan(
   wish: Wish = {},
   change: Partial<InsideOptions> = {},
 ): LaunchPlan | string {
+  const spec = insideSpec(rig, script, wish);
+  chmodSync(rig.directory, 0o755);
+  const isolators = insideIsolators(insideOptions(rig, change));
+  const planned = planLaunch({ spec, machine, driver: rig.driver, isolators });
+  if (!planned.ok) return planned.message;
+  return { ...planned.plan, cgroups: rig.driver.plan(spec.containerId, NO_LIMITS) };
+}
+
+/** What an agent would ask for. */
+export function insideSpec(rig: RealRig, script: string, wish: Wish = {}): ContainerSpec {
   const containerId = `inside-${++count}`;
-  const spec: ContainerSpec = {
+  return {
     v: 1,
     containerId,
     nonce: `nonce-${containerId}`,
@@ -60,11 +70,6 @@ export function insidePlan(
     logs: { bytes: 1_000_000, files: 1 },
     ...wish,
   };
-  chmodSync(rig.directory, 0o755);
-  const isolators = insideIsolators(insideOptions(rig, change));
-  const planned = planLaunch({ spec, machine, driver: rig.driver, isolators });
-  if (!planned.ok) return planned.message;
-  return { ...planned.plan, cgroups: rig.driver.plan(containerId, NO_LIMITS) };
 }
 
 export interface Ran {

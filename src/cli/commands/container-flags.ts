@@ -45,7 +45,7 @@ export function addContainerFlags(command: Command): Command {
     .option("--seccomp <NAME>", "a seccomp profile of the agent, or unconfined")
     .option("--rlimit <NAME=SOFT[:HARD]>", "a limit such as NOFILE=1024:4096", collect)
     .option("--hostname <name>", "what the container is called inside")
-    .option("--network <none>", "none: nothing but a loopback")
+    .option("--network <name>", "a network of the agent, or none: nothing but a loopback")
     .option("--userns", "root inside is nobody outside");
 }
 

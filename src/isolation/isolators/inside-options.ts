@@ -5,6 +5,14 @@
 import type { Capability } from "#protocol";
 import type { SeccompProfile, SeccompSubject } from "../seccomp/profile.ts";
 
+/** A network of the agent: the chain of plugins that its configuration names (CNI). */
+export interface Network {
+  readonly cniVersion: string;
+  /** Where the plugins are, by their type. */
+  readonly pluginsDir: string;
+  readonly plugins: readonly (Readonly<Record<string, unknown>> & { readonly type: string })[];
+}
+
 export interface InsideOptions {
   /** The machine's, where there is a table of its system calls; null: no seccomp. */
   readonly arch: SeccompSubject["arch"] | null;
@@ -26,6 +34,8 @@ export interface InsideOptions {
   readonly boundingCapabilities: readonly Capability[];
   /** Profiles by name; `default` is used where a task names none. */
   readonly seccompProfiles: Readonly<Record<string, SeccompProfile>>;
+  /** Networks by name; absent: there are none. */
+  readonly networks?: Readonly<Record<string, Network>>;
   /** Ids of this host for those of a user namespace, from 0; null: there are no user namespaces. */
   readonly userIds: { readonly first: number; readonly count: number } | null;
 }

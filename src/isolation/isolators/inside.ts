@@ -1,6 +1,7 @@
 /** The isolators of the inside of a container, in their order: what is mounted, then what is not. */
 import type { Isolator } from "../isolator.ts";
 import { capabilitiesIsolator, nnpIsolator } from "./capabilities.ts";
+import { cniIsolator } from "./cni.ts";
 import { filesystemIsolator } from "./filesystem.ts";
 import type { InsideOptions } from "./inside-options.ts";
 import { namespacesIsolator } from "./namespaces.ts";
@@ -12,6 +13,7 @@ export function insideIsolators(options: InsideOptions): readonly Isolator[] {
   return [
     filesystemIsolator(options),
     namespacesIsolator(options),
+    cniIsolator(options),
     capabilitiesIsolator(options),
     nnpIsolator,
     seccompIsolator(options),

@@ -17,11 +17,13 @@ export function namespacesIsolator(options: InsideOptions): Isolator {
     fragment({ container }) {
       const hostname = container?.hostname;
       const networks = (container?.networkInfos ?? []).flatMap(({ name }) => name ?? []);
-      const unknown = networks.find((name) => name !== NETWORK_NONE);
+      const known = Object.keys(options.networks ?? {});
+      const unknown = networks.find((name) => name !== NETWORK_NONE && !known.includes(name));
       if (unknown !== undefined) {
         return {
           refused:
-            `networkInfos: this agent has no network ${JSON.stringify(unknown)}; ` +
+            `networkInfos: this agent has no network ${JSON.stringify(unknown)}; it has ` +
+            `${known.join(", ") || "none by plugins"}; ` +
             `leave it out for the host's, or name "${NETWORK_NONE}" for a loopback of its own`,
         };
       }

@@ -142,6 +142,20 @@ char *file_read(int directory, const char *name, size_t *length) {
   return text;
 }
 
+/* Turns the lines of `launch` into fields of a request, after those it has. */
+int launch_file_read(int directory, struct request *request) {
+  char *text = file_read(directory, "launch", NULL);
+  if (text == NULL) return -1;
+  for (char *line = text; *line != 0;) {
+    char *end = strchr(line, '\n');
+    if (end == NULL || end < line + 2 || request->count == FIELDS_MAX) break;
+    *end = 0;
+    request->fields[request->count++] = (struct field){(uint8_t)line[0], (uint32_t)(end - line - 2), line + 2};
+    line = end + 1;
+  }
+  return 0;
+}
+
 /* The number after `key ` at the start of a line, or the whole file's number; -1 if there is none. */
 long long counter_read(const char *path, const char *key) {
   char *text = file_read(AT_FDCWD, path, NULL);

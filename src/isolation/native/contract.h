@@ -21,7 +21,8 @@
  *
  * FILES of RUNTIME/CONTAINER/ (directory 0700):
  *   config.json  the agent's checkpoint, synced before the process exists
- *   launch       lines "TAG value": what destroy needs (nonce, kill, join, remove, grace)
+ *   launch       lines "TAG value": what destroy needs (nonce, kill, join, remove, grace, networks)
+ *   network, result-N  while a network of the container may be there, and what its plugins answered
  *   pid          {"shim":..,"shimStart":..,"pid":..,"start":..}, start = field 22 of /proc/PID/stat;
  *                not synced: a pid means nothing after a reboot
  *   alive        FIFO that the shim alone holds open: end of file means that the shim has ended
@@ -88,12 +89,19 @@ enum {
   TAG_SECRET_ENV = 'e',   /* name of a variable; followed by SOURCE and WITHIN, a file of the host */
   TAG_RLIMIT = 'l',       /* "resource soft hard", -1 for no limit */
 
+  TAG_PROJECTS = 'Q',     /* "first last" of the project ids that quotas may take */
+  TAG_QUOTA = 'g',        /* bytes; followed by SOURCE, a directory, made if WITHIN follows */
+  TAG_IMAGE = 'i',        /* bytes of the image that is mounted in the place of the sandbox */
+  TAG_NETWORK = 'a',      /* name of the interface inside; followed by its plugins in order: */
+  TAG_PLUGIN = 'x',       /* a program, followed by PLUGIN_CONFIG */
+  TAG_PLUGIN_CONFIG = 'y',/* JSON on one line, without its last brace */
+
   TAG_MEASURE = 'q',      /* measure: a directory whose blocks are added up */
   TAG_LISTENERS = 'o'     /* measure: and the ports on which its processes listen */
 };
 
 /* All tags of a launch that this launcher carries out. */
-#define LAUNCH_TAGS "CNAESUMWwdVJOPKFDRBLGXTnjuhrmtsbkcpfel"
+#define LAUNCH_TAGS "CNAESUMWwdVJOPKFDRBLGXTnjuhrmtsbkcpfelQgiaxy"
 
 struct field { uint8_t tag; uint32_t length; const char *value; };
 struct request { uint32_t id; uint8_t op; int count; struct field fields[FIELDS_MAX]; };
@@ -108,6 +116,7 @@ struct pids { pid_t shim; long long shim_start; pid_t pid; long long start; };
 int request_parse(char *body, uint32_t length, struct request *out);
 const char *request_text(const struct request *request, uint8_t tag);
 long request_number(const struct request *request, uint8_t tag, long otherwise);
+int launch_file_read(int directory, struct request *request);
 int path_is_plain(const char *path);
 
 /* Files. Negative results are -errno. */

@@ -255,6 +255,18 @@ void inside_end(void) {
   if (init_pid > 0) kill(init_pid, SIGKILL);
 }
 
+/* Before any child is born in the pid namespace: plugins are programs of the host. */
+static int networks_make(const struct request *plan, struct inside *inside, char *why) {
+  char path[64];
+  if (request_text(plan, TAG_NETWORK) == NULL) return ANSWER_OK;
+  if (!(inside->flags & CLONE_NEWNET)) return invalid(why, "networks need a network namespace");
+  snprintf(path, sizeof path, "/proc/%d/ns/net", (int)inside->init);
+  inside->network = open(path, O_RDONLY | O_CLOEXEC);
+  if (inside->network < 0) return refused(why, ANSWER_SYSTEM, "open network namespace", errno);
+  snprintf(path, sizeof path, "/proc/%d/fd/%d", (int)getpid(), inside->network);
+  return network_up(plan, inside->runtime, path, why);
+}
+
 int inside_begin(const struct request *plan, const struct service *service, struct inside *inside, char *why) {
   int talk[2], code = plan_read(plan, inside, why), enters = request_text(plan, TAG_NET) != NULL;
   int own = inside->flags & ~CLONE_NEWCGROUP; /* a cgroup namespace is made of where one is: by the task */
@@ -277,6 +289,7 @@ int inside_begin(const struct request *plan, const struct service *service, stru
     code = refused(why, ANSWER_SYSTEM, "make namespaces", error);
   }
   close(talk[0]);
+  if (code == ANSWER_OK) code = networks_make(plan, inside, why);
   /* The children of the shim are born in the pid namespace; the shim itself stays outside. */
   if (code == ANSWER_OK && (inside->pidfd < 0 || ((own & CLONE_NEWPID) && setns(inside->pidfd, CLONE_NEWPID) != 0)))
     code = refused(why, ANSWER_SYSTEM, "enter pid namespace", errno);

@@ -14,6 +14,8 @@ struct inside {
   /* `NAME=secret` of the task's environment, one behind the other with a NUL each. */
   char *secrets;
   int secret_count;
+  /* The runtime directory, and the network namespace while plugins have to do with it; else -1. */
+  int runtime, network;
 };
 
 /*
@@ -38,6 +40,22 @@ void inside_end(void);
 int secret_open(const char *path, const char *within, char *why);
 /* Reads at most `room` bytes; how many. */
 long secret_read(int fd, char *out, long room);
+
+/* Makes what is missing of a source, below a directory that is there; 0, or -1 with errno. */
+int source_make(const char *path, const char *within);
+
+/* Bounds of the disk (disk.c): before the namespaces are made, and in the mount namespace. */
+int quotas_set(const struct request *plan, char *why);
+int image_make(const struct request *plan, const char *sandbox, char *why);
+int image_mount(const struct request *plan, char *why);
+/* Once it is mounted, or was not: the loop device goes with its last user. */
+void image_release(void);
+
+/* Networks by plugins (network.c). `netns` is a path, empty where the namespace has gone. */
+int network_up(const struct request *plan, int directory, const char *netns, char *why);
+int network_down(const struct request *plan, int directory, const char *container, const char *netns, char *why);
+/* Runs a program; its exit code, or -1. The head of what it says comes into `out`. */
+int program_run(char *const argv[], char *const env[], const char *input, char *out, size_t room);
 
 /* Mounts, in a mount namespace of one's own. A code, with `why`. */
 int mounts_apply(const struct request *plan, char *why);

@@ -116,7 +116,7 @@ long secret_read(int fd, char *out, long room) {
 }
 
 /* Makes what is missing of a source, below a directory that is there, and never through a link. */
-static int source_make(const char *path, const char *within) {
+int source_make(const char *path, const char *within) {
   char part[1024];
   size_t length = within == NULL ? 0 : strlen(within);
   if (within == NULL || strncmp(path, within, length) != 0 || path[length] != '/') { errno = EXDEV; return -1; }
@@ -350,6 +350,7 @@ int mounts_apply(const struct request *plan, char *why) {
   if (count < 0) return ANSWER_INVALID;
   if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
     return fault(why, ANSWER_SYSTEM, "make private", "/", errno);
+  if ((code = image_mount(plan, why)) != ANSWER_OK) return code;
   for (int i = 0; i < count; i++)
     if ((code = source_hold(plan, &steps[i], why)) != ANSWER_OK) return code;
   for (int i = 0; i < plan->count; i++) {

@@ -35,6 +35,7 @@ static long long kills_before;
 static uid_t owner = (uid_t)-1;
 static gid_t group = (gid_t)-1;
 static struct reach reach;
+static int network = -1; /* its network namespace, where plugins must leave it */
 static char oom_path[1024], peak_path[1024], container[256];
 static char chunk[16384];
 
@@ -359,6 +360,18 @@ static long long oom_kills(void) {
   return n < 0 ? 0 : n;
 }
 
+/*
+ * Takes the networks away while their namespace is still held. Where that fails, destroy tries
+ * it again for as long as it takes.
+ */
+static void network_end(void) {
+  static struct request plan;
+  char why[ANSWER_MAX], path[64];
+  if (network < 0) return;
+  snprintf(path, sizeof path, "/proc/%d/fd/%d", (int)getpid(), network);
+  if (launch_file_read(runtime, &plan) == 0) network_down(&plan, runtime, container, path, why);
+}
+
 int shim_begin(const struct request *plan, const struct service *service, int directory, char *why) {
   setsid();
   prctl(PR_SET_NAME, "meseta-shim");
@@ -378,12 +391,15 @@ int shim_begin(const struct request *plan, const struct service *service, int di
   if (signals < 0 || sandbox < 0) return refused(why, "open sandbox", errno);
   for (int i = 0; i < 2; i++) log_open(&logs[i]);
   kills_before = oom_kills();
-  struct inside inside = {0};
+  struct inside inside = {.runtime = directory, .network = -1};
   int code = inside_begin(plan, service, &inside, why);
+  image_release();
   if (code == ANSWER_OK) code = start(plan, &inside, why);
   inside_started(&inside);
+  network = inside.network;
   if (code != ANSWER_OK) {
     inside_end();
+    network_end();
     return code;
   }
   char text[200];
@@ -409,6 +425,7 @@ void shim_run(void) {
   long long at = wall_ms(), kills = oom_kills();
   long long peak = peak_path[0] == 0 ? -1 : counter_read(peak_path, NULL);
   finish();
+  network_end();
   if (oom_kills() > kills) kills = oom_kills();
   _exit(status_write(status, &usage, kills - kills_before, peak, at) == 0 ? 0 : 1);
 }

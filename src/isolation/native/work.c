@@ -119,26 +119,12 @@ static int launch_file_write(int directory) {
   char *text = malloc(room);
   if (text == NULL) return -ENOMEM;
   for (int i = 0; i < request->count; i++)
-    if (strchr("NKFDRGJ", request->fields[i].tag) != NULL)
+    if (strchr("NKFDRGJaxy", request->fields[i].tag) != NULL)
       used += (size_t)snprintf(text + used, room - used, "%c %s\n", request->fields[i].tag, request->fields[i].value);
   int fd = file_put(directory, "launch", text, used);
   if (fd >= 0) close(fd);
   free(text);
   return fd < 0 ? fd : 0;
-}
-
-/* Turns the lines of `launch` into fields of the request in hand, after those it has. */
-static int launch_file_read(int directory) {
-  char *text = file_read(directory, "launch", NULL);
-  if (text == NULL) return -1;
-  for (char *line = text; *line != 0;) {
-    char *end = strchr(line, '\n');
-    if (end == NULL || end < line + 2 || request->count == FIELDS_MAX) break;
-    *end = 0;
-    request->fields[request->count++] = (struct field){(uint8_t)line[0], (uint32_t)(end - line - 2), line + 2};
-    line = end + 1;
-  }
-  return 0;
 }
 
 static void reach_of(struct reach *reach) {
@@ -279,7 +265,7 @@ static int launch_again(int directory, const char *nonce, char *why) {
   if (asked == NULL) return ANSWER_SYSTEM;
   memcpy(asked, request->fields, sizeof *asked * (size_t)count);
   request->count = 0;
-  int known = launch_file_read(directory) == 0;
+  int known = launch_file_read(directory, request) == 0;
   const char *first = request_text(request, TAG_NONCE);
   int same = known && first != NULL && strcmp(first, nonce) == 0;
   memcpy(request->fields, asked, sizeof *asked * (size_t)count);
@@ -321,6 +307,7 @@ static int launch(const struct service *service, char *why, int *kept) {
     int code = launch_again(directory, nonce, why);
     if (code >= 0) return code;
     reach_kill(&reach, 0);
+    network_down(request, directory, id, "", why); /* else its plugins are told of it twice */
   }
   int code = ANSWER_OK;
   result = launch_file_write(directory);
@@ -330,11 +317,14 @@ static int launch(const struct service *service, char *why, int *kept) {
   if (code == ANSWER_OK) code = do_steps(why);
   if (code == ANSWER_OK && (result = sandbox_make(request, sandbox)) != 0)
     code = failed(why, ANSWER_SYSTEM, "make sandbox", sandbox, -result);
+  if (code == ANSWER_OK) code = quotas_set(request, why);
+  if (code == ANSWER_OK) code = image_make(request, sandbox, why);
   if (code == ANSWER_OK) code = shim_begin(request, service, directory, why);
   if (code != ANSWER_OK) {
     char ignored[ANSWER_MAX];
     reach_kill(&reach, 0);
     cgroups_remove(&reach, now_ms() + REMOVE_WAIT_MS, ignored);
+    network_down(request, directory, id, "", ignored);
     runtime_remove(directory, id);
   }
   *kept = code == ANSWER_OK ? directory : -1;
@@ -366,7 +356,7 @@ static int destroy(char *why) {
   struct reach reach;
   if (directory >= 0) {
     flock(directory, LOCK_EX); /* a launch in progress comes to its end first */
-    launch_file_read(directory);
+    launch_file_read(directory, request);
     if (pids_read(directory, &pids) != 0 || !shim_alive(&pids)) pids.shim = 0;
     flock(directory, LOCK_UN);
   } else if (request_text(request, TAG_REMOVE) == NULL) {
@@ -392,7 +382,10 @@ static int destroy(char *why) {
     }
     if (gone) sleep_ms(2);
   }
-  return cgroups_remove(&reach, now_ms() + REMOVE_WAIT_MS, why); /* 5 remove */
+  int code = cgroups_remove(&reach, now_ms() + REMOVE_WAIT_MS, why); /* 5 remove */
+  if (code != ANSWER_OK || directory < 0) return code;
+  /* The shim has done so unless it was killed; by then the namespace has gone with its processes. */
+  return network_down(request, directory, id, "", why);
 }
 
 static int signal_all(char *why) {
@@ -402,7 +395,7 @@ static int signal_all(char *why) {
   long number = request_number(request, TAG_SIGNAL, 0);
   if (directory < 0) { snprintf(why, ANSWER_MAX, "no such container"); return ANSWER_UNKNOWN; }
   if (number < 1 || number > 64) { snprintf(why, ANSWER_MAX, "signal is not within 1..64"); return ANSWER_INVALID; }
-  launch_file_read(directory);
+  launch_file_read(directory, request);
   reach_of(&reach);
   if (pids_read(directory, &pids) == 0 && shim_alive(&pids)) reach_signal(&reach, pids.shim, (int)number);
   return ANSWER_OK;
@@ -413,7 +406,7 @@ static int measure_it(char *why) {
   struct pids pids;
   int directory = runtime_open(request_text(request, TAG_CONTAINER));
   if (directory < 0) { snprintf(why, ANSWER_MAX, "no such container"); return ANSWER_UNKNOWN; }
-  launch_file_read(directory);
+  launch_file_read(directory, request);
   reach_of(&reach);
   int lives = pids_read(directory, &pids) == 0 && shim_alive(&pids);
   return measure(request, &reach, lives ? pids.shim : 0, why);
@@ -425,7 +418,7 @@ static int forget(char *why) {
   int directory = runtime_open(id);
   if (directory < 0) return ANSWER_OK;
   flock(directory, LOCK_EX);
-  launch_file_read(directory);
+  launch_file_read(directory, request);
   int busy = pids_read(directory, &pids) == 0 && shim_alive(&pids);
   for (int i = 0; i < request->count && !busy; i++)
     busy = request->fields[i].tag == TAG_REMOVE && access(request->fields[i].value, F_OK) == 0;

@@ -80,6 +80,23 @@ export interface CapabilitySets {
   readonly bounding: string;
 }
 
+/** One program of a chain by which a network is made (CNI). */
+export interface NetworkPlugin {
+  /** Absolute. */
+  readonly program: string;
+  /** Its configuration: JSON on one line, without the last brace, for a result to be put behind. */
+  readonly config: string;
+}
+
+/** A network that the container joins; needs a network namespace of its own. */
+export interface InsideNetwork {
+  readonly name: string;
+  /** What the interface is called inside. */
+  readonly interface: string;
+  /** Run in this order to join, in reverse to leave; each gets the result of the one before. */
+  readonly plugins: readonly NetworkPlugin[];
+}
+
 export interface Rlimit {
   /** The kernel's number (`RLIMIT_NOFILE` is 7). */
   readonly resource: number;
@@ -91,6 +108,13 @@ export interface Inside {
   readonly namespaces: readonly Namespace[];
   /** Enter the network namespace that is bound to this file; null: the host's, or a new one. */
   readonly netNamespace: string | null;
+  /** Joined before its program runs, left when it has ended. */
+  readonly networks: readonly InsideNetwork[];
+  /**
+   * Size of a file system of its own in the place of the sandbox, of which its logs are no part;
+   * gone with the mount namespace, but for the image. Null: none.
+   */
+  readonly imageBytes: number | null;
   /** Ids of a `user` namespace, for users and for groups alike. */
   readonly idMap: IdMap | null;
   readonly hostname: string | null;
@@ -114,6 +138,8 @@ export interface Inside {
 export const NOTHING_INSIDE: Inside = {
   namespaces: [],
   netNamespace: null,
+  networks: [],
+  imageBytes: null,
   idMap: null,
   hostname: null,
   root: null,

@@ -83,6 +83,19 @@ export interface LogRotation {
   readonly files: number;
 }
 
+/** Bounds that the file system keeps for directories (XFS project quotas). */
+export interface Quotas {
+  /** The project ids that may be taken; one that any file has is not free. */
+  readonly first: number;
+  readonly last: number;
+  readonly directories: readonly {
+    readonly path: string;
+    /** Made below this one where it is missing; null: it is there, or is the sandbox. */
+    readonly within: string | null;
+    readonly bytes: number;
+  }[];
+}
+
 /** What the launcher is asked to start. Plain data; it says everything and implies nothing. */
 export interface LaunchPlan {
   readonly containerId: string;
@@ -100,6 +113,8 @@ export interface LaunchPlan {
   readonly oomScoreAdj: number | null;
   /** What the process sees and may do; absent: what the launcher itself sees and may. */
   readonly inside?: Inside;
+  /** Set before the process exists; absent: none. */
+  readonly quotas?: Quotas;
   readonly logs: LogRotation;
   /** Time between SIGTERM and SIGKILL when `destroy` does not name another. */
   readonly graceMs: number;
