@@ -17,6 +17,7 @@ import {
 import { join } from "node:path";
 import t, { type Test as Tap } from "tap";
 import { parseProfile } from "#daemon";
+import { volumeBelow } from "#isolation";
 import type { ContainerInfo, Volume } from "#protocol";
 import { destroyAndForget } from "../contracts/launcher.cases.ts";
 import { cannotShow, show, type What } from "./acceptance.ts";
@@ -145,7 +146,7 @@ rows(["persistent and shared volumes seen from inside"], async (t, rig) => {
     change,
   );
   t.same(again, ["kept", "closed"]);
-  t.equal(readFileSync(join(volumesDir, "roles/eng/db/data/file"), "utf8"), "kept\n");
+  t.equal(readFileSync(join(volumesDir, volumeBelow("eng/db", "data"), "file"), "utf8"), "kept\n");
   return ["what one task wrote the next one read, and could not change"];
 });
 
