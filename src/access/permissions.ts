@@ -12,8 +12,9 @@ import {
   type MasterId,
   operatorPeer,
   type Principal,
-  type Role,
+  type Speaker,
   type Subjects,
+  type TokenId,
 } from "#protocol";
 import { type Identity, inboxOf } from "./principals.ts";
 
@@ -34,7 +35,7 @@ export function permissionsOf(subjects: Subjects, identity: Identity): Permissio
  * The permissions of a role with what the broker fills in where an identity has its ids. A name
  * of two ids is one name for the broker, so the dot between them comes with it.
  */
-export function templateOf(subjects: Subjects, role: Role): Permissions {
+export function templateOf(subjects: Subjects, role: Speaker): Permissions {
   const filled = permissionsOf(subjects, unfilled(role));
   const broker = (pattern: string): string => pattern.replace(`${FIRST}.${SECOND}`, FIRST);
   return { publish: filled.publish.map(broker), subscribe: filled.subscribe.map(broker) };
@@ -43,7 +44,7 @@ export function templateOf(subjects: Subjects, role: Role): Permissions {
 const FIRST = "{{name()}}";
 const SECOND = "{{second}}";
 
-function unfilled(role: Role): Identity {
+function unfilled(role: Speaker): Identity {
   switch (role) {
     case "master":
       return { role, masterId: FIRST as MasterId };
@@ -54,6 +55,10 @@ function unfilled(role: Role): Identity {
       return { role, principal: FIRST as Principal, instance: SECOND as InstanceId };
     case "executor":
       return { role, principal: FIRST as Principal, containerId: SECOND as ContainerId };
+    case "joiner":
+      return { role, tokenId: FIRST as TokenId };
+    case "registrar":
+      return { role };
   }
 }
 
@@ -81,6 +86,13 @@ function ownPermissions(subjects: Subjects, identity: Identity): Permissions {
       return {
         publish: [subjects.toMaster(operatorPeer(identity.principal))],
         subscribe: [subjects.leader, ...EVENT_TOPICS.map((topic) => subjects.event(topic))],
+      };
+    case "joiner":
+      return { publish: [subjects.joining(identity.tokenId)], subscribe: [] };
+    case "registrar":
+      return {
+        publish: [`_INBOX.joiner.${ANY}.>`, `_INBOX.${agentPeer(ANY as Principal)}.>`],
+        subscribe: [subjects.toRegistrar.joining, subjects.toRegistrar.renewing],
       };
   }
 }
@@ -125,6 +137,7 @@ function agentPermissions(subjects: Subjects, principal: Principal): Permissions
       subjects.toMaster(peer),
       subjects.executor(principal, ANY as ContainerId, "in"),
       subjects.stream(principal, ANY, "out"),
+      subjects.renewing(principal),
     ],
     subscribe: [
       subjects.leader,

@@ -12,7 +12,8 @@ import {
   type MasterId,
   operatorPeer,
   type Principal,
-  type Role,
+  type Speaker,
+  type TokenId,
 } from "#protocol";
 
 /** What a credential vouches for. An executor stands under its agent's principal. */
@@ -21,9 +22,21 @@ export type Identity =
   | { readonly role: "agent"; readonly principal: Principal }
   | { readonly role: "framework"; readonly principal: Principal; readonly instance: InstanceId }
   | { readonly role: "executor"; readonly principal: Principal; readonly containerId: ContainerId }
-  | { readonly role: "operator"; readonly principal: Principal };
+  | { readonly role: "operator"; readonly principal: Principal }
+  /** May ask for a credential, and nothing else. */
+  | { readonly role: "joiner"; readonly tokenId: TokenId }
+  /** Answers joiners; one in a cluster, beside the keys that sign. */
+  | { readonly role: "registrar" };
 
-export const ROLES: readonly Role[] = ["master", "agent", "framework", "executor", "operator"];
+export const ROLES: readonly Speaker[] = [
+  "master",
+  "agent",
+  "framework",
+  "executor",
+  "operator",
+  "joiner",
+  "registrar",
+];
 
 /**
  * Why these parts name nobody, as a sentence; undefined where they do. A broker pastes names into
@@ -50,6 +63,10 @@ export function credentialName(identity: Identity): string {
       return `${identity.principal}.${identity.instance}`;
     case "executor":
       return `${identity.principal}.${identity.containerId}`;
+    case "joiner":
+      return identity.tokenId;
+    case "registrar":
+      return identity.role;
   }
 }
 
@@ -66,5 +83,9 @@ export function inboxOf(identity: Identity): string {
       return `_INBOX.${executorPeer(identity.principal, identity.containerId)}`;
     case "operator":
       return `_INBOX.${operatorPeer(identity.principal)}`;
+    case "joiner":
+      return `_INBOX.joiner.${identity.tokenId}`;
+    case "registrar":
+      return "_INBOX.registrar";
   }
 }

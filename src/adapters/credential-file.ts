@@ -14,6 +14,11 @@ export interface CredentialFile {
   /** Addresses of the broker, such as nats://127.0.0.1:4222. */
   readonly servers: readonly string[];
   readonly entries: readonly CredentialEntry[];
+  /**
+   * The authority whose certificates the broker shows, as DER; then it is reached by TLS alone.
+   * Absent: without TLS, as on loopback.
+   */
+  readonly authority?: Uint8Array;
 }
 
 export interface CredentialEntry {
@@ -23,12 +28,17 @@ export interface CredentialEntry {
 
 const HEAD = "# Meseta credential: whoever can read this file can act in this name.";
 
-export function credentialFileText({ cluster, servers, entries }: CredentialFile): string {
+export function credentialFileText(file: CredentialFile): string {
+  const { cluster, servers, entries, authority } = file;
   const blocks = entries.map(
     ({ identity, credential }) =>
       `# identity ${identity.role} ${credentialName(identity)}\n${credentialText(credential)}`,
   );
-  return [HEAD, `# cluster ${cluster}`, `# servers ${servers.join(",")}`, ...blocks].join("\n");
+  const head = [HEAD, `# cluster ${cluster}`, `# servers ${servers.join(",")}`];
+  if (authority !== undefined) {
+    head.push(`# authority ${Buffer.from(authority).toString("base64")}`);
+  }
+  return [...head, ...blocks].join("\n");
 }
 
 /** Writes it readable by its owner alone. */
@@ -69,7 +79,13 @@ export function parseCredentialFile(text: string): CredentialFile {
     .slice(1)
     .map(parseEntry);
   if (entries.length === 0) throw new Error("it holds no credential");
-  return { cluster: asId(cluster), servers: servers.split(","), entries };
+  const authority = /^# authority (\S+)$/m.exec(text)?.[1];
+  return {
+    cluster: asId(cluster),
+    servers: servers.split(","),
+    entries,
+    ...(authority === undefined ? {} : { authority: Buffer.from(authority, "base64") }),
+  };
 }
 
 function parseEntry(block: string): CredentialEntry {

@@ -11,7 +11,12 @@ export * from "./launcher-client.ts";
 export * from "./launcher-process.ts";
 export * from "./log-owner.ts";
 export { MemoryBroker, RECEIVER_BYTES_MAX, RECEIVER_MESSAGES_MAX } from "./memory-bus.ts";
-export { natsBus, type NatsBusOptions, OUTBOUND_BYTES_MAX } from "./nats-bus.ts";
+export {
+  BROKER_TLS_NAME,
+  natsBus,
+  type NatsBusOptions,
+  OUTBOUND_BYTES_MAX,
+} from "./nats-bus.ts";
 export * from "./nkeys.ts";
 export * from "./pino-logger.ts";
 export * from "./sandbox-files.ts";

@@ -40,8 +40,15 @@ export interface NatsBusOptions {
   /** Between two dials, in ms, each time with a random part of the jitter added. */
   readonly redialMs?: number;
   readonly redialJitterMs?: number;
-  readonly tls?: NonNullable<ConnectionOptions["tls"]>;
+  /** The authority whose certificate the broker must show, as DER; then TLS comes first of all. */
+  readonly authority?: Uint8Array;
 }
+
+/**
+ * The name in the certificates of our brokers. Their authority signs for nobody else, so it is
+ * what proves the broker; under which address it was reached says nothing more.
+ */
+export const BROKER_TLS_NAME = "broker.meseta";
 
 const REDIAL_MS = 250;
 const REDIAL_JITTER_MS = 250;
@@ -65,8 +72,14 @@ export function connectionOptions(options: NatsBusOptions): ConnectionOptions {
     maxPingOut: PINGS_OUT_MAX,
     timeout: DIAL_TIMEOUT_MS,
     ...(credential === undefined ? {} : { authenticator: authenticatorOf(credential) }),
-    ...(options.tls === undefined ? {} : { tls: options.tls }),
+    ...(options.authority === undefined ? {} : { tls: tlsOptions(options.authority) }),
   };
+}
+
+/** The library hands on to Node what it does not know itself. */
+function tlsOptions(authority: Uint8Array) {
+  const ca = `-----BEGIN CERTIFICATE-----\n${Buffer.from(authority).toString("base64")}\n-----END CERTIFICATE-----\n`;
+  return { handshakeFirst: true, ca, servername: BROKER_TLS_NAME };
 }
 
 /** Begins to dial; the first connection is told as a status like any later one. */

@@ -60,6 +60,18 @@ function keyOf(kind: KeyKind, raw: Uint8Array): KeyPair {
   };
 }
 
+/** Whether the text is the public key of a user, whole. */
+export function isUserKey(text: string): boolean {
+  if (!/^U[A-Z2-7]{55}$/.test(text)) return false;
+  try {
+    return decode(text)[0] === KIND_BYTES.user;
+  } catch (error) {
+    // What strangers send may be anything; only that it is none matters.
+    if (error instanceof Error) return false;
+    throw error;
+  }
+}
+
 /** Base32 without padding of the bytes and their check sum, low byte first. */
 function encode(bytes: readonly number[]): string {
   const sum = crc16(bytes);

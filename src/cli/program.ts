@@ -13,6 +13,7 @@ import { addMasterCommands } from "./commands/masters.ts";
 import { addRoleCommands } from "./commands/roles.ts";
 import { addRunCommands } from "./commands/run.ts";
 import { addTaskCommands } from "./commands/tasks.ts";
+import { addTokenCommands } from "./commands/tokens.ts";
 import { addSimCommand } from "./commands/sim.ts";
 import { addWhyCommand } from "./commands/why.ts";
 import { CliError, EXIT } from "./exit.ts";
@@ -46,6 +47,7 @@ export function makeProgram(): Command {
   addRoleCommands(program);
   addWhyCommand(program);
   addMasterCommands(program);
+  addTokenCommands(program);
   addLogCommands(program);
   addClusterCommands(program);
   addSimCommand(program);

@@ -65,6 +65,13 @@ export const SETTINGS = {
     meaning: "port of the HTTP API; 0 picks a free one",
     for: ["up", "master"],
   },
+  listen: {
+    kind: "text",
+    default: undefined,
+    meaning:
+      "ADDRESS[:PORT] on which the broker of `up` takes other machines, by TLS alone; default: none",
+    for: ["up"],
+  },
   insecure: {
     kind: "boolean",
     default: "false",
@@ -126,6 +133,18 @@ export const SETTINGS = {
     default: undefined,
     meaning: "file with the credential for the bus",
     for: ["master", "agent"],
+  },
+  join: {
+    kind: "text",
+    default: undefined,
+    meaning: "line of meseta token create by which a machine joins; - reads it from standard input",
+    for: ["agent"],
+  },
+  "join-file": {
+    kind: "text",
+    default: undefined,
+    meaning: "file that holds such a line, so that no list of processes shows it",
+    for: ["agent"],
   },
   "log-level": {
     kind: "choice",

@@ -52,6 +52,7 @@ export function brokerConnections(
     name: `meseta ${identity.role} ${credentialName(identity)}`,
     clock,
     nonce: systemRandom().token(8),
+    ...(file.authority === undefined ? {} : { authority: file.authority }),
   });
   const { log: subject } = subjectsOf(file.cluster);
   return {

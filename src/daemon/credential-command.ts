@@ -5,6 +5,7 @@ import { type Identity, identityFault } from "#access";
 import type { Config } from "#config";
 import { readCredentialFile, identityOf, writeCredentialFile } from "#adapters";
 import { asId } from "#protocol";
+import { readBrokerAuthority } from "./broker-authority.ts";
 import { openTrust } from "./credentials.ts";
 import { dataDirOf, layoutOf } from "./data-dir.ts";
 import { clusterOf } from "./role-processes.ts";
@@ -35,9 +36,14 @@ export async function createCredential(
   }
   const trust = await openTrust({ dataDir: root, cluster, nowMs: () => Date.now() });
   const known = readCredentialFile(join(layoutOf(root).credentials, "master.creds"));
+  const servers = config.text("nats")?.split(",") ?? known.servers;
+  // Elsewhere it is reached by TLS, and ours is known by its authority; others' by their own means.
+  const ours = servers.some((server) => server.startsWith("tls://"));
+  const authority = ours ? await readBrokerAuthority(root) : undefined;
   await writeCredentialFile(out, {
     cluster,
-    servers: config.text("nats")?.split(",") ?? known.servers,
+    servers,
+    ...(authority === undefined ? {} : { authority }),
     entries: identities.map((identity) => ({ identity, credential: trust.issue(identity) })),
   });
 }

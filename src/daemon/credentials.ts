@@ -15,7 +15,7 @@ import {
   makeKey,
   writeFileDurably,
 } from "#adapters";
-import { type ClusterId, type Role, subjectsOf } from "#protocol";
+import { type ClusterId, type Speaker, subjectsOf } from "#protocol";
 
 const TRUST_DIR = "trust";
 const DAY_MS = 86_400_000;
@@ -24,13 +24,18 @@ const DAY_MS = 86_400_000;
  * How long a credential is good. Expiry cuts live connections, so a lifetime outlasts the longest
  * absence of whoever renews it; an executor's dies with its container.
  */
-export const CREDENTIAL_LIFETIME_MS: Readonly<Record<Role, number>> = {
+export const CREDENTIAL_LIFETIME_MS: Readonly<Record<Speaker, number>> = {
   master: 30 * DAY_MS,
   agent: 30 * DAY_MS,
   framework: 30 * DAY_MS,
   operator: 30 * DAY_MS,
   executor: 3_600_000,
+  joiner: 3_600_000,
+  registrar: 30 * DAY_MS,
 };
+
+/** Their keys came later: a trust of before has none, and gets them. */
+const ADDED: ReadonlySet<string> = new Set(["role-joiner", "role-registrar"]);
 
 /** What a broker's configuration says of trust; all of it may be read by anybody. */
 export interface BrokerTrust {
@@ -90,9 +95,10 @@ export async function openTrust(options: OpenTrust): Promise<Trust> {
     else keys.set(name, key);
   }
   // The operator's key is written last: where it stands, the others were complete.
-  if (keys.has("operator") && missing.length > 0) {
+  const lost = missing.filter((name) => !ADDED.has(name));
+  if (keys.has("operator") && lost.length > 0) {
     throw new Error(
-      `${dir}: the seeds ${missing.join(", ")} are missing; restore them, or remove the folder ` +
+      `${dir}: the seeds ${lost.join(", ")} are missing; restore them, or remove the folder ` +
         "to make a new trust (every credential of this cluster is void then)",
     );
   }

@@ -17,9 +17,16 @@ export { INSIDE_SETTINGS_DEFAULT, insideOptions, parseProfile } from "./inside-s
 export * from "./machine-share.ts";
 export * from "./probe-machine.ts";
 export * from "./process-mark.ts";
+export { openBrokerAuthority, readBrokerAuthority } from "./broker-authority.ts";
+export { parseListen, startBrokerListener } from "./broker-listener.ts";
+export { type JoinLine, joinLineText, parseJoinLine } from "./join-line.ts";
+export { fateOfToken, JoinTokens } from "./join-tokens.ts";
+export { principalOf, startRegistrar } from "./registrar.ts";
+export { joinCluster, renewOnce } from "./join.ts";
 export * from "./restarts.ts";
 export { runAgent, runMaster } from "./role-processes.ts";
 export { readSnapshotFile, type SnapshotFile } from "./snapshot-file.ts";
 export { type RestoredLog, type Restoring, restoreSnapshot } from "./snapshot-restore.ts";
+export { createToken, listTokens, revokeToken, type ShownToken } from "./token-command.ts";
 export { runDown, runUp, type SavedContext, type UpDoors } from "./up.ts";
 export { YOUNG_GENERATION_MIB_MAX, youngGenerationFlags } from "./young-generation.ts";

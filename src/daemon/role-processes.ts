@@ -16,6 +16,7 @@ import { type CredentialFile, entryOf, readCredentialFile } from "#adapters";
 import { dataDirOf, masterFolder } from "./data-dir.ts";
 import { boundSettings } from "./bound-settings.ts";
 import { insideSettings } from "./inside-settings.ts";
+import { joinCluster, joinedCredential, joinLineOf, keepRenewed } from "./join.ts";
 import { type MasterIdentities, startMaster } from "./master.ts";
 import { type RecorderSettings, recorderSettings } from "./recorder.ts";
 import { catchSignals } from "./signals.ts";
@@ -39,12 +40,11 @@ interface Joined {
 }
 
 /** @throws Error in one sentence when no credential is named or it cannot be used. */
-function joinBy(config: Config): Joined {
-  const path = config.text("credential");
+function joinBy(config: Config, path = config.text("credential")): Joined {
   if (path === undefined) {
     throw new Error(
       "--credential is needed: a file from the credentials folder of the cluster's data " +
-        "directory, or made with meseta credential create",
+        "directory, or made with meseta credential create; an agent may --join instead",
     );
   }
   const file = readCredentialFile(resolve(path));
@@ -160,7 +160,8 @@ export function agentLimits(config: Config, dataDir: string) {
 export async function runAgent(config: Config, { tell }: RoleTold): Promise<number> {
   outliveParent();
   const signals = catchSignals(["SIGTERM", "SIGINT", "SIGUSR2"]);
-  const { file, connections } = joinBy(config);
+  const joined = await joinedAs(config, tell);
+  const { file, connections } = joinBy(config, joined);
   const { identity } = entryOf(file, "agent");
   const named = config.text("work-dir");
   const data = dataDirOf(config.text("data"), file.cluster, process.env);
@@ -180,15 +181,32 @@ export async function runAgent(config: Config, { tell }: RoleTold): Promise<numb
     ...recordIn(config, data),
     onGiveUp: gaveUp.say,
   });
+  const renewal =
+    joined === undefined ? undefined : keepRenewed(joined, (who) => connections().bus(who), tell);
   tell(`agent ${agent.agentId} works in ${workDir}`);
   void agent.registered.then(() => {
     tell(`agent ${agent.agentId} is registered`);
     sayReady({ agentId: agent.agentId, unenforced: agent.facts.unenforcedBecause ?? "" });
   });
   const why = await Promise.race([signals.first, gaveUp.said]);
+  renewal?.stop();
   if (why === "SIGUSR2") await agent.end();
   else if (why.startsWith("SIG")) await agent.stop();
   return why.startsWith("SIG") ? 0 : 1;
+}
+
+/** The credential by which this machine joined, now or before; none where another is named. */
+async function joinedAs(
+  config: Config,
+  tell: (sentence: string) => void,
+): Promise<string | undefined> {
+  const line = joinLineOf(config);
+  if (config.text("credential") !== undefined) {
+    if (line === undefined) return undefined;
+    throw new Error("--join and --credential exclude each other: choose one");
+  }
+  if (line !== undefined) return await joinCluster(line, config, tell);
+  return joinedCredential(dataDirOf(config.text("data"), clusterOf(config), process.env));
 }
 
 /** A fault that ends the process: whoever watches it starts another. */

@@ -19,6 +19,7 @@ import { namedShareOf, shareOf } from "./machine-share.ts";
 import { startMaster } from "./master.ts";
 import { openTokens, tokenPathOf, writeTokens } from "./master-token.ts";
 import { endLeftNode } from "./node-end.ts";
+import { openOutside, type OutsideDoor } from "./outside-door.ts";
 import { probeMachine } from "./probe-machine.ts";
 import { agentLimits, clusterOf, masterTimes, portsToTry, recordIn } from "./role-processes.ts";
 import {
@@ -40,6 +41,8 @@ export interface Parts {
   readonly server: string;
   readonly token: string;
   readonly broker: string;
+  /** Where other machines reach the broker; none where they may not. */
+  readonly listens?: string;
   /** Why limits are not enforced; empty where they are. */
   readonly unenforced: string;
   /** File for frameworks of the user; none where they cannot join. */
@@ -82,11 +85,13 @@ export async function startProcesses(options: PartsOptions): Promise<Parts> {
     nowMs: () => Date.now(),
   });
   const broker = await brokerOf(options, trust.broker);
+  let outside: OutsideDoor | undefined;
   const children: Child[] = [];
   let credentials: UpCredentials | undefined;
   const end = async (): Promise<void> => {
     await endProcesses(children, options);
     credentials?.stop();
+    await outside?.stop();
     await broker.stop();
   };
   try {
@@ -98,6 +103,7 @@ export async function startProcesses(options: PartsOptions): Promise<Parts> {
       masters: config.integer("masters"),
       report: tell,
     });
+    outside = await openOutside({ config, data, trust, brokerPort: broker.port, tell });
     const ready = await startChildren(options, credentials, children);
     const token = (await readFile(tokenPathOf(data.masterDir), "utf8")).trim();
     const host = hostForUrl(config.need("host"));
@@ -105,6 +111,7 @@ export async function startProcesses(options: PartsOptions): Promise<Parts> {
       server: ready.ports.map((port) => `http://${host}:${port}`).join(","),
       token,
       broker: broker.about,
+      ...(outside === undefined ? {} : { listens: outside.servers.join(", ") }),
       unenforced: ready.unenforced,
       frameworkCredential: credentials.framework,
       // Each process is started again for as long as it takes: nothing ends the cluster but people.
@@ -120,6 +127,8 @@ export async function startProcesses(options: PartsOptions): Promise<Parts> {
 interface UsedBroker {
   readonly servers: readonly string[];
   readonly about: string;
+  /** On loopback; undefined for brokers of others. */
+  readonly port: number | undefined;
   stop(): Promise<void>;
 }
 
@@ -129,7 +138,12 @@ async function brokerOf(
 ): Promise<UsedBroker> {
   const named = config.text("nats");
   if (named !== undefined) {
-    return { servers: named.split(","), about: named, stop: () => Promise.resolve() };
+    return {
+      servers: named.split(","),
+      about: named,
+      port: undefined,
+      stop: () => Promise.resolve(),
+    };
   }
   const binary = await findBroker({ env: process.env, progress: tell, mayProvision: true });
   const broker = await startBroker({
@@ -144,6 +158,7 @@ async function brokerOf(
   return {
     servers: [broker.url],
     about: `nats-server ${broker.version} at ${broker.url}`,
+    port: broker.port,
     stop: () => broker.stop(),
   };
 }
@@ -278,6 +293,8 @@ const OWN_OF_UP: ReadonlySet<SettingName> = new Set<SettingName>([
   "principal",
   "work-dir",
   "cluster",
+  "join",
+  "join-file",
 ]);
 
 /** Agents first, with their tasks, while the master can still hear how those ended. */

@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { pinoLogger } from "#adapters";
 import type { Config } from "#config";
 import { endLeftBroker } from "./broker.ts";
+import { parseListen } from "./broker-listener.ts";
 import { type DataDir, dataDirOf, layoutOf, openDataDir, readUpRecord } from "./data-dir.ts";
 import { isLoopback } from "./master.ts";
 import { endLeftNode } from "./node-end.ts";
@@ -87,6 +88,16 @@ function refuseBadSettings(config: Config): void {
   if (config.need("bus") === "memory" && config.text("nats") !== undefined) {
     throw new Error("--bus memory and --nats exclude each other: choose one");
   }
+  const listen = config.text("listen");
+  if (listen !== undefined) {
+    parseListen(listen);
+    if (config.need("bus") === "memory" || config.text("nats") !== undefined) {
+      throw new Error(
+        "--listen is of the broker that up starts; with --bus memory or --nats there is none, " +
+          "leave out one of the two",
+      );
+    }
+  }
   if (config.need("bus") === "memory" && config.integer("masters") > 1) {
     throw new Error("--masters: with --bus memory there is one master; leave out one of the two");
   }
@@ -127,6 +138,14 @@ function greeting(config: Config, parts: Parts, root: string, called: string): s
   const rows: [string, string][] = [
     ["API", parts.server],
     ["broker", parts.broker],
+    ...(parts.listens === undefined
+      ? []
+      : [
+          ["listens", `${parts.listens} (others join by: ${called} token create agent)`] as [
+            string,
+            string,
+          ],
+        ]),
     ["limits", parts.unenforced === "" ? "enforced by cgroups" : `none: ${parts.unenforced}`],
     ["data", root],
   ];

@@ -25,6 +25,8 @@ export type MasterId = Branded<"MasterId">;
 export type ClusterId = Branded<"ClusterId">;
 /** Version 4 UUID text; a status update is known by it. */
 export type Uuid = Branded<"Uuid">;
+/** A join token: a right to ask for credentials. */
+export type TokenId = Branded<"TokenId">;
 /** A session between a client and the leader, made by the client (P-3.1). */
 export type SessionId = Branded<"SessionId">;
 

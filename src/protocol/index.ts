@@ -11,6 +11,7 @@ export * from "./messages.ts";
 export * from "./messages/agent.ts";
 export * from "./messages/executor.ts";
 export * from "./messages/framework.ts";
+export * from "./messages/join.ts";
 export * from "./messages/leader.ts";
 export * from "./messages/operator.ts";
 export * from "./operations.ts";

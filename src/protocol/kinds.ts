@@ -7,14 +7,15 @@ import { EventBatchSchema } from "./events.ts";
 import * as agent from "./messages/agent.ts";
 import * as executor from "./messages/executor.ts";
 import * as framework from "./messages/framework.ts";
+import * as join from "./messages/join.ts";
 import * as leader from "./messages/leader.ts";
 import * as operator from "./messages/operator.ts";
-import type { Role } from "./subjects.ts";
+import type { Role, Speaker } from "./subjects.ts";
 
 export interface KindRule<Schema extends TSchema = TSchema> {
   readonly schema: Schema;
-  readonly from: readonly Role[];
-  readonly to: readonly Role[];
+  readonly from: readonly Speaker[];
+  readonly to: readonly Speaker[];
   /** Hello, Come, heartbeat, probe and Closed have a lane of their own (P-3.6). */
   readonly system?: true;
 }
@@ -142,6 +143,11 @@ export const KINDS = {
   OPERATOR_START_MAINTENANCE: fromOperator(operator.OperatorMachinesSchema),
   OPERATOR_STOP_MAINTENANCE: fromOperator(operator.OperatorMachinesSchema),
   OPERATOR_WHITELIST: fromOperator(operator.OperatorWhitelistSchema),
+
+  /** An agent that renews its credential asks as a joiner does, outside its session. */
+  Join: { schema: join.JoinSchema, from: ["joiner"], to: ["registrar"] },
+  Joined: { schema: join.JoinedSchema, from: ["registrar"], to: ["joiner"] },
+  JoinRefused: { schema: join.JoinRefusedSchema, from: ["registrar"], to: ["joiner"] },
 } as const satisfies Record<string, KindRule>;
 
 export type Kind = keyof typeof KINDS;

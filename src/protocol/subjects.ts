@@ -2,7 +2,14 @@
  * Every subject of the bus, built and parsed here only. The speaker's identity stands in the
  * subject and the broker vouches for it (P-4.1); no message carries a `from`.
  */
-import { type ClusterId, type ContainerId, type InstanceId, isId, type Principal } from "./ids.ts";
+import {
+  type ClusterId,
+  type ContainerId,
+  type InstanceId,
+  isId,
+  type Principal,
+  type TokenId,
+} from "./ids.ts";
 
 declare const peerBrand: unique symbol;
 /**
@@ -19,6 +26,12 @@ export type PeerParts =
   | { role: "operator"; principal: Principal };
 
 export type Role = PeerParts["role"];
+
+/**
+ * Who may say something: the peers, and two that are none, for they have no session. A joiner asks
+ * for a credential, the registrar answers.
+ */
+export type Speaker = Role | "joiner" | "registrar";
 
 export const MASTER_PEER = "master" as Peer;
 
@@ -92,6 +105,12 @@ export interface Subjects {
   /** Wildcard: credits for all streams of an agent. */
   streamCredits(agent: Principal): string;
   event(topic: EventTopic): string;
+  /** Where the holder of a join token asks for a credential of its own. */
+  joining(tokenId: TokenId): string;
+  /** Where an agent asks for its credential anew. */
+  renewing(agent: Principal): string;
+  /** Wildcards: all that is asked of the registrar. */
+  readonly toRegistrar: { readonly joining: string; readonly renewing: string };
   /** Subject of the stream that holds the replicated log. */
   readonly log: string;
   /** Who says what is published on `subject`; undefined when nobody may or it is not ours. */
@@ -116,6 +135,9 @@ export function subjectsOf(cluster: ClusterId): Subjects {
     stream: (agent, streamId, way) => `${root}.stream.${agent}.${streamId}.${way}`,
     streamCredits: (agent) => `${root}.stream.${agent}.*.in`,
     event: (topic) => `${root}.event.${topic}`,
+    joining: (tokenId) => `${root}.join.${tokenId}`,
+    renewing: (agent) => `${root}.renew.${agent}`,
+    toRegistrar: { joining: `${root}.join.*`, renewing: `${root}.renew.*` },
     log: `${root}.log`,
     speaker(subject) {
       if (subject === `${root}.leader` || subject.startsWith(`${root}.event.`)) return MASTER_PEER;

@@ -17,6 +17,7 @@ import {
   MASTER_PEER,
   type Peer,
   type Role,
+  type Speaker,
   roleOf,
   type Session,
   type SessionId,
@@ -191,7 +192,7 @@ export class Door {
 
   #faultOfKind(kind: Kind | undefined, from: Role, system: boolean): WireReason | undefined {
     if (kind === undefined) return "unknown-kind";
-    const rule: { from: readonly Role[]; to: readonly Role[]; system?: true } = KINDS[kind];
+    const rule: { from: readonly Speaker[]; to: readonly Speaker[]; system?: true } = KINDS[kind];
     const fits = rule.from.includes(from) && rule.to.includes(this.#self);
     return fits && (rule.system === true) === system ? undefined : "not-said-by-this-peer";
   }

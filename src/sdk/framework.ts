@@ -120,6 +120,7 @@ export function connect(options: ConnectOptions, handlers: Handlers): Framework 
     name: `meseta framework ${options.name}`,
     clock,
     nonce: random.token(8),
+    ...(file.authority === undefined ? {} : { authority: file.authority }),
   });
   const logger = pinoLogger({ level: options.logLevel ?? "warn", to: STANDARD_ERROR });
   const { actor, ...driver } = createFramework(

@@ -64,6 +64,8 @@ const IDENTITIES: readonly Identity[] = [
   { role: "framework", principal: asId("p1"), instance: asId("i1") },
   { role: "executor", principal: asId("p1"), containerId: asId("k1") },
   { role: "operator", principal: asId("p1") },
+  { role: "joiner", tokenId: asId("t1") },
+  { role: "registrar" },
 ];
 
 t.test("the template with a name filled in is what the name itself is allowed", async (test) => {
@@ -83,29 +85,33 @@ t.test("the template with a name filled in is what the name itself is allowed", 
   );
 });
 
-t.test("two identities share no subject to speak on, masters and people apart", async (test) => {
-  const speakers: readonly Identity[] = [
-    ...IDENTITIES.filter(({ role }) => role !== "master"),
-    { role: "agent", principal: asId("p2") },
-    { role: "framework", principal: asId("p1"), instance: asId("i2") },
-    { role: "framework", principal: asId("p2"), instance: asId("i1") },
-    { role: "executor", principal: asId("p1"), containerId: asId("k2") },
-    { role: "executor", principal: asId("p2"), containerId: asId("k1") },
-    { role: "operator", principal: asId("p2") },
-  ];
-  for (const one of speakers) {
-    for (const other of speakers) {
-      if (one === other) continue;
-      const theirs = permissionsOf(subjects, other);
-      for (const subject of permissionsOf(subjects, one).publish) {
-        const plain = subject.replaceAll("*", "x1");
-        test.notOk(mayPublish(theirs, plain), `${credentialName(other)} says ${plain}`);
+t.test(
+  "two identities share no subject to speak on, masters, registrar and people apart",
+  async (test) => {
+    const speakers: readonly Identity[] = [
+      ...IDENTITIES.filter(({ role }) => role !== "master" && role !== "registrar"),
+      { role: "joiner", tokenId: asId("t2") },
+      { role: "agent", principal: asId("p2") },
+      { role: "framework", principal: asId("p1"), instance: asId("i2") },
+      { role: "framework", principal: asId("p2"), instance: asId("i1") },
+      { role: "executor", principal: asId("p1"), containerId: asId("k2") },
+      { role: "executor", principal: asId("p2"), containerId: asId("k1") },
+      { role: "operator", principal: asId("p2") },
+    ];
+    for (const one of speakers) {
+      for (const other of speakers) {
+        if (one === other) continue;
+        const theirs = permissionsOf(subjects, other);
+        for (const subject of permissionsOf(subjects, one).publish) {
+          const plain = subject.replaceAll("*", "x1");
+          test.notOk(mayPublish(theirs, plain), `${credentialName(other)} says ${plain}`);
+        }
+        test.notOk(maySubscribe(theirs, `${inboxOf(one)}.>`), `${credentialName(other)} hears`);
+        test.notOk(mayPublish(theirs, `${inboxOf(one)}.x`), `${credentialName(other)} answers`);
       }
-      test.notOk(maySubscribe(theirs, `${inboxOf(one)}.>`), `${credentialName(other)} hears`);
-      test.notOk(mayPublish(theirs, `${inboxOf(one)}.x`), `${credentialName(other)} answers`);
     }
-  }
-});
+  },
+);
 
 t.test("a name that would be a wildcard or a path names nobody", async (test) => {
   for (const bad of ["*", ">", "a.b", "", "a b", "../x", "-x", "{{name()}}", "x".repeat(201)]) {

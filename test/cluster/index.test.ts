@@ -9,6 +9,7 @@ await import("./crash.cases.ts");
 await import("./hostile.cases.ts");
 await import("./lending.cases.ts");
 await import("./recorder.cases.ts");
+await import("./second-machine.cases.ts");
 await import("./start.cases.ts");
 await import("./steer.cases.ts");
 await import("./strangers.cases.ts");

@@ -30,7 +30,7 @@ t.test(
     test.teardown(() => rm(dir, { recursive: true, force: true }));
     const first = await open(dir);
     const names = await readdir(join(dir, "trust"));
-    test.equal(names.length, 9);
+    test.equal(names.length, 11);
     for (const name of names) {
       test.equal((await stat(join(dir, "trust", name))).mode & 0o777, 0o600, name);
     }

@@ -2,5 +2,6 @@
 import "./broker.cases.ts";
 import "./broker-sources.cases.ts";
 import "./credentials.cases.ts";
+import "./joining.cases.ts";
 import "./restarts.cases.ts";
 import "./young-generation.cases.ts";

@@ -44,12 +44,17 @@ export class Command {
    * Runs it behind `env`, in exactly the environment given: tap puts a loader of its own into every
    * process that a test starts, which costs time and, as another user, could not write its report.
    */
-  constructor(args: readonly string[], { env, ...options }: SpawnOptions) {
+  constructor(
+    args: readonly string[],
+    { env, ...options }: SpawnOptions,
+    prefix: readonly string[] = [],
+  ) {
     this.#name = `meseta ${args.join(" ").slice(0, 200)}`;
     const stdio = ["ignore", "pipe", "pipe"] as const;
     const variables = Object.entries(env ?? {}).map(([name, value]) => `${name}=${value}`);
-    const command = ["-i", ...variables, process.execPath, PROGRAM, ...args];
-    const child = spawn("env", command, { ...options, stdio: [...stdio] });
+    const command = ["env", "-i", ...variables, process.execPath, PROGRAM, ...args];
+    const [program = "", ...rest] = [...prefix, ...command];
+    const child = spawn(program, rest, { ...options, stdio: [...stdio] });
     this.#process = child;
     child.stdout?.on("data", (bytes: Buffer) => {
       this.stdout += bytes.toString("utf8");
@@ -115,6 +120,8 @@ export interface Person {
   readonly uid?: number;
   readonly gid?: number;
   readonly env?: Readonly<Record<string, string>>;
+  /** A command that runs it where this person is, such as in a network of its own. */
+  readonly prefix?: readonly string[];
 }
 
 /** A folder with a configuration of its own, from which clusters are started and asked. */
@@ -146,8 +153,9 @@ export class Bench {
 
   /** Starts the command line. */
   start(args: readonly string[], person: Person = {}): Command {
-    const { env, ...ids } = person;
-    const made = new Command(args, { cwd: this.dir, env: { ...this.#env, ...env }, ...ids });
+    const { env, prefix, ...ids } = person;
+    const options = { cwd: this.dir, env: { ...this.#env, ...env }, ...ids };
+    const made = new Command(args, options, prefix);
     this.#started.push(made);
     return made;
   }

@@ -8,6 +8,9 @@ import { invocationOf } from "../invocation.ts";
 import { printList, printObject } from "../output.ts";
 import { nounOf } from "./lists.ts";
 
+/** Whoever reads them has what they open. */
+const SECRET: ReadonlySet<string> = new Set(["token", "join"]);
+
 export function addClusterCommands(program: Command): void {
   program
     .command("status")
@@ -40,7 +43,7 @@ export function addClusterCommands(program: Command): void {
       const { config, output } = invocationOf(command);
       const rows = [...config].map(([name, { value, origin }]) => ({
         name,
-        value: name === "token" && value !== undefined ? "(set)" : value,
+        value: SECRET.has(name) && value !== undefined ? "(set)" : value,
         origin,
         environment: environmentName(name),
         meaning: SETTINGS[name].meaning,

@@ -32,7 +32,7 @@ function placeholderOf({ kind, choices }: Setting): string {
 }
 
 /** Data directory of the `up` that wrote the current context. */
-function dataOfContext(): string | undefined {
+export function dataOfContext(): string | undefined {
   const { current, contexts } = readContexts();
   return current === undefined ? undefined : contexts[current]?.data;
 }
@@ -45,7 +45,7 @@ function dropContext(name: string, dataDir: string): void {
  * Runs a process of the cluster to its end. What goes wrong at a start is a sentence for the
  * person, not a trace; what is over ends, whatever still dials a broker that is gone.
  */
-async function startOrSay(start: () => Promise<number>): Promise<void> {
+export async function startOrSay(start: () => Promise<number>): Promise<void> {
   try {
     process.exit(await start());
   } catch (error) {

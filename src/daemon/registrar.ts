@@ -1,0 +1,144 @@
+/**
+ * Answers machines that join and agents whose credential ends: signs for their keys what a token,
+ * or the credential that they have, gives them a right to. Lives in `up`, beside the keys; a use
+ * of a token is on disk before its credential is said (P-1.5). It admits nobody to the cluster:
+ * that is the leader's work.
+ */
+import { isUserKey } from "#adapters";
+import {
+  type AnyMessage,
+  asId,
+  type BodyOf,
+  decodeSingle,
+  encodeSingle,
+  isId,
+  type JoinRefused,
+  type Principal,
+  type Subjects,
+} from "#protocol";
+import type { Bus, BusMessage } from "#runtime";
+import type { Trust } from "./credentials.ts";
+import { fateOfToken, type JoinTokens } from "./join-tokens.ts";
+
+/** Questions that are being answered; further ones get no answer and are put again. */
+export const JOINS_OPEN_MAX = 64;
+/** Of the name of a machine, as much as is left when the end of the key is beside it. */
+const HOST_LENGTH_MAX = 48;
+const KEY_SHOWN_LENGTH = 10;
+
+export interface RegistrarOptions {
+  readonly bus: Bus;
+  readonly subjects: Subjects;
+  readonly trust: Trust;
+  readonly tokens: JoinTokens;
+  nowMs(): number;
+  tell(sentence: string): void;
+}
+
+type Answer = Extract<AnyMessage, { readonly kind: "Joined" | "JoinRefused" }>;
+
+const MENDS: Readonly<Record<JoinRefused["reason"], string>> = {
+  "unknown-token": "the cluster has no such token any more",
+  "token-expired": "the token has expired",
+  "token-revoked": "the token was revoked",
+  "token-used": "the token has been used as often as it may be",
+  "key-invalid": "the key is none of a user",
+  failed: "the registrar could not answer",
+};
+
+/** Begins to answer; ends with the bus. */
+export function startRegistrar(options: RegistrarOptions): void {
+  const { bus, subjects, tell } = options;
+  let open = 0;
+  // One after the other: two machines may not both be the last that a token allows.
+  let before: Promise<unknown> = Promise.resolve();
+  const serve = (judge: (name: string, body: BodyOf<"Join">) => Promise<Answer>) => {
+    return ({ subject, data, reply }: BusMessage): void => {
+      const name = subject.split(".").at(-1) ?? "";
+      const decoded = decodeSingle(data);
+      const asked = decoded.reason === undefined ? decoded.message : undefined;
+      if (reply === undefined || asked?.kind !== "Join" || open >= JOINS_OPEN_MAX) return;
+      open += 1;
+      const judged = before.then(() => judge(name, asked.body));
+      before = judged.catch(() => undefined);
+      judged
+        .catch((error: Error): Answer => {
+          tell(`a machine that joins was not answered: ${error.message}`);
+          return refusal("failed");
+        })
+        .then((answer) => {
+          open -= 1;
+          const encoded = encodeSingle(answer, asId0);
+          if (encoded.fault === undefined) bus.publish(reply, encoded.bytes);
+          else tell(`an answer to a machine that joins is unfit: ${encoded.fault}`);
+        });
+    };
+  };
+  bus.subscribe(
+    subjects.toRegistrar.joining,
+    serve((id, body) => admit(options, id, body)),
+  );
+  bus.subscribe(
+    subjects.toRegistrar.renewing,
+    serve((name, body) => renew(options, name, body)),
+  );
+}
+
+const asId0 = 0 as Parameters<typeof encodeSingle>[1];
+
+async function admit(options: RegistrarOptions, id: string, join: BodyOf<"Join">): Promise<Answer> {
+  const { tokens, tell } = options;
+  if (!isUserKey(join.key)) return refusal("key-invalid");
+  const state = await tokens.find(id);
+  if (state === undefined) return refusal("unknown-token");
+  const fate = fateOfToken(state, options.nowMs(), join.key);
+  if (fate !== "good") {
+    tell(`a machine named ${quoted(join.host)} may not join by token ${id}: ${MENDS[fate]}`);
+    return refusal(fate);
+  }
+  const principal = principalOf(join);
+  const isNew = !state.usedBy.includes(join.key);
+  if (isNew) await tokens.markUsed(asId(id), join.key, principal);
+  const answer = signed(options, principal, join.key);
+  if (isNew) tell(`${principal} joins by token ${id}`);
+  return answer;
+}
+
+/** The broker vouches for who asks: its credential is still good. */
+async function renew(
+  options: RegistrarOptions,
+  name: string,
+  join: BodyOf<"Join">,
+): Promise<Answer> {
+  if (!isUserKey(join.key) || !isId(name)) return refusal("key-invalid");
+  return signed(options, asId<Principal>(name), join.key);
+}
+
+function signed({ trust }: RegistrarOptions, principal: Principal, userId: string): Answer {
+  const jwt = trust.mint({ identity: { role: "agent", principal }, userId });
+  return { kind: "Joined", id: 1, re: 1, body: { principal, jwt } };
+}
+
+function refusal(reason: JoinRefused["reason"]): Answer {
+  return { kind: "JoinRefused", id: 1, re: 1, body: { reason, message: MENDS[reason] } };
+}
+
+/**
+ * Made of the key, so that nobody can ask for the name of another, and whoever asks twice is the
+ * same; the machine's name is for people.
+ */
+export function principalOf({ host, key }: Pick<BodyOf<"Join">, "host" | "key">): Principal {
+  const name =
+    host
+      .split(".")[0]
+      ?.replace(/[^A-Za-z0-9_-]+/g, "-")
+      .replace(/^-+/, "") ?? "";
+  const short = (name === "" ? "agent" : name).slice(0, HOST_LENGTH_MAX);
+  // Not the key's end, which is its check sum.
+  const mark = key.slice(-4 - KEY_SHOWN_LENGTH, -4).toLowerCase();
+  return asId<Principal>(`${short}-${mark}`);
+}
+
+function quoted(text: string): string {
+  return JSON.stringify(text.slice(0, HOST_LENGTH_MAX));
+}
