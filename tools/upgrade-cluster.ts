@@ -13,8 +13,9 @@ type Identity = Parameters<Awaited<ReturnType<Daemon["openTrust"]>>["issue"]>[0]
 
 const CLUSTER = "upgrade";
 const POLL_MS = 10;
-const READY_MS_MAX = 20_000;
-const END_MS_MAX = 20_000;
+/** Of a machine that has much else to do. */
+const READY_MS_MAX = 60_000;
+const END_MS_MAX = 60_000;
 
 /** A floor of a build that need not be this one. */
 function floorOf<Floor>(build: string, name: string): Promise<Floor> {
@@ -23,12 +24,14 @@ function floorOf<Floor>(build: string, name: string): Promise<Floor> {
 
 export async function until(
   condition: () => boolean | Promise<boolean>,
-  what: string,
+  what: string | (() => string),
   limitMs = READY_MS_MAX,
 ): Promise<void> {
   const endMs = performance.now() + limitMs;
   while (!(await condition())) {
-    if (performance.now() > endMs) throw new Error(`${what}: not within ${limitMs} ms`);
+    if (performance.now() > endMs) {
+      throw new Error(`${typeof what === "string" ? what : what()}: not within ${limitMs} ms`);
+    }
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }
 }
@@ -64,7 +67,10 @@ export class Part {
   }
 
   async says(pattern: RegExp): Promise<void> {
-    await until(() => pattern.test(this.said) || this.isOver, `${this.name} says ${pattern}`);
+    await until(
+      () => pattern.test(this.said) || this.isOver,
+      () => `${this.name} says ${pattern} and not ${this.said.slice(-1_000)}`,
+    );
     if (!pattern.test(this.said)) {
       throw new Error(`${this.name} ended without saying ${pattern}: ${this.said.slice(-1_000)}`);
     }
