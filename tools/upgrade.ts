@@ -10,6 +10,7 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
 import { frameRecords } from "#actors/agent";
 import { encodePlain } from "#protocol";
+import { runCommand } from "./command.ts";
 import { buildCommit, NoOldBuild, type OldBuild, previousCommit } from "./old-build.ts";
 import { type Part, startBrokerOf, until, type UpgradeCluster } from "./upgrade-cluster.ts";
 
@@ -264,5 +265,6 @@ async function main(): Promise<number> {
   }
 }
 
+await runCommand("npm run upgrade-test -- [--from REF] [--keep]", main);
 // A framework that still dials a broker which is gone keeps nobody waiting.
-process.exit(await main());
+process.exit();
