@@ -19,6 +19,9 @@ import type { CgroupStep, LaunchPlan, MeasureWish } from "./ports/launcher.ts";
 import type { LogFields } from "./ports/logger.ts";
 import type { StreamFile } from "./ports/streams.ts";
 
+/** No other input joins a batch that has asked for so much: performing it is work too (P-1.6). */
+export const BATCH_EFFECTS_MAX = 1_024;
+
 interface Held {
   /** Durable tokens this waits for, all of them. */
   readonly after?: Token | readonly Token[];

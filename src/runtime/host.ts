@@ -8,7 +8,7 @@ import type { Peer, SessionId, WireReason } from "#protocol";
 import type { ActorEnd, ActorPorts, Address, Behaviour, Env, RunningActor } from "./actor.ts";
 import { Counters } from "./counters.ts";
 import { Door, type DoorHost, type Gate } from "./door.ts";
-import type { Effect } from "./effects.ts";
+import { BATCH_EFFECTS_MAX, type Effect } from "./effects.ts";
 import { envOf } from "./env.ts";
 import { Holds, Tokens } from "./holds.ts";
 import type { Done, Input, LocalMessage } from "./inputs.ts";
@@ -354,6 +354,7 @@ class Host<State> implements RunningActor<State>, DoorHost, PerformHost {
     try {
       for (; index < batch.length; index++) {
         if (index % CLOCK_EVERY === CLOCK_EVERY - 1 && this.clock.monotonicMs() >= endMs) break;
+        if (out.length >= BATCH_EFFECTS_MAX) break;
         const waiting = batch[index] as Waiting;
         this.#handled = index + 1;
         this.#inHand = waiting;

@@ -1,7 +1,7 @@
 /** Door of the runtime floor: what an actor stands on. */
 export type * from "./actor.ts";
 export * from "./counters.ts";
-export type * from "./effects.ts";
+export * from "./effects.ts";
 export { BATCH_INPUTS_MAX, BATCH_WORK_MS_MAX, type HostOptions, startActor } from "./host.ts";
 export type * from "./inputs.ts";
 export { InvariantError, invariant } from "./invariant.ts";

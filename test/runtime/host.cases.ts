@@ -10,7 +10,7 @@ import {
   type Peer,
   type Principal,
 } from "#protocol";
-import { type Effect, MAILBOX_UNSOLICITED_MAX } from "#runtime";
+import { BATCH_EFFECTS_MAX, type Effect, MAILBOX_UNSOLICITED_MAX } from "#runtime";
 import { Desk } from "./story.ts";
 import { A1, A2, SUBJECTS } from "./scripted.ts";
 
@@ -130,6 +130,26 @@ t.test("a message after two tokens waits for both; a void token takes only its o
   desk.a1.run({ kind: "settle", token: "never", durable: false });
   desk.clock.settle();
   t.same(desk.said("ExitedExecutor").slice(1), ["agent.a1 → master #2 ExitedExecutor f3"]);
+});
+
+t.test("a batch ends when it has asked for enough, and the rest follows in the next", async (t) => {
+  const desk = new Desk();
+  desk.connect();
+  desk.frames.length = 0;
+  let handled = 0;
+  desk.master.script = (input, out) => {
+    if (input.family !== "mail") return;
+    handled += 1;
+    out.push(kill(A2, `t${handled}`));
+    for (let n = 1; n < BATCH_EFFECTS_MAX / 2; n++)
+      out.push({ kind: "count", name: "n", reason: "r" });
+  };
+  desk.a1.run(toMaster(1), toMaster(2), toMaster(3));
+  desk.clock.settle();
+  t.same(desk.said("KillTask"), [
+    "master → agent.a2 #1 KillTask t1 t2",
+    "master → agent.a2 #2 KillTask t3",
+  ]);
 });
 
 t.test("words to neighbours and the launcher wait for tokens too, in their lanes", async (t) => {
