@@ -34,6 +34,8 @@ const PROGRAMS = {
     "mounts.c",
     "contract.c",
     "devices.c",
+    "faults.c",
+    "spares.c",
   ],
 } as const;
 const FLAGS = ["-std=gnu11", "-Os", "-s", "-Wall", "-Wextra", "-ffunction-sections"];

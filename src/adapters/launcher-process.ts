@@ -92,7 +92,12 @@ export function startLauncherProcess(
       programs.kind === "native"
         ? [programs.launcher, [runtimeDir, ...cgroupPaths]]
         : ["/bin/sh", [programs.launcher, runtimeDir, programs.shim, ...cgroupPaths]];
-    const env = { PATH: process.env["PATH"] ?? "/usr/sbin:/usr/bin:/sbin:/bin" };
+    const faultPoint = process.env["MESETA_FAULT_POINT"];
+    const env = {
+      PATH: process.env["PATH"] ?? "/usr/sbin:/usr/bin:/sbin:/bin",
+      // For tests alone: the numbered point at which launcher or shim end with their agent.
+      ...(faultPoint === undefined ? {} : { MESETA_FAULT_POINT: faultPoint }),
+    };
     // Its own session: a Ctrl-C at the agent's terminal is not meant for it.
     const made = spawn(command, argv, { env, detached: true, stdio: ["pipe", "pipe", "pipe"] });
     child = made;

@@ -6,7 +6,14 @@ import { readFile, statfs } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import type { Identity } from "#access";
-import { type AgentState, type DiskUsage, sandboxPath } from "#actors/agent";
+import {
+  type AgentState,
+  type DiskUsage,
+  faultPlaceText,
+  parseFaultPoint,
+  sandboxPath,
+  withFaultPoint,
+} from "#actors/agent";
 import {
   containerLogs,
   findLauncherPrograms,
@@ -110,8 +117,7 @@ export async function startAgent(options: AgentProcessOptions): Promise<AgentPro
     clock,
     random: systemRandom(),
     logger,
-    disk,
-    launcher,
+    ...perhapsFaulty({ disk, launcher }, logger),
     streams: containerLogs({
       sandboxOf: (id) => sandboxPath(workDir, asId(id)),
       soon: (run) => clock.soon(run),
@@ -215,6 +221,18 @@ function recipeOf(
       ...boundsOf(options.bounds, { workDir: options.workDir, inside }),
     },
   };
+}
+
+/** For tests: MESETA_FAULT_POINT names the numbered point at which this process ends by SIGKILL. */
+function perhapsFaulty<Ports extends { disk: Disk; launcher: Launcher }>(
+  ports: Ports,
+  logger: Logger,
+): Ports {
+  const text = process.env["MESETA_FAULT_POINT"];
+  if (text === undefined) return ports;
+  const chosen = parseFaultPoint(text);
+  logger.log("warn", `MESETA_FAULT_POINT: ends at ${faultPlaceText(chosen.point.place)}`);
+  return withFaultPoint(ports, chosen, () => process.kill(process.pid, "SIGKILL"));
 }
 
 /** What containers do not have here that they have elsewhere. */

@@ -12,6 +12,15 @@ export {
 } from "./checkpoint.ts";
 export { EXECUTORS_MAX } from "./executors.ts";
 export {
+  type ChosenFault,
+  FAULT_POINTS,
+  type FaultPlace,
+  type FaultPoint,
+  faultPlaceText,
+  parseFaultPoint,
+  withFaultPoint,
+} from "./fault-points.ts";
+export {
   crc32,
   DISK_FULL_RETRIES_MAX,
   frameRecords,

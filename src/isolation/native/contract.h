@@ -140,4 +140,12 @@ int reach_signal(const struct reach *reach, pid_t shim, int signal_number);
 int reach_kill(const struct reach *reach, pid_t shim);
 long long now_ms(void);
 void sleep_ms(int ms);
+
+/*
+ * Fault points, for tests: their numbers stand in src/actors/agent/fault-points.ts. Where the
+ * environment names one (MESETA_FAULT_POINT=56 or 56:3, the third passing), agent, launcher and
+ * the process that passes it end there by SIGKILL. Otherwise nothing happens.
+ */
+void faults_begin(void);
+void fault_point(int number);
 #endif

@@ -216,6 +216,7 @@ int main(int argc, char **argv) {
   for (int i = 0; i < CLIENTS_MAX; i++) clients[i].fd = -1;
   fcntl(0, F_SETFD, FD_CLOEXEC);
   spares_find();
+  faults_begin();
   if (write(1, "ready\n", 6) != 6) return 2;
   for (;;) {
     struct pollfd fds[3 + CLIENTS_MAX] = {{0, POLLIN, 0}, {signals, POLLIN, 0}, {listener, POLLIN, 0}};

@@ -392,8 +392,10 @@ int shim_begin(const struct request *plan, const struct service *service, int di
   for (int i = 0; i < 2; i++) log_open(&logs[i]);
   kills_before = oom_kills();
   struct inside inside = {.runtime = directory, .network = -1};
+  fault_point(54);
   int code = inside_begin(plan, service, &inside, why);
   image_release();
+  fault_point(55);
   if (code == ANSWER_OK) code = start(plan, &inside, why);
   inside_started(&inside);
   network = inside.network;
@@ -402,6 +404,7 @@ int shim_begin(const struct request *plan, const struct service *service, int di
     network_end();
     return code;
   }
+  fault_point(56);
   char text[200];
   pid_t self = getpid();
   long long self_start = start_ticks(self), task_start = start_ticks(task);
@@ -414,6 +417,7 @@ int shim_begin(const struct request *plan, const struct service *service, int di
     return refused(why, "write pid", -result);
   }
   close(result);
+  fault_point(57);
   snprintf(why, ANSWER_MAX, "%d %lld %d %lld", (int)self, self_start, (int)task, task_start);
   return ANSWER_OK;
 }
@@ -422,10 +426,14 @@ void shim_run(void) {
   int status = 0;
   struct rusage usage = {0};
   watch(&status, &usage);
+  fault_point(70);
   long long at = wall_ms(), kills = oom_kills();
   long long peak = peak_path[0] == 0 ? -1 : counter_read(peak_path, NULL);
   finish();
   network_end();
+  fault_point(71);
   if (oom_kills() > kills) kills = oom_kills();
-  _exit(status_write(status, &usage, kills - kills_before, peak, at) == 0 ? 0 : 1);
+  int written = status_write(status, &usage, kills - kills_before, peak, at);
+  fault_point(72);
+  _exit(written == 0 ? 0 : 1);
 }

@@ -10,26 +10,18 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <linux/magic.h>
 #include <sys/file.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-
-/* One byte for each spare runtime directory, in memory that all workers share. */
-enum { SPARE_ABSENT, SPARE_THERE, SPARE_TAKEN };
 
 static char **roots;
 /* The request in hand: the server's own, which is this process' copy after the fork. */
 static struct request *request;
-static _Atomic unsigned char *spares;
 
 int answer(int fd, uint32_t id, int code, const char *text, int flags) {
   char frame[ANSWER_MAX + 16];
@@ -103,6 +95,7 @@ static int do_steps(char *why) {
       break;
     }
     int devices = field->tag == TAG_DEVICES;
+    fault_point(58);
     int result = devices ? devices_allow(field->value, field[1].value)
                          : control_write(&open_path, &fd, field->value, field[1].value);
     if (result != 0 && field->tag != TAG_WRITE_OPTIONAL)
@@ -154,6 +147,7 @@ static int cgroup_remove(const char *path) {
 static int cgroups_remove(const struct reach *reach, long long until, char *why) {
   for (int i = 0; i < request->count; i++) {
     if (request->fields[i].tag != TAG_REMOVE) continue;
+    if (i > 0) fault_point(65);
     for (int result; (result = cgroup_remove(request->fields[i].value)) != 0;) {
       if (now_ms() > until) return failed(why, ANSWER_NOT_EMPTY, "remove", request->fields[i].value, -result);
       if (reach->tag != TAG_DESCENDANTS) reach_kill(reach, 0);
@@ -165,97 +159,6 @@ static int cgroups_remove(const struct reach *reach, long long until, char *why)
 
 static int runtime_open(const char *id) {
   return open(id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-}
-
-static void spare_name(char name[24], int index) { snprintf(name, 24, ".spare-%d", index); }
-
-/* With one journal in order a rename goes to the disk with what is synced after it; btrfs syncs a file alone. */
-static int journal_is_ordered(void) {
-  struct statfs about;
-  return statfs(".", &about) == 0 && (about.f_type == EXT4_SUPER_MAGIC || about.f_type == XFS_SUPER_MAGIC || about.f_type == TMPFS_MAGIC);
-}
-
-static int names_sync(void) {
-  if (journal_is_ordered()) return 0;
-  int directory = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  int result = directory >= 0 && fsync(directory) == 0 ? 0 : errno;
-  if (directory >= 0) close(directory);
-  return result;
-}
-
-static int spare_claim(int index, unsigned char from, unsigned char to) {
-  return atomic_compare_exchange_strong(&spares[index], &from, to);
-}
-
-void spares_find(void) {
-  spares = mmap(NULL, SPARES_MAX, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-  if (spares == MAP_FAILED) { spares = NULL; return; }
-  for (int i = 0; i < SPARES_MAX; i++) {
-    char name[24];
-    spare_name(name, i);
-    spares[i] = access(name, F_OK) == 0 ? SPARE_THERE : SPARE_ABSENT;
-  }
-}
-
-/* Makes the runtime directory of a container, of a spare one if there is any. 0 or an errno. */
-static int runtime_make(const char *id) {
-  for (int i = 0; spares != NULL && i < SPARES_MAX; i++) {
-    char name[24];
-    if (!spare_claim(i, SPARE_THERE, SPARE_TAKEN)) continue;
-    spare_name(name, i);
-    int result = renameat2(AT_FDCWD, name, AT_FDCWD, id, RENAME_NOREPLACE) == 0 ? 0 : errno;
-    /* A new directory goes to the disk with the first file in it; a renamed one not everywhere. */
-    if (result == 0) result = names_sync();
-    spares[i] = result == EEXIST ? SPARE_THERE : SPARE_ABSENT;
-    if (result == 0 || result == EEXIST) return result;
-    break; /* taken by another hand, or a file system without this call */
-  }
-  return mkdir(id, 0700) == 0 ? 0 : errno;
-}
-
-/* Empties what launch and shim wrote; 1 when nothing else is there, so that it can be used again. */
-static int runtime_empty(int directory) {
-  int copy = dup(directory), plain = 1;
-  DIR *entries = copy < 0 ? NULL : fdopendir(copy);
-  if (entries == NULL) return 0;
-  rewinddir(entries);
-  for (struct dirent *entry; plain && (entry = readdir(entries)) != NULL;) {
-    const char *name = entry->d_name;
-    if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || strcmp(name, "alive") == 0) continue;
-    plain = strcmp(name, "launch") == 0 || strcmp(name, "config.json") == 0 || strcmp(name, "pid") == 0 ||
-            strcmp(name, "status") == 0;
-    /* In an open and close of its own: ext4 writes a file out at the close of the descriptor that cut it. */
-    int fd = plain ? openat(directory, name, O_WRONLY | O_CLOEXEC | O_NOFOLLOW) : -1;
-    if (fd < 0 || ftruncate(fd, 0) != 0) plain = 0;
-    if (fd >= 0) close(fd);
-  }
-  closedir(entries);
-  return plain;
-}
-
-/*
- * Takes away a runtime directory, or keeps it empty for the next container. The files are empty
- * before the directory has another name, in the journal's order too: no container finds another's.
- */
-static void runtime_remove(int directory, const char *id) {
-  for (int i = 0; spares != NULL && i < SPARES_MAX; i++) {
-    char name[24];
-    if (!spare_claim(i, SPARE_ABSENT, SPARE_TAKEN)) continue;
-    spare_name(name, i);
-    int kept = runtime_empty(directory) && renameat2(AT_FDCWD, id, AT_FDCWD, name, RENAME_NOREPLACE) == 0;
-    spares[i] = kept ? SPARE_THERE : SPARE_ABSENT;
-    if (kept) return;
-    break;
-  }
-  int copy = dup(directory);
-  DIR *entries = copy < 0 ? NULL : fdopendir(copy);
-  if (entries != NULL) {
-    rewinddir(entries);
-    for (struct dirent *entry; (entry = readdir(entries)) != NULL;)
-      if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0) unlinkat(directory, entry->d_name, 0);
-    closedir(entries);
-  }
-  rmdir(id);
 }
 
 /* A launch that is asked again: the same nonce is answered with the facts, another refused. */
@@ -299,6 +202,7 @@ static int launch(const struct service *service, char *why, int *kept) {
   reach_of(&reach);
   int result = runtime_make(id);
   if (result != 0 && result != EEXIST) return failed(why, ANSWER_SYSTEM, "make runtime directory", id, result);
+  fault_point(50);
   int directory = runtime_open(id);
   if (directory < 0 || flock(directory, LOCK_EX) != 0)
     return failed(why, ANSWER_SYSTEM, "lock runtime directory", id, errno);
@@ -314,11 +218,14 @@ static int launch(const struct service *service, char *why, int *kept) {
   if (result == 0) result = file_write_durably(directory, "config.json", config, strlen(config));
   if (result == 0 && mkfifoat(directory, "alive", 0600) != 0 && errno != EEXIST) result = -errno;
   if (result != 0) code = failed(why, ANSWER_SYSTEM, "write runtime files of", id, -result);
+  fault_point(51);
   if (code == ANSWER_OK) code = do_steps(why);
+  fault_point(52);
   if (code == ANSWER_OK && (result = sandbox_make(request, sandbox)) != 0)
     code = failed(why, ANSWER_SYSTEM, "make sandbox", sandbox, -result);
   if (code == ANSWER_OK) code = quotas_set(request, why);
   if (code == ANSWER_OK) code = image_make(request, sandbox, why);
+  fault_point(53);
   if (code == ANSWER_OK) code = shim_begin(request, service, directory, why);
   if (code != ANSWER_OK) {
     char ignored[ANSWER_MAX];
@@ -366,13 +273,17 @@ static int destroy(char *why) {
   reach_of(&reach);
   long grace = request_number(request, TAG_GRACE, 0);
   int gone = pids.shim == 0;
+  fault_point(60);
   if (!gone && grace > 0) {
     reach_signal(&reach, pids.shim, SIGTERM);         /* 1 ask */
+    fault_point(61);
     gone = shim_wait(&pids, now_ms() + grace);        /* 2 wait */
   }
+  fault_point(62);
   long long until = now_ms() + KILL_WAIT_MS;
   for (;;) {                                          /* 3 kill, 4 wait for the status */
     int left = reach_kill(&reach, pids.shim);
+    fault_point(63);
     if (!gone) gone = shim_wait(&pids, now_ms() + 200 < until ? now_ms() + 200 : until);
     if (gone) pids.shim = 0;
     if (gone && left == 0) break;
@@ -382,7 +293,9 @@ static int destroy(char *why) {
     }
     if (gone) sleep_ms(2);
   }
+  fault_point(64);
   int code = cgroups_remove(&reach, now_ms() + REMOVE_WAIT_MS, why); /* 5 remove */
+  fault_point(66);
   if (code != ANSWER_OK || directory < 0) return code;
   /* The shim has done so unless it was killed; by then the namespace has gone with its processes. */
   return network_down(request, directory, id, "", why);
@@ -426,7 +339,9 @@ static int forget(char *why) {
     snprintf(why, ANSWER_MAX, "container %s is not destroyed yet", id);
     return ANSWER_NOT_EMPTY;
   }
+  fault_point(67);
   runtime_remove(directory, id);
+  fault_point(69);
   return ANSWER_OK;
 }
 

@@ -32,4 +32,8 @@ int measure(const struct request *request, const struct reach *reach, pid_t shim
 
 /* Before the first worker: counts the runtime directories that are kept to be used again. */
 void spares_find(void);
+/* Makes the runtime directory of a container, of a spare one if there is any. 0 or an errno. */
+int runtime_make(const char *id);
+/* Takes away a runtime directory, or keeps it empty for the next container. */
+void runtime_remove(int directory, const char *id);
 #endif
