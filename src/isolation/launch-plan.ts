@@ -68,6 +68,7 @@ export function mergeFragments(parts: readonly Named[]): MergeResult {
   }
   const contradictions: Contradiction[] = [];
   for (const [what, list] of said) {
+    if (list.length === 1) continue;
     if (new Set(list.map(({ value }) => JSON.stringify(value))).size < 2) continue;
     contradictions.push({
       what,

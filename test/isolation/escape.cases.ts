@@ -9,6 +9,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  statSync,
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
@@ -58,6 +59,20 @@ test("no descriptor of the host's is left open", async (t, rig) => {
   );
   t.ok(cwd.startsWith(`${rig.directory}/sandboxes/`) && link === cwd, `${cwd} ${link}`);
   t.equal(root, "/");
+});
+
+test("modes of the host's devices cannot be changed", async (t, rig) => {
+  const modeOf = (path: string): string => (statSync(path).mode & 0o7777).toString(8);
+  const before = modeOf("/dev/full");
+  t.teardown(() => chmodSync("/dev/full", Number.parseInt(before, 8)));
+  // Its own nodes it may change; what hides files is the host's, and closed.
+  const script = "chmod 640 /dev/full; stat -c %a /dev/full; chmod 600 /proc/keys || echo closed";
+  t.same(await linesInside(rig, `${script}; echo x > /dev/null; echo end`), [
+    "640",
+    "closed",
+    "end",
+  ]);
+  t.equal(modeOf("/dev/full"), before);
 });
 
 test("what /proc tells of the host is masked, and what it sets is read only", async (t, rig) => {

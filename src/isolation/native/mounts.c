@@ -31,7 +31,8 @@ struct mount_step {
   const char *flags; /* behind the kind, each word with a blank before it */
   const char *target, *source, *within;
   char kind[16];
-  int tree; /* a detached copy, or a secret's descriptor; -1 where there is nothing to put */
+  int tree;   /* a detached copy, a secret's or a device's descriptor; -1 where there is nothing to put */
+  int device; /* a node like this is made at the target */
 };
 
 static struct mount_step steps[MOUNTS_MAX];
@@ -138,6 +139,15 @@ int source_make(const char *path, const char *within) {
   return 0;
 }
 
+/*
+ * A device of `/dev` is made there anew: bound from the host, its mode and owner would be the
+ * host's own, for root inside to change. Elsewhere it is bound so that nobody can.
+ */
+static int is_device(const struct mount_step *step, int fd) {
+  struct stat about;
+  return fstat(fd, &about) == 0 && (S_ISCHR(about.st_mode) || S_ISBLK(about.st_mode)) && !has(step, "nodev");
+}
+
 /* Holds the source of a step before anything of the host is out of reach. */
 static int source_hold(const struct request *plan, struct mount_step *step, char *why) {
   int mask = strcmp(step->kind, "mask") == 0;
@@ -162,8 +172,14 @@ static int source_hold(const struct request *plan, struct mount_step *step, char
     snprintf(why, ANSWER_MAX, "volume %.400s belongs to a user or group that the user namespace does not map", source);
     return ANSWER_INVALID;
   }
+  int device = is_device(step, fd);
+  step->device = device && !mask && strncmp(step->target, "/dev/", 5) == 0;
+  if (step->device) return step->tree = fd, ANSWER_OK;
   int tree = tree_open(fd, has(step, "recursive")), error = errno;
   close(fd);
+  struct attributes closed = {.set = ATTR_RO};
+  if (tree >= 0 && device && syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH, &closed, sizeof closed) != 0)
+    return fault(why, ANSWER_SYSTEM, "close", source, errno);
   if (mask) null_tree = tree;
   else step->tree = tree;
   return tree < 0 ? fault(why, ANSWER_SYSTEM, "copy mount", source, error) : ANSWER_OK;
@@ -203,7 +219,7 @@ static int root_change(const char *path, const char *within, const char *sandbox
 static int target_make(const char *target, int directory) {
   struct stat about;
   char part[1024];
-  if (lstat(target, &about) == 0) return 0;
+  if (lstat(target, &about) == 0 || (directory && mkdir(target, 0755) == 0)) return 0;
   snprintf(part, sizeof part, "%s", target);
   for (char *at = strchr(part + 1, '/'); at != NULL; at = strchr(at + 1, '/')) {
     *at = 0;
@@ -225,6 +241,17 @@ static int tree_put(const struct mount_step *step) {
   if (fstat(step->tree, &about) != 0 || target_make(step->target, S_ISDIR(about.st_mode)) != 0) return -1;
   if (attributes_set(step->tree, "", step) != 0) return -1;
   return tree_move(step->tree, step->target);
+}
+
+static int device_put(const struct mount_step *step) {
+  struct stat about;
+  if (fstat(step->tree, &about) != 0) return -1;
+  if (mknod(step->target, about.st_mode, about.st_rdev) != 0) {
+    if (errno != ENOENT || target_make(step->target, 0) != 0 || unlink(step->target) != 0) return -1;
+    if (mknod(step->target, about.st_mode, about.st_rdev) != 0) return -1;
+  }
+  if (chmod(step->target, about.st_mode & 07777) != 0) return -1;
+  return about.st_uid == 0 && about.st_gid == 0 ? 0 : lchown(step->target, about.st_uid, about.st_gid);
 }
 
 static unsigned long mount_flags(const struct mount_step *step) {
@@ -297,6 +324,7 @@ static int secret_put(const struct request *plan, const struct mount_step *step)
 
 static int put(const struct request *plan, const struct mount_step *step) {
   const char *kind = step->kind;
+  if (step->device) return device_put(step);
   if (strcmp(kind, "bind") == 0) return step->tree < 0 ? 0 : tree_put(step);
   if (strcmp(kind, "tmpfs") == 0) return new_put(step, "tmpfs", step->source);
   if (strcmp(kind, "proc") == 0) return new_put(step, "proc", NULL);
