@@ -20,6 +20,7 @@ import {
   verdicts,
 } from "./allocator-report.ts";
 import { WORKLOADS } from "./allocator-workloads.ts";
+import { endWhenUnread } from "./harness.ts";
 
 const HERE = fileURLToPath(import.meta.url);
 /**
@@ -176,4 +177,7 @@ function emptyProcessMib(): number {
   return Number(stdout) / 1024;
 }
 
-if (process.argv[1] === HERE && !run(process.argv.slice(2))) process.exitCode = 1;
+if (process.argv[1] === HERE) {
+  endWhenUnread();
+  if (!run(process.argv.slice(2))) process.exitCode = 1;
+}

@@ -11,6 +11,14 @@ export function quantile(samples: readonly number[], q: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * q))] ?? 0;
 }
 
+/** Whoever reads has read enough, as in `npm run bench -- allocator --list | head`: no failure. */
+export function endWhenUnread(): void {
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") throw error;
+    process.exit();
+  });
+}
+
 export interface Row {
   readonly name: string;
   readonly value: number;

@@ -4,6 +4,7 @@
  */
 import { readdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { endWhenUnread } from "./harness.ts";
 
 /** Files here that are no benchmarks: this one, what all share, and parts of one. */
 const OTHERS = /^(main|harness|allocator-.*|.*-(load|process|meter|time))\.js$/;
@@ -13,6 +14,7 @@ const names = readdirSync(here)
   .filter((file) => file.endsWith(".js") && !OTHERS.test(file))
   .map((file) => file.slice(0, -".js".length));
 
+endWhenUnread();
 const [name, ...args] = process.argv.slice(2);
 if (name === undefined || !names.includes(name)) {
   process.stderr.write(`npm run bench -- NAME, where NAME is one of: ${names.join(", ")}\n`);

@@ -45,3 +45,31 @@ t.test("an old sandbox goes, a full disk takes young ones too, a live task's sta
   t.equal(node.running?.agent.state.model.sandboxes.size, 0, "and that is on disk");
   t.equal(node.story("b").length, 1);
 });
+
+t.test("a full disk refuses launches, frees what it can, and leaves tasks alone", async (t) => {
+  const node = new TestNode({ config: { gcDelayMs: WEEK_MS, gcIntervalMs: WEEK_MS } });
+  const fill = (used: number): void =>
+    node.running?.agent.tell("daemon", Object.assign({ kind: "DiskUsage" }, { used }));
+  node.start();
+  node.untilRegistered();
+  node.runTask(task("runs", "hang"));
+  node.runTask(task("over", "true"));
+  node.until(() => node.story("over").length === 2 && node.story("runs").length === 1, "run");
+  node.run(100);
+  t.equal(node.running?.agent.state.model.sandboxes.size, 1);
+  fill(0.995);
+  node.run(100);
+  t.equal(node.running?.agent.state.model.sandboxes.size, 0, "its sandbox has gone at once");
+  node.runTask(task("new", "true"));
+  node.until(() => node.story("new").length === 1, "is refused");
+  const refused = node.leader.updates.at(-1)?.status;
+  // The framework knows no partitions: DROPPED is told as LOST.
+  t.match(refused, { state: "TASK_LOST", reason: "REASON_CONTAINER_LAUNCH_FAILED" });
+  t.match(refused?.message, /^disk: .* is 99\.5 % full, nothing is launched from 99\.0 % on; /);
+  const counted = [...(node.running?.agent.counters ?? [])].map(String);
+  t.ok(counted.includes("task-refused,REASON_CONTAINER_LAUNCH_FAILED,1"), counted.join(" "));
+  fill(0.5);
+  node.runTask(task("later", "true"));
+  node.until(() => node.story("later").length === 2, "runs when there is room again");
+  t.same(node.story("runs"), ["TASK_RUNNING"]);
+});

@@ -89,6 +89,12 @@ rows(["own root, and nothing of the host", "read-only root"], async (t, rig) => 
   const minimal = await linesInside(rig, "touch /x 2>&1 || true", MINIMAL);
   t.match(minimal, [/Read-only file system/]);
   t.same(await linesInside(rig, "touch /x 2>/dev/null || echo closed"), ["closed"], "the default");
+  const tmpfs = { type: "TMPFS", tmpfs: { sizeMib: 1 } } as const;
+  const volumes = [{ containerPath: "/no-such-place", mode: "RW", source: tmpfs } as const];
+  t.match(
+    await runInside(rig, "true", container({ volumes })),
+    /^mount tmpfs on \/no-such-place: the root is read only and has no such place; name one/,
+  );
   const denied = await runInside(rig, "true", container({ rootfs }));
   t.match(denied, /rootfs.path: .* is not below what --allowed-host-paths/);
   return [`${names.length} names in a minimal root: ${names.join(" ")}`, minimal[0] ?? ""];

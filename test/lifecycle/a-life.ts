@@ -36,6 +36,7 @@ import {
   subjects,
   task,
 } from "../agent/a-node.ts";
+import { until } from "../support/until.ts";
 
 export interface TaskOrder {
   readonly id: string;
@@ -55,7 +56,8 @@ export interface Orders {
   readonly atOnce: number;
 }
 
-const IDLE_LOOK_MS = 20;
+/** Of one life; whoever waits for it waits less long. */
+const LIFE_MS_MAX = 600_000;
 const PRINCIPAL = asId<never>("node1");
 
 /** What was heard in all lives so far. A line that a kill has cut short was never acknowledged. */
@@ -204,14 +206,11 @@ async function live(orders: Orders): Promise<void> {
     { agentId, machine, driver, isolators, logs: { bytes: 65_536, files: 1 } },
   );
   life.begin(master);
-  const looks = setInterval(() => {
-    if (!life.isOver || !isIdle(running)) return;
-    clearInterval(looks);
-    running.stop(() => {
-      launcher.close();
-      disk.close(() => process.exit(0));
-    });
-  }, IDLE_LOOK_MS);
+  await until(() => life.isOver && isIdle(running), "all is over", LIFE_MS_MAX);
+  running.stop(() => {
+    launcher.close();
+    disk.close(() => process.exit(0));
+  });
 }
 
 function isIdle({ agent, isolator }: RunningAgent): boolean {

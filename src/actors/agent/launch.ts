@@ -16,6 +16,7 @@ import type { Effect, Env } from "#runtime";
 import { taskKey } from "./checkpoint.ts";
 import { launchOnExecutor } from "./executors.ts";
 import { type Flaw, place, refuse, start, userOf } from "./placement.ts";
+import { diskFault } from "./sandbox.ts";
 import { type AgentState, commit } from "./state.ts";
 import { answerWithState } from "./updates.ts";
 
@@ -138,6 +139,10 @@ function plain(resources: Iterable<Resource>): Resources {
 }
 
 function unfit(state: AgentState, wanted: readonly Resource[]): Flaw | undefined {
+  const full = diskFault(state);
+  if (full !== undefined) {
+    return { state: "TASK_DROPPED", reason: "REASON_CONTAINER_LAUNCH_FAILED", message: full };
+  }
   const wish = plain(wanted).unallocate();
   const free = state.total.subtract(plain(state.used));
   if (free.contains(wish)) return undefined;

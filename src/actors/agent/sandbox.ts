@@ -9,7 +9,7 @@
 import type { ContainerId } from "#protocol";
 import type { Effect, Env } from "#runtime";
 import type { EndedSandbox, Task } from "./checkpoint.ts";
-import { type AgentState, commit, count } from "./state.ts";
+import { type AgentState, commit, count, type DiskUsage } from "./state.ts";
 
 /** Most sandboxes of ended containers; beyond it the oldest go whatever their age. */
 export const SANDBOXES_ENDED_MAX = 10_000;
@@ -64,6 +64,31 @@ export function collectSandboxes(state: AgentState, env: Env, out: Effect[]): vo
     out.push({ kind: "write", token, mode: "remove", path, bytes: new Uint8Array(0) });
   }
   out.push({ kind: "timer", name: "sandboxes", inMs: state.config.gcIntervalMs });
+}
+
+/** How full the disk is. Without headroom sandboxes go at once, not at the next look. */
+export function diskUsed(state: AgentState, { used }: DiskUsage, env: Env, out: Effect[]): void {
+  const before = state.diskUsed;
+  state.diskUsed = used;
+  const { launchDiskUsedMax, gcDiskHeadroom } = state.config;
+  if (used >= launchDiskUsedMax && before < launchDiskUsedMax) {
+    const sentence = "The disk of the work directory is full: launches are refused, tasks go on";
+    out.push({ kind: "log", level: "warn", sentence, fields: { used, launchDiskUsedMax } });
+  }
+  if (used >= 1 - gcDiskHeadroom && state.model.sandboxes.size > 0) {
+    collectSandboxes(state, env, out);
+  }
+}
+
+/** Why nothing can be launched on this disk; undefined where it has room. */
+export function diskFault({ diskUsed: used, config }: AgentState): string | undefined {
+  const { launchDiskUsedMax: most } = config;
+  if (used < most) return undefined;
+  const percent = (part: number): string => `${(part * 100).toFixed(1)} %`;
+  return (
+    `disk: that of the agent's work directory is ${percent(used)} full, nothing is launched from ` +
+    `${percent(most)} on; remove files there, or let sandboxes go sooner (--gc-delay)`
+  );
 }
 
 /** The folder is gone: so is what is known of it. A failure is tried again at the next look. */

@@ -77,6 +77,8 @@ export const AGENT_DEFAULTS = {
   gcIntervalMs: 60_000,
   /** `gc_disk_headroom`: the part of the disk that sandboxes leave free. */
   gcDiskHeadroom: 0.1,
+  /** From this part of the disk in use on nothing new is launched; what runs is let be. */
+  launchDiskUsedMax: 0.99,
   usageIntervalMs: 10_000,
   /** How often a followed log is looked at, and when a stream without a reader is closed. */
   followIntervalMs: 250,

@@ -43,7 +43,7 @@ import {
   seek,
 } from "./registration.ts";
 import { resizeTask } from "./resize.ts";
-import { collectSandboxes, sandboxRemoved } from "./sandbox.ts";
+import { collectSandboxes, diskUsed, sandboxRemoved } from "./sandbox.ts";
 import { begin, containersRecovered, fail, metaWritten, wasRead } from "./startup.ts";
 import { type AgentState, count, type DiskUsage } from "./state.ts";
 import { acknowledged, answerWithState, dropQueue, pump, resend } from "./updates.ts";
@@ -321,8 +321,7 @@ function diskFull(state: AgentState, token: string, out: Effect[]): void {
 
 function told(state: AgentState, by: string, message: LocalMessage, env: Env, out: Effect[]): void {
   if (message.kind === "DiskUsage") {
-    state.diskUsed = (message as DiskUsage).used;
-    return;
+    return diskUsed(state, message as DiskUsage, env, out);
   }
   if (by !== ISOLATOR_ACTOR) return count(out, "told-ignored", by);
   const report = message as IsolatorReport;

@@ -109,7 +109,11 @@ function rlimitOf(text: string) {
   const match = /^([A-Za-z]+)=(\d+|unlimited)(?::(\d+|unlimited))?$/.exec(text);
   const [, name = "", soft = "", hard = soft] = match ?? [];
   const type = RLIMIT_TYPES.find((one) => one === `RLMT_${name.toUpperCase()}`);
-  if (type === undefined) throw wrong("--rlimit", text, "is not NAME=SOFT or NAME=SOFT:HARD");
+  if (match === null) throw wrong("--rlimit", text, "is not NAME=SOFT or NAME=SOFT:HARD");
+  if (type === undefined) {
+    const names = RLIMIT_TYPES.map((one) => one.slice("RLMT_".length)).sort();
+    throw wrong("--rlimit", text, `names no limit; there are ${names.join(", ")}`);
+  }
   if (soft === "unlimited" && hard === "unlimited") return { type };
   if (soft === "unlimited" || hard === "unlimited") {
     throw wrong("--rlimit", text, "has one bound without a limit; both or none can be so");

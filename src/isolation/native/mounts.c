@@ -390,6 +390,12 @@ int mounts_apply(const struct request *plan, char *why) {
   for (int i = 0; i < count; i++) {
     if (put(plan, &steps[i]) == 0 || ((errno == ENOENT || errno == EROFS) && has(&steps[i], "optional"))) continue;
     char what[40];
+    struct stat about;
+    if (errno == EROFS && lstat(steps[i].target, &about) != 0) {
+      snprintf(why, ANSWER_MAX, "mount %s on %.400s: the root is read only and has no such place; name one that it has, or take a "
+               "root of the container's own (minimal)", steps[i].kind, steps[i].target);
+      return ANSWER_INVALID;
+    }
     snprintf(what, sizeof what, "mount %s on", steps[i].kind);
     return fault(why, ANSWER_SYSTEM, what, steps[i].target, errno);
   }
