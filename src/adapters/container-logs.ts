@@ -6,7 +6,7 @@
  */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import type { StreamFile, StreamRead, Streams } from "#runtime";
+import type { StreamFile, StreamFolder, StreamRead, Streams } from "#runtime";
 import { STREAM_CHUNK_BYTES_MAX } from "#runtime";
 import { openSandbox, type SandboxFiles } from "./sandbox-files.ts";
 
@@ -38,7 +38,7 @@ export function containerLogs({ sandboxOf, soon }: ContainerLogsOptions): Stream
   const memories = new Map<string, Memory>();
 
   /** The rotated files, oldest first, and the one being written. */
-  function partsOf(files: SandboxFiles, file: StreamFile): Part[] {
+  function partsOf(files: SandboxFiles, file: "stdout" | "stderr"): Part[] {
     const parts: Part[] = [];
     for (let number = 0; number <= ROTATED_FILES_MAX; number += 1) {
       const name = number === 0 ? file : `${file}.${number}`;
@@ -71,6 +71,7 @@ export function containerLogs({ sandboxOf, soon }: ContainerLogsOptions): Stream
     const dir = sandboxOf(id);
     if (!existsSync(dir)) return { kind: "absent" };
     const files = openSandbox(dir);
+    if (typeof file !== "string") return readFile(files, file, wanted, max);
     const parts = partsOf(files, file);
     if (parts.length === 0) return { kind: "absent" };
     const begin = beginOf(join(id, file), parts);
@@ -100,6 +101,31 @@ export function containerLogs({ sandboxOf, soon }: ContainerLogsOptions): Stream
       soon(() => done(outcome));
     },
   };
+}
+
+/** A file as it is, or the listing of a folder as bytes. */
+function readFile(
+  files: SandboxFiles,
+  file: Exclude<StreamFile, string>,
+  wanted: number,
+  max: number,
+): StreamRead {
+  const from = (size: number): number => (wanted < 0 ? Math.max(0, size + wanted) : wanted);
+  if ("folder" in file) {
+    const listing = files.list(file.folder);
+    if (!listing.ok) return { kind: "failed", why: listing.message };
+    const { entries, isComplete } = listing;
+    const folder: StreamFolder = { entries, isComplete };
+    const all = Buffer.from(JSON.stringify(folder));
+    const offset = Math.min(from(all.length), all.length);
+    const bytes = all.subarray(offset, offset + Math.min(max, STREAM_CHUNK_BYTES_MAX));
+    return { kind: "chunk", offset, bytes, end: all.length };
+  }
+  const about = files.read(file.path, { offset: 0, length: 0 });
+  if (!about.ok) return { kind: "failed", why: about.message };
+  const got = files.read(file.path, { offset: from(about.size), length: max });
+  if (!got.ok) return { kind: "failed", why: got.message };
+  return { kind: "chunk", offset: got.offset, bytes: got.bytes, end: got.size };
 }
 
 /** A file that was there before tells where the others are; none left: all since is new. */

@@ -7,6 +7,7 @@ import {
   closeSync,
   constants,
   fstatSync,
+  lstatSync,
   openSync,
   readdirSync,
   readlinkSync,
@@ -18,7 +19,7 @@ import { sep } from "node:path";
 /** Bytes of one read at most. */
 export const SANDBOX_READ_BYTES_MAX = 256 * 1_024;
 /** Entries of one listing at most; `isComplete` tells whether there were more. */
-export const SANDBOX_LIST_MAX = 10_000;
+export const SANDBOX_LIST_MAX = 4_096;
 
 export type SandboxRefusal =
   /** The path leaves the sandbox, by its words or by a link. */
@@ -48,6 +49,8 @@ export interface SandboxBytes {
 export interface SandboxEntry {
   readonly name: string;
   readonly kind: "file" | "directory" | "other";
+  readonly bytes: number;
+  readonly modifiedMs: number;
 }
 
 export interface SandboxListing {
@@ -128,9 +131,13 @@ export function openSandbox(directory: string): SandboxFiles {
     list(path) {
       return within<SandboxListing>(path, OPEN_FLAGS | constants.O_DIRECTORY, (descriptor) => {
         const all = readdirSync(`/proc/self/fd/${descriptor}`, { withFileTypes: true });
-        const entries = all.slice(0, SANDBOX_LIST_MAX).map((entry): SandboxEntry => {
+        const entries = all.slice(0, SANDBOX_LIST_MAX).flatMap((entry): SandboxEntry[] => {
           const kind = entry.isFile() ? "file" : entry.isDirectory() ? "directory" : "other";
-          return { name: entry.name, kind };
+          // Of the entry itself, whatever it links to; one that is gone by now is left out.
+          const path = `/proc/self/fd/${descriptor}/${entry.name}`;
+          const about = lstatSync(path, { throwIfNoEntry: false });
+          if (about === undefined) return [];
+          return [{ name: entry.name, kind, bytes: about.size, modifiedMs: about.mtimeMs }];
         });
         entries.sort((a, b) => (a.name < b.name ? -1 : 1));
         return { ok: true, entries, isComplete: all.length <= SANDBOX_LIST_MAX };

@@ -305,3 +305,18 @@ export function pageOf<Item extends ReturnType<typeof Type.Object>>(item: Item) 
     index: Type.String(),
   });
 }
+
+/** What a folder of a sandbox holds. */
+export const FolderObjectSchema = Type.Object({
+  entries: Type.Array(
+    Type.Object({
+      name: Type.String(),
+      kind: oneOf(["file", "directory", "other"] as const),
+      bytes: Type.Integer({ minimum: 0 }),
+      modifiedMs: Type.Number(),
+    }),
+  ),
+  /** false: the folder holds more than one listing does. */
+  isComplete: Type.Boolean(),
+});
+export type FolderObject = Static<typeof FolderObjectSchema>;

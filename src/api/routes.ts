@@ -4,10 +4,11 @@
  * list.
  */
 import { type Static, type TObject, type TSchema, Type } from "@sinclair/typebox";
-import { LOG_LEVELS, oneOf } from "#protocol";
+import { LOG_LEVELS, oneOf, SANDBOX_PATH_LENGTH_MAX } from "#protocol";
 import {
   AgentObjectSchema,
   ClusterStatusSchema,
+  FolderObjectSchema,
   FrameworkObjectSchema,
   OfferObjectSchema,
   pageOf,
@@ -74,6 +75,21 @@ export const LogQuery = Type.Object({
   follow: Type.Optional(Type.Boolean()),
 });
 
+const SandboxPath = Type.String({ maxLength: SANDBOX_PATH_LENGTH_MAX });
+
+export const FolderQuery = Type.Object({
+  /** Below the sandbox; absent: the sandbox itself. */
+  path: Type.Optional(SandboxPath),
+});
+
+export const FileQuery = Type.Object({
+  path: SandboxPath,
+  /** First byte; negative counts from the end. */
+  offset: Type.Optional(Type.Integer()),
+  /** Most bytes; absent: to the end of the file. */
+  length: Type.Optional(Type.Integer({ minimum: 0 })),
+});
+
 export const ROUTES = {
   status: {
     method: "GET",
@@ -119,6 +135,23 @@ export const ROUTES = {
     summary: "Bytes that a task wrote; the id of an SSE event is the offset behind it",
     permission: "read",
     query: LogQuery,
+    stream: "bytes",
+  },
+  taskFolder: {
+    method: "GET",
+    path: "/v1/tasks/{task}/folder",
+    summary: "What a folder of the task's sandbox holds, links not followed",
+    permission: "read",
+    query: FolderQuery,
+    output: FolderObjectSchema,
+  },
+  taskFile: {
+    method: "GET",
+    path: "/v1/tasks/{task}/file",
+    summary:
+      "Bytes of a file in the task's sandbox; as SSE each event's id is the offset behind it",
+    permission: "read",
+    query: FileQuery,
     stream: "bytes",
   },
   listAgents: {

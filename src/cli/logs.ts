@@ -167,6 +167,25 @@ export async function copyLog(
   throw new Error("the stream of the log was cut");
 }
 
+/**
+ * Copies the bytes of a file of a task's sandbox.
+ * @throws ApiError what the agent refuses; Error when the stream ends before the file does.
+ */
+export async function readFile(
+  server: Server,
+  task: string,
+  query: { readonly path: string; readonly offset: number; readonly length?: number },
+  write: (bytes: Buffer) => void,
+): Promise<void> {
+  const never = new AbortController().signal;
+  for await (const { event, data } of server.stream("taskFile", { path: { task }, query }, never)) {
+    if (event === "chunk") write(Buffer.from(data, "base64"));
+    if (event === "fault") throw new Error((JSON.parse(data) as { message: string }).message);
+    if (event === "end") return;
+  }
+  throw new Error("the stream of the file was cut");
+}
+
 /** Where a task's file goes: to ours of the same name. */
 export function writerTo(file: "stdout" | "stderr", prefix = ""): (bytes: Buffer) => void {
   const target = file === "stdout" ? process.stdout : process.stderr;

@@ -7,6 +7,7 @@ import { Command, type CommanderError } from "commander";
 import { type Setting, SETTING_NAMES, SETTINGS } from "#config";
 import { addClusterCommands } from "./commands/cluster.ts";
 import { addDaemonCommands } from "./commands/daemons.ts";
+import { addFileCommands } from "./commands/files.ts";
 import { addListCommands } from "./commands/lists.ts";
 import { addLogCommands } from "./commands/log.ts";
 import { addMasterCommands } from "./commands/masters.ts";
@@ -44,6 +45,7 @@ export function makeProgram(): Command {
   addRunCommands(program);
   addListCommands(program);
   addTaskCommands(program);
+  addFileCommands(program);
   addRoleCommands(program);
   addWhyCommand(program);
   addMasterCommands(program);

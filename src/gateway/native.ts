@@ -2,12 +2,13 @@
  * Walks the table of routes and binds each row to its handler: reads query and body by the
  * row's schemas, says what is wrong with them, answers JSON. There is no route outside the table.
  */
-import type { TObject, TSchema } from "@sinclair/typebox";
+import type { Static, TObject, TSchema } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
-import { ApiError, type Route, ROUTES, type RouteName } from "#api";
+import { ApiError, type FileQuery, type Route, ROUTES, type RouteName } from "#api";
 import type { HttpCall, HttpRoute } from "#http";
 import type { GatewayContext } from "./context.ts";
 import { EVENT_STREAM_TOPICS, eventStream } from "./native/events.ts";
+import { fileHandlers, fileStream } from "./native/files.ts";
 import type { Handlers } from "./native/handlers.ts";
 import { logStream } from "./native/logs.ts";
 import { objectHandlers } from "./native/objects.ts";
@@ -15,7 +16,13 @@ import { roleHandlers } from "./native/roles.ts";
 import { runHandlers } from "./native/runs.ts";
 import { whyHandlers } from "./native/why.ts";
 
-const HANDLERS: Handlers = { ...objectHandlers, ...roleHandlers, ...runHandlers, ...whyHandlers };
+const HANDLERS: Handlers = {
+  ...objectHandlers,
+  ...roleHandlers,
+  ...runHandlers,
+  ...whyHandlers,
+  ...fileHandlers,
+};
 
 export function nativeRoutes(context: GatewayContext): HttpRoute[] {
   return (Object.keys(ROUTES) as RouteName[]).map((name) => {
@@ -24,6 +31,9 @@ export function nativeRoutes(context: GatewayContext): HttpRoute[] {
     const base = { method, path, permission, open: false };
     if (name === "events") {
       return { ...base, stream: true, handle: (call) => events(context, route, call) };
+    }
+    if (name === "taskFile") {
+      return { ...base, stream: true, handle: (call) => file(context, route, call) };
     }
     if (name === "taskLogs") {
       return { ...base, stream: true, handle: (call) => logs(context, route, call) };
@@ -96,6 +106,18 @@ function events(context: GatewayContext, route: Route, call: HttpCall): Response
   return eventStream(context, {
     ...(after === undefined ? {} : { after }),
     ...(named === undefined ? {} : { topics: new Set(named) }),
+  });
+}
+
+function file(context: GatewayContext, route: Route, call: HttpCall): Promise<Response> {
+  const query = readQuery(route.query, call.query) as Static<typeof FileQuery>;
+  const { path, offset = 0, length } = query;
+  return fileStream(context, {
+    task: call.path["task"] ?? "",
+    path,
+    offset,
+    length: length ?? Number.POSITIVE_INFINITY,
+    asEvents: (call.header("accept") ?? "").includes("text/event-stream"),
   });
 }
 

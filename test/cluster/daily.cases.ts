@@ -2,13 +2,14 @@
  * A day with a cluster: commands are run, listed, followed, limited, killed and cancelled, and
  * when it is stopped nothing is left of it on this machine.
  */
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import t, { type Test } from "tap";
 import type { TaskObject } from "#api";
 import { untilAnswer } from "../support/answers.ts";
 import {
   Cluster,
+  cgroupsNamed,
   processesInCgroup,
   processesNaming,
   remainsOf,
@@ -191,6 +192,61 @@ const LISTS: readonly (readonly string[])[] = [
   ["config", "show", "--origin"],
 ];
 
+async function files(test: Test, cluster: Cluster): Promise<void> {
+  const script = "mkdir d; echo hello > d/a; ln -s /etc/passwd link; mkfifo pipe; exec sleep 600";
+  const { id } = await running(cluster, "filed", "--", "sh", "-c", script);
+  const meseta = (args: string[]) => cluster.bench.meseta(args);
+  const read = (...args: string[]) => meseta(["files", "cat", id, ...args]);
+  await untilAnswer(
+    () => meseta(["files", "ls", id, "-o", "json"]),
+    ({ stdout }) => stdout.includes('"pipe"'),
+    "the sandbox is filled",
+  );
+  const { items } = (await cluster.bench.json("files", "ls", id)) as Page<{ name: string }>;
+  const names = items.map(({ name }) => name).filter((name) => name !== ".tmp");
+  test.same(names, ["d", "link", "pipe", "stderr", "stdout"]);
+  test.match((await meseta(["files", "ls", id, "d"])).stdout, /^a +file +6 /m);
+  test.same(await read("d/a"), { exit: 0, stdout: "hello\n", stderr: "" });
+  test.equal((await read("d/a", "--offset", "1", "--length", "3")).stdout, "ell");
+  test.equal((await read("d/a", "--offset", "-3")).stdout, "lo\n");
+  for (const [path, words] of [
+    ["link", /"link" is a link/],
+    ["pipe", /pipe is not a regular file/],
+    ["../../agent-id", /leaves the sandbox/],
+    ["d", /d is not a regular file/],
+    ["none", /"none" is not in the sandbox/],
+  ] as const) {
+    const { exit, stdout, stderr } = await read(path);
+    test.equal(stdout, "");
+    test.not(exit, 0, path);
+    test.match(stderr, words);
+  }
+  await cluster.call("killTask", { path: { task: id }, body: {} });
+}
+
+async function updated(test: Test, cluster: Cluster): Promise<void> {
+  const flags = ["--cpus", "0.1", "--mem", "64"];
+  const { id } = await running(cluster, "updated", ...flags, "--", "sleep", "600");
+  const refused = await cluster.bench.meseta(["task", "update", id]);
+  test.match(refused.stderr, /neither --cpus nor --mem is given/);
+  const { exit, stderr } = await cluster.bench.meseta(["task", "update", id, "--mem", "96"]);
+  test.equal(exit, 0, stderr);
+  const task = await untilAnswer(
+    () => cluster.call("showTask", { path: { task: id } }),
+    ({ resources }) => resources.memMib === 96,
+    "it has what it was given",
+  );
+  test.match(task, { state: "TASK_RUNNING", resources: { cpus: 0.1 } });
+  const limits = cgroupsNamed([task.containerId ?? "none"]).flatMap((path) =>
+    ["memory.limit_in_bytes", "memory.max"]
+      .map((name) => join(path, name))
+      .filter((file) => existsSync(file))
+      .map((file) => readFileSync(file, "utf8").trim()),
+  );
+  test.ok(limits.includes(String(96 * 1024 ** 2)), `the kernel says ${limits.join(" ")}`);
+  await cluster.call("killTask", { path: { task: id }, body: {} });
+}
+
 async function lists(test: Test, cluster: Cluster): Promise<void> {
   for (const list of LISTS) {
     const page = (await cluster.bench.json(...list)) as Page<unknown>;
@@ -235,6 +291,8 @@ void t.test("a day with a cluster", { skip: skipWithoutRoot }, async (t) => {
     "kill ends a task, and its history tells so": killed,
     "every list is JSON when asked": lists,
     "a batch ends as its runs end, and says which line is wrong": batch,
+    "files of a sandbox are listed and read, and nothing outside of it": files,
+    "a task that runs is given other resources, and keeps running": updated,
   };
   for (const [title, run] of Object.entries(cases)) {
     await t.test(title, (test) => run(test, cluster));

@@ -1,5 +1,5 @@
 /**
- * Logs of containers, streamed to whoever the leader opened a stream for: chunks as long as the
+ * Logs and files of containers, streamed to whoever the leader opened a stream for: chunks as long as the
  * reader grants credits, following the file while its writer lives. Outside sessions, so a lost
  * leader does not cut a reader off; a reader who grants nothing for long is.
  */
@@ -10,7 +10,7 @@ import {
   STREAM_CONTENT_BYTES_MAX,
   StreamCredits,
 } from "#protocol";
-import type { Effect, Env, StreamRead } from "#runtime";
+import type { Effect, Env, StreamFile, StreamRead } from "#runtime";
 import { taskKey } from "./checkpoint.ts";
 import { type AgentState, count, type OpenLog } from "./state.ts";
 
@@ -20,7 +20,8 @@ export const LOGS_OPEN_MAX = 64;
 const NOTHING = new Uint8Array(0);
 
 export function openLog(state: AgentState, body: OpenStream, env: Env, out: Effect[]): void {
-  const { streamId, file, offset, follow, frameworkId, taskId } = body;
+  const { streamId, offset, follow, frameworkId, taskId } = body;
+  const file = fileOf(body);
   if (state.logs.has(streamId)) return count(out, "stream-refused", "already-open");
   if (state.logs.size >= LOGS_OPEN_MAX) {
     count(out, "stream-refused", "busy");
@@ -46,6 +47,11 @@ export function openLog(state: AgentState, body: OpenStream, env: Env, out: Effe
   });
   out.push({ kind: "listen-credits", streamId, listen: true });
   out.push({ kind: "timer", name: `log/${streamId}`, inMs: state.config.streamIdleMs });
+}
+
+function fileOf({ file, path = "" }: OpenStream): StreamFile {
+  if (file === "file") return { path };
+  return file === "folder" ? { folder: path } : file;
 }
 
 /** The latest sandbox of a task whose record is gone. */
@@ -141,7 +147,8 @@ export function logRead(
   log.reading = false;
   if (outcome.kind === "failed") {
     count(out, "stream-closed", "failed");
-    return finish(state, log, `the log cannot be read: ${outcome.why}`, out);
+    const what = typeof log.file === "string" ? "the log cannot be read: " : "";
+    return finish(state, log, `${what}${outcome.why}`, out);
   }
   if (outcome.kind === "absent") {
     // A task that starts has no file yet.

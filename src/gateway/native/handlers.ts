@@ -17,7 +17,7 @@ export interface Asked<Name extends RouteName> {
 }
 
 /** Routes that answer with one JSON object. */
-type ObjectRoute = Exclude<RouteName, "events" | "taskLogs">;
+type ObjectRoute = Exclude<RouteName, "events" | "taskLogs" | "taskFile">;
 
 export type Handlers = {
   readonly [Name in ObjectRoute]: (

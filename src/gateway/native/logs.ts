@@ -26,7 +26,7 @@ export function logStream(context: GatewayContext, request: LogRequest): Respons
     let gone = false;
     const onChunk = (chunk: LogChunk): void => {
       if (gone) return;
-      write(writer, chunk, request.asEvents);
+      writeChunk(writer, chunk, request.asEvents);
       if (chunk.last) return writer.end();
       if (writer.waitingBytes === 0) reader?.credit();
       else writer.onDrain(() => reader?.credit());
@@ -56,7 +56,8 @@ export function logStream(context: GatewayContext, request: LogRequest): Respons
   });
 }
 
-function write(writer: StreamWriter, chunk: LogChunk, asEvents: boolean): void {
+/** One chunk to its reader, in the form that the reader has asked for. */
+export function writeChunk(writer: StreamWriter, chunk: LogChunk, asEvents: boolean): void {
   const end = chunk.offset + chunk.bytes.length;
   if (!asEvents) {
     if (chunk.bytes.length > 0) writer.write(chunk.bytes);

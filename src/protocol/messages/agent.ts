@@ -152,7 +152,10 @@ export const AgentFrameworkMessageSchema = Type.Object({
 });
 export type AgentFrameworkMessage = Static<typeof AgentFrameworkMessageSchema>;
 
-export const STREAM_FILES = ["stdout", "stderr"] as const;
+/** A log with its rotated files as one; a file, or what a folder holds, of the sandbox. */
+export const STREAM_FILES = ["stdout", "stderr", "file", "folder"] as const;
+/** Longest path below a sandbox, in characters. */
+export const SANDBOX_PATH_LENGTH_MAX = 1024;
 
 /** Leader → agent: send the bytes of a task's log over the stream of that id. */
 export const OpenStreamSchema = Type.Object({
@@ -160,6 +163,8 @@ export const OpenStreamSchema = Type.Object({
   frameworkId: FrameworkIdSchema,
   taskId: TaskIdSchema,
   file: oneOf(STREAM_FILES),
+  /** Of `file` and `folder`, below the sandbox; empty: the sandbox itself. */
+  path: Type.Optional(Type.String({ maxLength: SANDBOX_PATH_LENGTH_MAX })),
   /** Negative counts from the end. */
   offset: Type.Integer(),
   follow: Type.Boolean(),

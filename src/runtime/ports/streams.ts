@@ -1,13 +1,31 @@
 /**
- * The way to the logs of containers on this machine: byte ranges of rotated files, read without
- * following links. Callbacks never come within the call.
+ * The way to the logs and files of containers on this machine: byte ranges, read without following
+ * links out of the sandbox. Callbacks never come within the call.
  */
 import type { ContainerId } from "#protocol";
 
 /** Most bytes of one read; one chunk of a stream on the bus. */
 export const STREAM_CHUNK_BYTES_MAX = 256 * 1024;
 
-export type StreamFile = "stdout" | "stderr";
+export type StreamFile =
+  /** A log: its rotated files as one sequence of bytes. */
+  | "stdout"
+  | "stderr"
+  /** One file below the sandbox, as it is now. */
+  | { readonly path: string }
+  /** What a folder below the sandbox holds, as the JSON of a `StreamFolder`. */
+  | { readonly folder: string };
+
+export interface StreamFolder {
+  readonly entries: readonly {
+    readonly name: string;
+    readonly kind: "file" | "directory" | "other";
+    readonly bytes: number;
+    readonly modifiedMs: number;
+  }[];
+  /** false: there are more than one listing holds. */
+  readonly isComplete: boolean;
+}
 
 export type StreamRead =
   | {
