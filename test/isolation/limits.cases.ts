@@ -431,6 +431,28 @@ for (const kind of isVm ? [enforced] : [enforced, unenforced]) {
   );
 }
 
+/** Its environment cannot be read while it executes, which is most of the time. */
+const SELF_EXECUTOR = `export AGAIN='exec /bin/sh -c "$AGAIN"'; eval "$AGAIN"`;
+
+test(
+  "a task that executes itself is found though its shim is dead (no cgroups)",
+  unenforced,
+  async (t, rig) => {
+    for (let round = 0; round < 8; round++) {
+      const plan = rig.planWith({ argv: shell(SELF_EXECUTOR) });
+      const { shimPid, pid } = await launch(rig, plan);
+      process.kill(shimPid, "SIGKILL");
+      await ask(rig, (done) => rig.launcher.destroy(plan.containerId, 0, done));
+      t.notOk(existsSync(`/proc/${pid}`) && !isZombie(pid), `round ${round}`);
+      await ask(rig, (done) => rig.launcher.forget(plan.containerId, done));
+    }
+  },
+  noCompiler,
+);
+
+const isZombie = (pid: number): boolean =>
+  /\) [ZX] /.test(readFileSync(`/proc/${pid}/stat`, "utf8"));
+
 test("a cgroup without a checkpoint is found and destroyed", enforced, async (t, rig) => {
   const steps = rig.driver.plan("stranger", NO_LIMITS).steps;
   t.ok((await ask(rig, (done) => rig.launcher.prepare(steps, done))).ok);

@@ -294,10 +294,20 @@ int descendants_signal(pid_t root, int signal_number) {
   return seen;
 }
 
-/* Signals processes whose environment carries this launch: what a dead shim left behind. */
-int marked_signal(const char *nonce, int signal_number) {
-  char mark[300], path[40];
+/*
+ * Signals what a dead shim left behind: processes whose environment carries this launch, and the
+ * task itself, which has no environment to be read while it executes another program.
+ */
+int marked_signal(const struct reach *reach, int signal_number) {
+  const char *nonce = reach->nonce;
+  char mark[300], path[40], state;
   int seen = 0;
+  pid_t parent;
+  long long start;
+  if (reach->pids.pid > 0 && stat_read(reach->pids.pid, &state, &parent, &start) == 0 && start == reach->pids.start && state != 'Z') {
+    touch(reach->pids.pid, signal_number);
+    seen++;
+  }
   size_t size = (size_t)snprintf(mark, sizeof mark, "MESETA_LAUNCH=%s", nonce) + 1;
   struct process *all;
   int count = nonce[0] == 0 ? (all = NULL, 0) : processes_read(&all);
@@ -327,7 +337,7 @@ int reach_signal(const struct reach *reach, pid_t shim, int signal_number) {
     case TAG_FREEZER:
       return members_signal(reach->path, signal_number);
     default:
-      return shim > 0 ? descendants_signal(shim, signal_number) : marked_signal(reach->nonce, signal_number);
+      return shim > 0 ? descendants_signal(shim, signal_number) : marked_signal(reach, signal_number);
   }
 }
 

@@ -106,11 +106,12 @@ enum {
 struct field { uint8_t tag; uint32_t length; const char *value; };
 struct request { uint32_t id; uint8_t op; int count; struct field fields[FIELDS_MAX]; };
 
-/* Who reaches the processes of a container: a kill file, a freezer, or the shim's descendants. */
-struct reach { char tag; char path[1024]; char nonce[256]; };
 /* Told each process instead of it being sent signal 0; NULL: the signal is sent. */
 extern void (*reach_visitor)(pid_t pid);
 struct pids { pid_t shim; long long shim_start; pid_t pid; long long start; };
+/* Who reaches the processes of a container: a kill file, a freezer, or the shim's descendants;
+ * those of a dead shim by the mark in their environment, and the task by its pid. */
+struct reach { char tag; char path[1024]; char nonce[256]; struct pids pids; };
 
 /* Frames. 0, or -1 for bytes that are not a request. */
 int request_parse(char *body, uint32_t length, struct request *out);
@@ -135,7 +136,7 @@ int pids_read(int directory, struct pids *out);
 int shim_alive(const struct pids *pids);
 int members_signal(const char *cgroup, int signal_number);
 int descendants_signal(pid_t root, int signal_number);
-int marked_signal(const char *nonce, int signal_number);
+int marked_signal(const struct reach *reach, int signal_number);
 int reach_signal(const struct reach *reach, pid_t shim, int signal_number);
 int reach_kill(const struct reach *reach, pid_t shim);
 long long now_ms(void);

@@ -123,6 +123,7 @@ static int launch_file_write(int directory) {
 static void reach_of(struct reach *reach) {
   const char *text = request_text(request, TAG_NONCE);
   snprintf(reach->nonce, sizeof reach->nonce, "%s", text == NULL ? "" : text);
+  reach->pids = (struct pids){0};
   reach->tag = TAG_DESCENDANTS;
   if ((text = request_text(request, TAG_KILL)) != NULL) reach->tag = TAG_KILL;
   else if ((text = request_text(request, TAG_FREEZER)) != NULL) reach->tag = TAG_FREEZER;
@@ -264,13 +265,15 @@ static int destroy(char *why) {
   if (directory >= 0) {
     flock(directory, LOCK_EX); /* a launch in progress comes to its end first */
     launch_file_read(directory, request);
-    if (pids_read(directory, &pids) != 0 || !shim_alive(&pids)) pids.shim = 0;
+    if (pids_read(directory, &pids) != 0) pids = (struct pids){0};
+    if (!shim_alive(&pids)) pids.shim = 0;
     flock(directory, LOCK_UN);
   } else if (request_text(request, TAG_REMOVE) == NULL) {
     snprintf(why, ANSWER_MAX, "no container %s", id);
     return ANSWER_UNKNOWN;
   }
   reach_of(&reach);
+  reach.pids = pids;
   long grace = request_number(request, TAG_GRACE, 0);
   int gone = pids.shim == 0;
   fault_point(60);
@@ -282,11 +285,11 @@ static int destroy(char *why) {
   fault_point(62);
   long long until = now_ms() + KILL_WAIT_MS;
   for (;;) {                                          /* 3 kill, 4 wait for the status */
-    int left = reach_kill(&reach, pids.shim);
+    if (gone) pids.shim = 0; /* what a dead shim left is found by other means */
+    int left = reach_kill(&reach, pids.shim), known = gone;
     fault_point(63);
     if (!gone) gone = shim_wait(&pids, now_ms() + 200 < until ? now_ms() + 200 : until);
-    if (gone) pids.shim = 0;
-    if (gone && left == 0) break;
+    if (known && left == 0) break;
     if (now_ms() >= until) {
       snprintf(why, ANSWER_MAX, "%d processes of %s outlived the kill", left, id);
       return ANSWER_NOT_EMPTY;
