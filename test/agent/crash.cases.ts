@@ -3,6 +3,7 @@
  * same story: no task twice, no update lost, none under a second uuid.
  */
 import t from "tap";
+import { FAULT_POINTS, type FaultPoint, withFaultPoint } from "#actors/agent";
 import type { ActorPorts } from "#runtime";
 import { FRAMEWORK, framework, task, TestNode } from "./a-node.ts";
 
@@ -25,6 +26,8 @@ const COMMANDS: Readonly<Record<string, string>> = {
 class Trap {
   calls = 0;
   over = false;
+  /** Where the ports know by themselves when it is time. */
+  faulty: (ports: ActorPorts) => ActorPorts = (ports) => ports;
   readonly #at: number;
   readonly #when: "before" | "after";
   readonly #crash: () => void;
@@ -35,7 +38,8 @@ class Trap {
     this.#crash = crash;
   }
 
-  ports(ports: ActorPorts): ActorPorts {
+  ports(given: ActorPorts): ActorPorts {
+    const ports = this.faulty(given);
     const { bus, disk, launcher } = ports;
     return {
       ...ports,
@@ -79,13 +83,32 @@ interface Run {
   readonly calls: number;
 }
 
-function play(at: number, when: "before" | "after"): Run {
+/** Every call of a port is a place to die, counted; or one of the numbered points is. */
+type Place = { readonly at: number; readonly when: "before" | "after" } | FaultPoint;
+
+function trapAt(place: Place, crash: () => void): Trap {
+  if (!("number" in place)) return new Trap(place.at, place.when, crash);
+  const trap = new Trap(Number.POSITIVE_INFINITY, "before", crash);
+  trap.faulty = (ports) => {
+    const { disk, launcher } = ports;
+    if (disk === undefined || launcher === undefined) throw new Error("no disk, no launcher");
+    return withFaultPoint({ ...ports, disk, launcher }, { point: place, times: 1 }, () => {
+      trap.over = true;
+      crash();
+    });
+  };
+  return trap;
+}
+
+function play(place: Place): Run {
   let trap: Trap | undefined;
   const node: TestNode = new TestNode({
-    seed: `${at}`,
+    seed: "number" in place ? `point ${place.number}` : `${place.at}`,
+    // Sandboxes go at once, so that their removal is passed as well.
+    ...("number" in place ? { config: { gcDelayMs: 0, gcIntervalMs: 200 } } : {}),
     ports: (ports) => {
       if (trap !== undefined) return ports;
-      trap = new Trap(at, when, () => {
+      trap = trapAt(place, () => {
         node.crash();
         node.world.after(700, () => node.start());
       });
@@ -103,7 +126,7 @@ function play(at: number, when: "before" | "after"): Run {
   node.kill("killed");
   const ended = (): boolean =>
     Object.keys(EXPECTED).every((id) => /FINISHED|FAILED|KILLED/.test(node.story(id).at(-1) ?? ""));
-  node.until(ended, `all end after a crash ${when} call ${at}`);
+  node.until(ended, `all end after a crash at ${JSON.stringify(place)}`);
   node.run(2_000);
   return { node, crashed: trap?.over === true, calls: trap?.calls ?? 0 };
 }
@@ -134,7 +157,7 @@ for (const when of ["before", "after"] as const) {
   t.test(`a crash ${when} each call of a port changes nothing that a framework sees`, async (t) => {
     let crashes = 0;
     for (let at = 1; ; at++) {
-      const run = play(at, when);
+      const run = play({ at, when });
       const found = faults(run);
       if (found.length > 0) t.fail(`call ${at}: ${found.join("; ")}`);
       if (!run.crashed) break;
@@ -143,6 +166,27 @@ for (const when of ["before", "after"] as const) {
     t.ok(crashes > 40, `${crashes} crashes`);
   });
 }
+
+const isResize = (place: FaultPoint["place"]): boolean =>
+  ("journal" in place && place.journal === "resized") ||
+  ("launcher" in place && place.launcher === "update");
+
+t.test("a crash at each numbered point changes nothing that a framework sees", async (t) => {
+  const passed: number[] = [];
+  for (const point of FAULT_POINTS) {
+    if ("native" in point.place) continue;
+    const run = play(point);
+    const found = faults(run);
+    if (found.length > 0) t.fail(`${point.number}: ${found.join("; ")}`);
+    if (run.crashed) passed.push(point.number);
+  }
+  // The story resizes no task; the journal is written anew in the first start already.
+  const expected = FAULT_POINTS.filter(({ place }) => !("native" in place) && !isResize(place));
+  t.same(
+    passed,
+    expected.map(({ number }) => number),
+  );
+});
 
 t.test(
   "twenty tasks run on through kill -9 of their agent, and all exit codes arrive",

@@ -1,4 +1,5 @@
 /** Cases of the agent and of the isolator of its node. */
+import t from "tap";
 import "./stories.cases.ts";
 import "./crash.cases.ts";
 import "./journal.cases.ts";
@@ -10,3 +11,6 @@ import "./isolator.cases.ts";
 import "./real.cases.ts";
 import "./resize.cases.ts";
 import "./operations.cases.ts";
+
+/** Of the whole file; hundreds of simulated lives, and a real one. */
+t.setTimeout(120_000);

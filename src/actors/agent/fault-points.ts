@@ -109,7 +109,7 @@ interface FaultyPorts {
 
 /**
  * The ports of an agent that ends at a point. `end` takes the process away at once; where it
- * returns, as in a simulation, nothing follows of the call in hand.
+ * returns, as in a simulation, nothing more is asked or answered by these ports.
  */
 export function withFaultPoint<Ports extends FaultyPorts>(
   ports: Ports,
@@ -123,6 +123,8 @@ export function withFaultPoint<Ports extends FaultyPorts>(
 
 class Fault {
   #left: number;
+  /** It has been passed: where `end` returns, nothing more leaves by these ports. */
+  #isOver = false;
   readonly #place: FaultPlace;
   readonly #end: () => void;
 
@@ -137,6 +139,7 @@ class Fault {
     if (!matches(this.#place)) return false;
     this.#left -= 1;
     if (this.#left !== 0) return false;
+    this.#isOver = true;
     this.#end();
     return true;
   }
@@ -147,9 +150,10 @@ class Fault {
     done: (answer: Answer) => void,
     ask: (done: (answer: Answer) => void) => void,
   ): void {
-    if (this.passed((place) => at(place, "before"))) return;
+    if (this.#isOver || this.passed((place) => at(place, "before"))) return;
     ask((answer) => {
-      if (!this.passed((place) => at(place, "answered"))) done(answer);
+      if (this.#isOver || this.passed((place) => at(place, "answered"))) return;
+      done(answer);
     });
     this.passed((place) => at(place, "asked"));
   }
