@@ -221,6 +221,7 @@ function faultyLauncher(launcher: Launcher, fault: Fault): Launcher {
     forget: (id, done) => fault.around(at("forget"), done, (said) => launcher.forget(id, said)),
     signal: (id, signal, done) => launcher.signal(id, signal, done),
     usage: (ids, done) => launcher.usage(ids, done),
+    measure: (...asked) => launcher.measure(...asked),
     onExit: (listener) =>
       launcher.onExit((exit) => {
         if (!fault.passed((place) => "exit" in place)) listener(exit);
