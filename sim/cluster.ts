@@ -2,6 +2,7 @@
  * A whole simulated cluster: brokers, log, masters, agents, frameworks with their work, faults
  * and checkers, in one world. Owns the phases of a run: faults, heal, convergence.
  */
+import { WITNESS_FILE } from "#actors/master";
 import { asId, type ClusterId, subjectsOf } from "#protocol";
 import { type CheckedWorld, type Checker, CHECKERS, type Violation } from "./checkers/index.ts";
 import {
@@ -299,7 +300,26 @@ export class SimCluster implements FaultTarget, CheckedWorld {
   }
 
   journal(principal: string): Uint8Array | undefined {
-    return this.#members.find(({ name }) => name === principal)?.disk.files.get("agent/journal");
+    return this.#onDisk(principal, "agent/journal");
+  }
+
+  meta(principal: string): Uint8Array | undefined {
+    return this.#onDisk(principal, "agent/meta");
+  }
+
+  #onDisk(member: string, path: string): Uint8Array | undefined {
+    return this.#members.find(({ name }) => name === member)?.disk.files.get(path);
+  }
+
+  *paused(): IterableIterator<string> {
+    for (const { name, node } of this.#members) if (node.paused) yield name;
+  }
+
+  *witnesses(): IterableIterator<readonly [string, Uint8Array]> {
+    for (const { name, role, disk } of this.#members) {
+      const bytes = role === "master" ? disk.files.get(WITNESS_FILE) : undefined;
+      if (bytes !== undefined) yield [name, bytes];
+    }
   }
 
   *unfinished(): IterableIterator<readonly [string, string]> {

@@ -209,7 +209,7 @@ export class ClusterMember implements Member {
       const via = (): string | undefined => bus.brokerName;
       const onRead = (entries: readonly LogEntry[]): void =>
         this.#around.observe({ what: "read", node, entries });
-      return { ...ports, log: new SimLog(log, node, via, onRead) };
+      return { ...ports, disk: this.disk.open(node), log: new SimLog(log, node, via, onRead) };
     }
     if (machine === undefined) return ports;
     this.#launcher = new SimLauncher(machine, node);

@@ -13,10 +13,19 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { readFailure } from "./failure.ts";
 import { BrokenCopy, chosen } from "./mutants/copy.ts";
-import { type Attempted, type Mutant, MUTANTS } from "./mutants/index.ts";
+import {
+  type Attempted,
+  type Mutant,
+  MUTANTS,
+  type SuiteMutant,
+  type SwarmMutant,
+} from "./mutants/index.ts";
+import { runSuite } from "./mutants/suite.ts";
 
 /** Seeds until which a mutant must be noticed. */
 const SEEDS_MAX = 500;
+/** How long a planted failure is shrunk. */
+const SHRINK_WITHIN = "110s";
 /** How long all seeds of one mutant may take. */
 const TIMEOUT_MS = 900_000;
 /** What was measured last, for people and for the documentation. */
@@ -42,7 +51,7 @@ function programOf({ folder }: BrokenCopy, file: string): string {
 
 function attempted(
   copy: BrokenCopy,
-  { name }: Mutant,
+  { name }: SwarmMutant,
   seeds: number,
   file?: string,
 ): { outcomes: Attempted[]; trouble: string } {
@@ -54,12 +63,26 @@ function attempted(
   return { outcomes, trouble: ran.error?.message ?? ran.stderr.trim().split("\n")[0] ?? "" };
 }
 
-function rowOf(copy: BrokenCopy, mutant: Mutant, most: number): Row {
+/** One test instead of seeds: it must fail without the guard, and pass with it. */
+function suiteRow(copy: BrokenCopy, mutant: SuiteMutant, passed: number): Row {
+  const { name, statement, test } = mutant;
+  const row = { name, statement, expected: ["test"] };
+  const { failed } = runSuite(copy, mutant);
+  const [words = ""] = test.split(" > ").slice(-1);
+  const noticed = failed.find((one) => one.includes(words));
+  if (passed === 0) return { ...row, seeds: null, noticedAs: `no test passes that is "${test}"` };
+  if (noticed === undefined) {
+    return { ...row, seeds: null, noticedAs: `what failed: ${failed.join(", ") || "nothing"}` };
+  }
+  return { ...row, seeds: 1, noticedAs: `${noticed} (${mutant.suite.split("/")[1]})` };
+}
+
+function rowOf(copy: BrokenCopy, mutant: SwarmMutant, most: number): Row {
   const { name, statement, noticedBy: expected } = mutant;
   const { outcomes, trouble } = attempted(copy, mutant, most);
   const noticed = outcomes.at(-1)?.noticed;
   if (noticed !== undefined) {
-    const noticedAs = `${noticed.id} ${noticed.message}`;
+    const noticedAs = `${noticed.id} ${noticed.message.split("\n")[0]}`;
     return { name, statement, expected, seeds: outcomes.length, noticedAs };
   }
   const others = new Set(outcomes.flatMap(({ ids }) => ids));
@@ -72,13 +95,15 @@ function say(text: string): void {
 }
 
 function measure(mutants: readonly Mutant[], most: number): Row[] {
-  const copy = new BrokenCopy(["src", "sim"]);
+  const parts = mutants.some((mutant) => "suite" in mutant) ? ["test", "native", "tools"] : [];
+  const copy = new BrokenCopy(["src", "sim", ...parts]);
   const rows: Row[] = [];
   try {
     say("guard taken out                  seeds  expected  noticed as");
     for (const mutant of mutants) {
+      const passed = "suite" in mutant ? runSuite(copy, mutant).passed : 0;
       const putBack = copy.mutate(mutant);
-      const row = rowOf(copy, mutant, most);
+      const row = "suite" in mutant ? suiteRow(copy, mutant, passed) : rowOf(copy, mutant, most);
       putBack();
       rows.push(row);
       const seeds = String(row.seeds ?? "-").padStart(6);
@@ -93,10 +118,10 @@ function measure(mutants: readonly Mutant[], most: number): Row[] {
 }
 
 /** Leaves the guard out, finds a failure, shrinks it into `small`, repeats what is left. */
-function plant(mutant: Mutant, folder: string, most: number, small: string): number {
+function plant(mutant: SwarmMutant, folder: string, most: number, small: string): number {
   const copy = new BrokenCopy(["src", "sim"]);
   try {
-    copy.mutate(mutant);
+    const putBack = copy.mutate(mutant);
     const failure = join(folder, `failure-${mutant.name}.json`);
     const { outcomes, trouble } = attempted(copy, mutant, most, failure);
     if (outcomes.at(-1)?.noticed === undefined) {
@@ -107,16 +132,20 @@ function plant(mutant: Mutant, folder: string, most: number, small: string): num
     const cli = (...args: string[]): number | null =>
       spawnSync(process.execPath, [programOf(copy, "cli.js"), ...args], { stdio: "inherit" })
         .status;
-    cli("shrink", failure, "-o", small);
+    cli("shrink", failure, "-o", small, "--within", SHRINK_WITHIN);
     say(`shrunk in ${((performance.now() - began) / 1000).toFixed(1)} s`);
-    return cli("replay", small) === null ? 1 : 0;
+    const fails = cli("replay", small);
+    putBack();
+    const passes = cli("replay", small);
+    say(passes === 0 ? "with the guard it passes" : "WITH THE GUARD IT FAILS TOO");
+    return fails === null || passes !== 0 ? 1 : 0;
   } finally {
     copy.remove();
   }
 }
 
 /** Whether a kept failure repeats in a copy without its guard: in whichever run, or not at all. */
-function stillFails(mutant: Mutant, file: string): boolean {
+function stillFails(mutant: SwarmMutant, file: string): boolean {
   const copy = new BrokenCopy(["src", "sim"]);
   try {
     copy.mutate(mutant);
@@ -137,7 +166,7 @@ function regressions(most: number, write: boolean): number {
   for (const name of readdirSync(REGRESSIONS).filter((each) => each.endsWith(".json"))) {
     const file = join(REGRESSIONS, name);
     const of = OF_MUTANT.exec(readFailure(file).name ?? "")?.[1];
-    const mutant = MUTANTS.find((one) => one.name === of);
+    const mutant = MUTANTS.find((one): one is SwarmMutant => one.name === of && !("suite" in one));
     const fails = mutant === undefined || stillFails(mutant, file);
     const without = mutant === undefined ? "no guard of its own" : `without ${mutant.name}`;
     say(`${fails ? "fails " : "PASSES"}  ${name.padEnd(48)} ${without}`);
@@ -169,7 +198,7 @@ function main(): number {
   const [first] = mutants;
   const most = Number(values.seeds);
   if (values.regressions) return regressions(most, values.write);
-  if (values.plant !== undefined && first !== undefined) {
+  if (values.plant !== undefined && first !== undefined && !("suite" in first)) {
     return plant(first, values.dir, most, join(values.dir, `small-${first.name}.json`));
   }
   const rows = measure(mutants, most);

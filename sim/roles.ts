@@ -9,10 +9,12 @@ import {
   type ClusterId,
   type FrameworkInfo,
   type InstanceId,
+  type Kind,
   type MasterId,
   type Principal,
   type Resource,
 } from "#protocol";
+import { RECORD_VERSION } from "#replication";
 import { type AgentRecipe, type MasterRecipe, startAgentLife, startMasterLife } from "#recording";
 import { BATCH_INPUTS_MAX, type HostOptions } from "#runtime";
 import { installExecutors } from "./executors.ts";
@@ -38,20 +40,44 @@ export function masterMember(around: Around, name: string): ClusterMember {
       ...around.master,
     },
   };
+  const older = olderStarts(around, name);
   return new ClusterMember(around, {
     name,
     role: "master",
     identity: { role: "master", masterId },
     start(member, ports, { poisonous }) {
       const given = { ports, poisonous, ...batches(around, name) };
-      const actor = member.begin(recipe, given, (surroundings) => {
-        const main = startMasterLife(recipe, surroundings);
+      const isOlder = member.starts <= older;
+      const config = isOlder
+        ? { ...recipe.config, recordVersion: RECORD_VERSION - 1 }
+        : recipe.config;
+      const actor = member.begin({ ...recipe, config }, given, (surroundings) => {
+        const main = startMasterLife({ ...recipe, config }, surroundings);
         return { main, all: [main] };
       });
       member.facts = () => masterFacts(actor);
       return actor;
     },
   });
+}
+
+/** Of so many runs one begins with masters of the version before this one. */
+const OLDER_RUNS = 3;
+/** How often such a master is started at most before it is the present version. */
+const OLDER_STARTS_MAX = 3;
+
+/** How many of its starts a master is of the version before this one: each is an upgrade less. */
+function olderStarts({ world, steady }: Around, name: string): number {
+  const isOlder = world.seed.once("setting:older").below(OLDER_RUNS) === 0;
+  if (steady === true || !isOlder) return 0;
+  return world.seed.once(`older:${name}`).below(OLDER_STARTS_MAX + 1);
+}
+
+/** Of so many frameworks one has a driver that knows nothing yet of what is only good to know. */
+const OLDER_DRIVERS = 3;
+
+function olderDriver({ world }: Around, name: string): Kind[] {
+  return world.seed.once(`older:${name}`).below(OLDER_DRIVERS) === 0 ? ["FAILURE"] : [];
 }
 
 function scalar(name: string, milli: number): Resource {
@@ -198,6 +224,7 @@ export function frameworkMember(
         acknowledgeForMe: work.acknowledges !== true,
         knownTasks: work.known(),
         incarnation: member.starts,
+        unnamedKinds: around.steady === true ? [] : olderDriver(around, name),
         ...(frameworkId === undefined ? {} : { frameworkId }),
       };
       const running = createFramework(

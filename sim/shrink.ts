@@ -1,7 +1,9 @@
 /**
- * Makes a failure smaller, as long as the same statement is still violated: cuts the tail, leaves
- * out faults and work by delta debugging (ddmin), takes fewer members, milder faults, rounder
- * times, and a bus that delivers promptly. Each candidate is one run.
+ * Makes a failure smaller, as long as the same statement is still violated: cuts the tail, makes
+ * the run shorter, leaves out work and faults by delta debugging (ddmin), takes fewer members,
+ * milder faults, rounder times, and a bus that delivers promptly. Each candidate is one run; what
+ * leaves out much is tried with other seeds too, since with less to do everything comes at other
+ * moments.
  */
 import { type Failure, failureOf, rerun } from "./failure.ts";
 import { faultNamed, type PlannedFault } from "./faults/index.ts";
@@ -17,6 +19,21 @@ const TAIL_MS = 30_000;
 /** Roundest first. */
 const ROUND_MS = [60_000, 10_000, 5_000, 1_000, 500, 100, 10, 1] as const;
 
+/** Parts of its length that a run is tried at, the shortest first. */
+const LENGTHS = [0.2, 0.35, 0.5, 0.7] as const;
+/** No run is made shorter: there is an election to be had, and work to be done. */
+const UNTIL_MS_MIN = 20_000;
+/**
+ * Nor one that is judged at its end: without time to come to rest it would fail of that instead.
+ */
+const SETTLED_MS_MIN = 150_000;
+/** Seeds that a candidate is tried with, its own included, where much is left out at once. */
+const SEEDS = 3;
+/** The same where almost all is left out, and each run is cheap. */
+const SEEDS_OF_NAMED = 8;
+/** Passes over everything, as long as each finds something. */
+const PASSES_MAX = 4;
+
 type Candidate = Pick<Failure, "scenario" | "faults">;
 
 /** Operations of the work that are left. */
@@ -24,59 +41,130 @@ export function itemsOf({ onlyItems, items, frameworks }: Failure["scenario"]): 
   return onlyItems?.length ?? items * frameworks;
 }
 
-/** @param budget most runs. @param progress told of each smaller failure. */
-export function shrink(
-  failure: Failure,
-  budget: number,
-  progress: (failure: Failure) => void = () => undefined,
-): Shrunk {
-  return new Shrinker(failure, budget, progress).run();
+/** How long it may go on, and who is told. */
+export interface ShrinkOptions {
+  /** Most runs. */
+  readonly budget: number;
+  /** true: no further run is begun. */
+  readonly isOver?: () => boolean;
+  /** Told of each smaller failure. */
+  readonly progress?: (failure: Failure) => void;
+}
+
+export function shrink(failure: Failure, options: ShrinkOptions): Shrunk {
+  return new Shrinker(failure, options).run();
+}
+
+/** The n-th other seed of a failure; 0: its own. */
+function otherSeed(seed: string, n: number): string {
+  const [own = seed] = seed.split("~");
+  return n === 0 ? seed : `${own}~${n}`;
 }
 
 class Shrinker {
   readonly #id: string;
-  readonly #budget: number;
-  readonly #progress: (failure: Failure) => void;
+  readonly #options: ShrinkOptions;
   readonly #name: string | undefined;
   #best: Failure;
   #runs = 0;
 
-  constructor(failure: Failure, budget: number, progress: (failure: Failure) => void) {
+  constructor(failure: Failure, options: ShrinkOptions) {
     this.#best = failure;
     this.#id = failure.violation.id;
     this.#name = failure.name;
-    this.#budget = budget;
-    this.#progress = progress;
+    this.#options = options;
   }
 
   run(): Shrunk {
     if (this.#attempt(this.#best)) this.#cutTail();
-    this.#fewerFaults();
-    this.#fewerItems();
+    // Some failures need no fault at all; then everything else is left out more easily.
+    this.#withFaults([]);
+    // Work is most of what a run costs, and its length the rest: without them all else is quick.
+    this.#shorterRun();
+    if (!this.#namedItems()) this.#halfTheItems();
     this.#fewerMembers();
     // With less around them, more of the rest may not be needed either.
-    this.#fewerFaults();
+    for (let pass = 0; pass < PASSES_MAX; pass++) {
+      const before = this.#size;
+      this.#fewerFaults();
+      this.#fewerItems();
+      this.#fewerMembers();
+      this.#shorterRun();
+      if (this.#size === before) break;
+    }
     this.#milderFaults();
     this.#rounderTimes();
     this.#promptly();
-    this.#fewerItems();
     return { failure: this.#best, runs: this.#runs };
   }
 
-  #attempt({ scenario, faults }: Candidate): boolean {
-    if (this.#runs >= this.#budget) return false;
-    this.#runs += 1;
-    const again = failureOf(rerun(scenario, faults, [this.#id]), this.#id, this.#name);
-    if (again === undefined) return false;
-    this.#best = again;
-    this.#progress(again);
-    return true;
+  /** Faults and operations. */
+  get #size(): number {
+    return this.#best.faults.length + itemsOf(this.#best.scenario);
+  }
+
+  /** @param seeds how many are tried, the candidate's own first. */
+  #attempt({ scenario, faults }: Candidate, seeds = 1): boolean {
+    const { budget, isOver, progress } = this.#options;
+    for (let n = 0; n < seeds; n++) {
+      if (this.#runs >= budget || isOver?.() === true) return false;
+      this.#runs += 1;
+      const seeded = { ...scenario, seed: otherSeed(scenario.seed, n) };
+      const again = failureOf(rerun(seeded, faults, [this.#id]), this.#id, this.#name);
+      if (again === undefined) continue;
+      this.#best = again;
+      progress?.(again);
+      return true;
+    }
+    return false;
   }
 
   /** The same but for some of the scenario. */
-  #with(change: Partial<Failure["scenario"]>): boolean {
+  #with(change: Partial<Failure["scenario"]>, seeds = 1): boolean {
     const { scenario, faults } = this.#best;
-    return this.#attempt({ scenario: { ...scenario, ...change }, faults });
+    return this.#attempt({ scenario: { ...scenario, ...change }, faults }, seeds);
+  }
+
+  /** Everything comes earlier by the same factor; faults last as long as they did. */
+  #shorterRun(): void {
+    for (const part of LENGTHS) {
+      const { scenario, faults } = this.#best;
+      const { cutMs: _cut, ...whole } = scenario;
+      const untilMs = Math.round(scenario.untilMs * part);
+      const isSettled = this.#best.violation.atMs >= scenario.untilMs;
+      if (untilMs < (isSettled ? SETTLED_MS_MIN : UNTIL_MS_MIN)) continue;
+      const healMs = Math.round((scenario.healMs ?? (scenario.untilMs * 7) / 10) * part);
+      const sooner = faults.map((fault) => ({ ...fault, atMs: Math.round(fault.atMs * part) }));
+      const isPlain = scenario.healMs !== undefined;
+      const shorter = { ...whole, untilMs, ...(isPlain ? { healMs } : {}) };
+      if (this.#attempt({ scenario: shorter, faults: sooner }, SEEDS)) return;
+    }
+  }
+
+  /** The work that the violation itself names, or else that of the frameworks that it names. */
+  #namedItems(): boolean {
+    const { violation, scenario } = this.#best;
+    const { onlyItems = itemNames(scenario) } = scenario;
+    const words = new Set(violation.message.match(/framework-\d+(-\d+)?/g));
+    const named = onlyItems.filter((name) => words.has(name));
+    const related = onlyItems.filter((name) => words.has(name.replace(/-\d+$/, "")));
+    return [named, related].some((items) => {
+      return items.length > 0 && this.#with({ onlyItems: items }, SEEDS_OF_NAMED);
+    });
+  }
+
+  /** The first half of what is left, or the second, as long as one of them will do. */
+  #halfTheItems(): void {
+    for (;;) {
+      const { onlyItems = itemNames(this.#best.scenario) } = this.#best.scenario;
+      if (onlyItems.length < 2) return;
+      const half = Math.ceil(onlyItems.length / 2);
+      const isLess =
+        this.#with({ onlyItems: onlyItems.slice(0, half) }, SEEDS) ||
+        this.#with({ onlyItems: onlyItems.slice(half) }, SEEDS) ||
+        this.#with({ onlyItems: onlyItems.filter((_, index) => index % 2 === 0) }, SEEDS);
+      if (!isLess) return;
+    }
   }
 
   #withFaults(faults: readonly PlannedFault[]): boolean {
@@ -98,7 +186,7 @@ class Shrinker {
 
   #fewerItems(): void {
     const { onlyItems = itemNames(this.#best.scenario) } = this.#best.scenario;
-    ddmin(onlyItems, (rest) => this.#with({ onlyItems: rest }));
+    ddmin(onlyItems, (rest) => this.#with({ onlyItems: rest }, SEEDS));
   }
 
   /** By halves, then one by one; faults that name who is not there any more do nothing. */
@@ -107,7 +195,7 @@ class Shrinker {
       for (;;) {
         const now = this.#best.scenario[part];
         const half = Math.floor(now / 2);
-        if (half >= 1 && this.#with(this.#smaller(part, half))) continue;
+        if (half >= 1 && this.#with(this.#smaller(part, half), SEEDS)) continue;
         if (now - 1 > half && this.#with(this.#smaller(part, now - 1))) continue;
         break;
       }

@@ -1,7 +1,8 @@
 /**
  * R2: an offer is taken once, and never after it was taken back. C1: within an epoch a call gets
  * one answer, however often it is said (P-5.2). K1: of a framework one instance is served, the one
- * that subscribed last (P-4.4). Read from what frameworks call and masters answer.
+ * that subscribed last (P-4.4). C2: an ACCEPT is said to one leader only (P-5.3). Read from what
+ * frameworks call and masters answer.
  */
 import type { BodyOf, OfferId } from "#protocol";
 import type { Observation, SeenFrame, SeenNode } from "../observation.ts";
@@ -37,11 +38,19 @@ export function callChecker(world: CheckedWorld, violate: Violate): Checker {
   const rescinded = new Set<OfferId>();
   const takenBy = new Map<OfferId, string>();
 
+  /** In which epoch an ACCEPT was said first, by who said it and under which number. */
+  const saidIn = new Map<string, number>();
+
   const called = (node: SeenNode, frame: SeenFrame): void => {
     const life = lives.said(node, frame);
     for (const { kind, id, body } of frame.messages) {
       if (kind !== "ACCEPT" || id === undefined) continue;
       const key = `${life} ${frame.epoch} ${id}`;
+      const first = saidIn.get(`${life} ${id}`) ?? frame.epoch;
+      saidIn.set(`${life} ${id}`, first);
+      if (first !== frame.epoch) {
+        violate("C2", `${life} says ACCEPT ${id} in epoch ${frame.epoch}, after ${first}`);
+      }
       if (!calls.has(key)) calls.set(key, { offerIds: body.offerIds, answer: undefined });
     }
   };

@@ -36,6 +36,12 @@ export interface CheckedWorld {
   agents(): Iterable<readonly [principal: string, up: boolean]>;
   /** Tasks that a scheduler still waits for: (framework, task or work item). */
   unfinished(): Iterable<readonly [framework: string, item: string]>;
+  /** What stands durably on masters' disks of the log that they saw. */
+  witnesses(): Iterable<readonly [master: string, witness: Uint8Array]>;
+  /** Processes that stand still. */
+  paused(): Iterable<string>;
+  /** What stands durably of an agent's identity, by its principal. */
+  meta(principal: string): Uint8Array | undefined;
   /** What stands durably in the journal of an agent, by its principal. */
   journal(principal: string): Uint8Array | undefined;
   /** What schedulers found wrong with what they were told. */

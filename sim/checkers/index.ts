@@ -9,8 +9,12 @@ import { deadlineChecker } from "./deadlines.ts";
 import { deathChecker, poisonChecker } from "./deaths.ts";
 import { durableChecker } from "./durable.ts";
 import { epochChecker } from "./epochs.ts";
+import { judgeChecker } from "./judges.ts";
 import { keptLogChecker } from "./kept-log.ts";
+import { kindChecker } from "./kinds.ts";
+import { ledLogChecker } from "./led-log.ts";
 import { leadChecker } from "./lead.ts";
+import { lifeChecker } from "./lives.ts";
 import { livenessChecker } from "./liveness.ts";
 import { logChecker } from "./log.ts";
 import { promiseChecker } from "./promises.ts";
@@ -20,6 +24,7 @@ import { returnChecker } from "./return.ts";
 import { sessionChecker } from "./sessions.ts";
 import { taskChecker } from "./tasks.ts";
 import { updateChecker } from "./updates.ts";
+import { versionChecker } from "./versions.ts";
 
 export { PENDING } from "./pending.ts";
 
@@ -29,16 +34,21 @@ export const CHECKERS: readonly MakeChecker[] = [
   absenceChecker,
   returnChecker,
   removalChecker,
+  judgeChecker,
   deadlineChecker,
   epochChecker,
   leadChecker,
   promiseChecker,
   logChecker,
   keptLogChecker,
+  ledLogChecker,
+  versionChecker,
   taskChecker,
   updateChecker,
   durableChecker,
   sessionChecker,
+  kindChecker,
+  lifeChecker,
   callChecker,
   boundChecker,
   livenessChecker,

@@ -25,6 +25,9 @@ function misbehaves(manner: Manner, statement: string, group: Fault["group"] = "
   };
 }
 
+/** So long a framework of which no process is left is down. */
+const RETURN_MS = 500;
+
 /** A second process takes the framework over while the first one still runs (P-4.4). */
 function failover(target: FaultTarget, args: FaultArgs): Applied | undefined {
   const member = firstUp(target, args);
@@ -33,10 +36,13 @@ function failover(target: FaultTarget, args: FaultArgs): Applied | undefined {
   // Without an id there is nothing to take over: a second process would be a second framework.
   if (target.scheduler(member.name)?.frameworkId === undefined) return undefined;
   successor.restart();
+  const { world } = target.network;
   return {
     heal: () => {
       successor.crash("framework-failover is over");
-      member.restart();
+      if (!member.node.up) return member.restart();
+      // It may not have heard yet that it was displaced, and leaves when it does.
+      member.node.onDown(() => world.after(RETURN_MS, () => member.restart()));
     },
   };
 }

@@ -1,5 +1,89 @@
 /** Faults of the replicated log. */
-import type { Fault } from "./fault.ts";
+import { parseWitness, WITNESS_FILE } from "#actors/master";
+import { asId, type MasterId } from "#protocol";
+import { recordVersionOf, seal } from "#replication";
+import { opened } from "../opened.ts";
+import type { Applied, Fault, FaultArgs, FaultTarget } from "./fault.ts";
+
+/** Up to which position every master, up or down, has seen the log by what its disk says. */
+function witnessedByAll(target: FaultTarget): number {
+  const positions = target.members("master").map(({ disk }) => {
+    const bytes = disk.files.get(WITNESS_FILE);
+    return bytes === undefined ? 0 : (parseWitness(bytes)?.position ?? 0);
+  });
+  return Math.min(...positions);
+}
+
+/**
+ * Everything goes down and comes back with an old copy of the log; later the right one is found.
+ * Only what every master has seen is lost: that is what a witness promises to notice (P-7.4).
+ */
+function setBack(target: FaultTarget, { on, by = 10 }: FaultArgs): Applied | undefined {
+  const { log, network } = target;
+  const cut = witnessedByAll(target) - by;
+  if (cut < Math.max(log.first, 1)) return undefined;
+  const masters = target.members("master").filter(({ name }) => on.includes(name));
+  for (const master of masters) master.crash("log-set-back");
+  const lost = log.loseTail(log.end - cut);
+  const restart = (): void => {
+    for (const master of masters) master.restart();
+  };
+  let over = false;
+  network.world.after(RESTART_MS, () => {
+    if (!over) restart();
+  });
+  return {
+    heal: () => {
+      over = true;
+      log.findTail(lost, cut);
+      restart();
+    },
+  };
+}
+
+const RESTART_MS = 500;
+
+/** What somebody publishes on the log's subject who knows nothing of records. */
+function publishStray({ log }: FaultTarget, { by = 1 }: FaultArgs): Applied | undefined {
+  let taken = 0;
+  for (let count = 0; count < by; count++) {
+    if (log.publishStray(new TextEncoder().encode(`stray ${count}`))) taken += 1;
+  }
+  return taken === 0 ? undefined : {};
+}
+
+/** A record of an epoch that is over gets into the log late: it is void for all alike (P-7.5). */
+function publishLate({ log }: FaultTarget, { by = 0 }: FaultArgs): Applied | undefined {
+  const last = log.record(log.end);
+  const newest = last === undefined ? undefined : opened(last);
+  const first = log.first;
+  const record = log.record(first + (by % Math.max(1, log.end - first)));
+  const old = record === undefined ? undefined : opened(record);
+  if (record === undefined || old?.kind !== "record" || newest?.kind !== "record") return undefined;
+  const elects = old.record.operations.some(({ kind }) => kind === "LeaderElected");
+  if (elects || old.record.epoch >= newest.record.epoch) return undefined;
+  return log.publishStray(record.slice()) ? {} : undefined;
+}
+
+/** A record that says it is the leader's and follows none: the chain is broken from there on. */
+function forge({ log }: FaultTarget): Applied | undefined {
+  const last = log.record(log.end);
+  const found = last === undefined ? undefined : opened(last);
+  if (found?.kind !== "record") return undefined;
+  const { epoch, clusterTimeMs, wallMs } = found.record;
+  const operations = [{ kind: "Proof" } as const];
+  const { bytes } = seal({
+    v: recordVersionOf(operations),
+    epoch,
+    writer: asId<MasterId>("forger"),
+    id: "forged.1",
+    clusterTimeMs,
+    wallMs,
+    previous: "00".repeat(32),
+    operations,
+  });
+  return log.publishStray(bytes) ? {} : undefined;
+}
 
 export const LOG_FAULTS: readonly Fault[] = [
   {
@@ -74,5 +158,46 @@ export const LOG_FAULTS: readonly Fault[] = [
       log.loseReplica(name);
       return { heal: () => network.startBroker(name) };
     },
+  },
+  {
+    name: "log-set-back",
+    group: "log",
+    statement:
+      "all masters end and come back with an old copy of the log, until the right one is found",
+    weight: 1,
+    lastsMs: [4_000, 12_000],
+    on: "masters",
+    by: { low: 1, high: 60, unit: "records that every master has seen" },
+    apply: setBack,
+  },
+  {
+    name: "stray-publish",
+    group: "log",
+    statement: "somebody publishes on the log's subject what are no records",
+    weight: 1,
+    lastsMs: [0, 0],
+    on: "logLeader",
+    by: { low: 1, high: 3, unit: "times" },
+    apply: publishStray,
+  },
+  {
+    name: "late-record",
+    group: "log",
+    statement: "a record of a leader that was replaced gets into the log once more",
+    weight: 1,
+    lastsMs: [0, 0],
+    on: "logLeader",
+    by: { low: 0, high: 10_000, unit: "th of the records" },
+    apply: publishLate,
+  },
+  {
+    name: "forged-record",
+    group: "log",
+    statement: "a record that follows none stands in the log: no master may act on it any more",
+    // There is no way back but a snapshot, so it is never drawn.
+    weight: 0,
+    lastsMs: [0, 0],
+    on: "logLeader",
+    apply: forge,
   },
 ];

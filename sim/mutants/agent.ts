@@ -1,7 +1,7 @@
 /** Guards of the agent: its journal, its updates. */
-import type { Mutant } from "./mutant.ts";
+import type { SwarmMutant } from "./mutant.ts";
 
-export const AGENT_MUTANTS: readonly Mutant[] = [
+export const AGENT_MUTANTS: readonly SwarmMutant[] = [
   {
     name: "update-before-journal",
     statement: "an agent says its updates without waiting for its journal",

@@ -22,6 +22,7 @@ const CLUSTER = {
 function attempt(name: string, seeds: number, file: string | undefined): void {
   const mutant = MUTANTS.find((one) => one.name === name);
   if (mutant === undefined) throw new Error(`there is no mutant ${name}`);
+  if ("suite" in mutant) throw new Error(`${name} is measured by ${mutant.suite}`);
   const { noticedBy, profile, faults, scheduled, cluster: other } = mutant;
   const program = scheduled === undefined ? {} : { program: { scheduled, drawn: [] } };
   for (let run = 1; run <= seeds; run++) {

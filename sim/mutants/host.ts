@@ -1,7 +1,7 @@
 /** Guards of the host and of sessions: fence, durability, epochs. */
-import type { Mutant } from "./mutant.ts";
+import type { SwarmMutant } from "./mutant.ts";
 
-export const HOST_MUTANTS: readonly Mutant[] = [
+export const HOST_MUTANTS: readonly SwarmMutant[] = [
   {
     name: "after-ignored",
     statement: "effects do not wait for the writes that they name",

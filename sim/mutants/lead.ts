@@ -1,7 +1,7 @@
 /** Guards of the lead: proof, quiet time, conflicts, what the log must say first. */
-import type { Mutant } from "./mutant.ts";
+import type { SwarmMutant } from "./mutant.ts";
 
-export const LEAD_MUTANTS: readonly Mutant[] = [
+export const LEAD_MUTANTS: readonly SwarmMutant[] = [
   {
     name: "mute-ignored",
     statement: "a leader that cannot prove its lead goes on speaking",

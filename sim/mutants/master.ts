@@ -1,7 +1,7 @@
 /** Guards of the master: offers, answers, resources. */
-import type { Mutant } from "./mutant.ts";
+import type { SwarmMutant } from "./mutant.ts";
 
-export const MASTER_MUTANTS: readonly Mutant[] = [
+export const MASTER_MUTANTS: readonly SwarmMutant[] = [
   {
     name: "ended-offer-accepted",
     statement: "an offer can be taken after it was taken, declined, expired or taken back",

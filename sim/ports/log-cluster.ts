@@ -39,6 +39,7 @@ export class LogCluster {
   #term = 0;
   #electing = false;
   #committing = false;
+  #isSetBack = false;
   /** How far each member has applied what is committed. */
   readonly #applied = new Map<string, number>();
   readonly #listeners = new Set<() => void>();
@@ -138,16 +139,47 @@ export class LogCluster {
     this.world.after(this.chance.between(ELECTION_MS.low, ELECTION_MS.high), () => this.#elect());
   }
 
-  /** Fault: committed and acknowledged records at the end are gone on every member. */
-  loseTail(count: number): void {
-    this.#records.length = Math.max(0, this.#records.length - count);
+  /** Fault: committed and acknowledged records at the end are gone on every member; those. */
+  loseTail(count: number): Uint8Array[] {
+    const lost = this.#records.splice(Math.max(0, this.#records.length - count));
     this.#pending = [];
+    this.#isSetBack = true;
     for (const [position] of this.acknowledged) {
       if (position > this.#records.length) this.acknowledged.delete(position);
     }
     for (const [member, applied] of this.#applied) {
       this.#applied.set(member, Math.min(applied, this.#records.length));
     }
+    return lost;
+  }
+
+  /** Records that were lost are found again; in vain where others were written in their place. */
+  findTail(records: readonly Uint8Array[], end: number): void {
+    this.#isSetBack = false;
+    if (this.end !== end) return;
+    this.#pending = [];
+    for (const record of records) {
+      this.#records.push(record);
+      this.acknowledged.set(this.#records.length, record);
+    }
+    this.#catchUp();
+  }
+
+  /** Fault: somebody who is no master publishes where records stand; false: nobody takes it. */
+  publishStray(record: Uint8Array): boolean {
+    // What strangers write over what is lost would be in the way of finding it.
+    if (this.#isSetBack) return false;
+    let taken = true;
+    const expected = this.#records.length + this.#pending.length;
+    this.propose({
+      expected,
+      record,
+      committed: () => undefined,
+      refused: () => {
+        taken = false;
+      },
+    });
+    return taken;
   }
 
   /** Fault: what a member had on its disk is gone; it copies it from the leader again. */

@@ -58,7 +58,8 @@ export type Opened =
 
 export type VoidReason = "no-mark" | "other-epoch";
 
-export function open(bytes: Uint8Array): Opened {
+/** @param reads newest version of records that the reader understands. */
+export function open(bytes: Uint8Array, reads = RECORD_VERSION): Opened {
   if (bytes.length < HEADER_BYTES || MARK.some((byte, index) => bytes[index] !== byte)) {
     return { kind: "void", why: "no-mark" };
   }
@@ -70,15 +71,18 @@ export function open(bytes: Uint8Array): Opened {
   const decoded = decodeValue(body);
   if (decoded.fault !== undefined) return { kind: "stop", why: `it is no CBOR: ${decoded.fault}` };
   const record = decoded.value;
-  if (isRecord(record) && record.v <= RECORD_VERSION) return { kind: "record", record, hash };
-  return { kind: "stop", why: versionFault(record) ?? recordFault(record) ?? "it is no record" };
+  if (isRecord(record) && record.v <= reads) return { kind: "record", record, hash };
+  return {
+    kind: "stop",
+    why: versionFault(record, reads) ?? recordFault(record) ?? "it is no record",
+  };
 }
 
-function versionFault(value: unknown): string | undefined {
+function versionFault(value: unknown, reads: number): string | undefined {
   if (typeof value !== "object" || value === null || !("v" in value)) return undefined;
   const { v } = value;
-  if (typeof v !== "number" || v <= RECORD_VERSION) return undefined;
-  return `it has version ${v}, this build reads up to ${RECORD_VERSION}; update this master`;
+  if (typeof v !== "number" || v <= reads) return undefined;
+  return `it has version ${v}, this build reads up to ${reads}; update this master`;
 }
 
 export type Judged =
@@ -86,12 +90,20 @@ export type Judged =
   | { readonly kind: "void"; readonly why: VoidReason; readonly head: Head }
   | { readonly kind: "stop"; readonly why: string };
 
-/** What the bytes at `position` mean to a reader that stands at `head`. */
-export function judge(head: Head, position: Position, bytes: Uint8Array): Judged {
+/**
+ * What the bytes at `position` mean to a reader that stands at `head`.
+ * @param reads newest version of records that the reader understands.
+ */
+export function judge(
+  head: Head,
+  position: Position,
+  bytes: Uint8Array,
+  reads = RECORD_VERSION,
+): Judged {
   if (position !== head.position + 1) {
     return { kind: "stop", why: `position ${head.position + 1} is missing before ${position}` };
   }
-  const opened = open(bytes);
+  const opened = open(bytes, reads);
   if (opened.kind === "stop") return { kind: "stop", why: `position ${position}: ${opened.why}` };
   if (opened.kind === "void") {
     return { kind: "void", why: opened.why, head: { ...head, position } };

@@ -5,7 +5,7 @@
  */
 import type { Position } from "#protocol";
 import { EMPTY_HEAD, type Head, judge, open, type VoidReason } from "./chain.ts";
-import type { LogRecord } from "./records.ts";
+import { type LogRecord, RECORD_VERSION } from "./records.ts";
 import { applyAll, EMPTY_REGISTRY, type Registry } from "./registry.ts";
 import { type Restored, SnapshotReader } from "./snapshot.ts";
 
@@ -41,8 +41,12 @@ export class Follower {
   witnessPosition: Position | undefined;
   #unanchored: Unanchored | undefined;
 
-  constructor(witnessPosition?: Position) {
+  readonly #reads: number;
+
+  /** @param reads newest version of records that it understands. */
+  constructor(witnessPosition?: Position, reads = RECORD_VERSION) {
     this.witnessPosition = witnessPosition;
+    this.#reads = reads;
   }
 
   /** What to read next. */
@@ -77,7 +81,7 @@ export class Follower {
     const records: LogRecord[] = [];
     for (const { position, record } of entries) {
       if (position <= this.head.position) continue;
-      const judged = judge(this.head, position, record);
+      const judged = judge(this.head, position, record, this.#reads);
       if (judged.kind === "stop") {
         this.#apply(records);
         return judged;
@@ -104,7 +108,7 @@ export class Follower {
       }
       seeking.next += 1;
       seeking.entries.push({ position, record });
-      const opened = open(record);
+      const opened = open(record, this.#reads);
       if (opened.kind === "stop")
         return { kind: "stop", why: `position ${position}: ${opened.why}` };
       const restored = opened.kind === "record" ? seeking.reader.take(opened.record) : undefined;

@@ -37,6 +37,8 @@ export interface WriterOptions {
   /** Where the log ended when the writer began. */
   readonly head: Head;
   readonly inFlightMax?: number;
+  /** Newest version of records that this master understands; absent: this build's. */
+  readonly reads?: number;
 }
 
 /** Time as a record states it. */
@@ -244,7 +246,7 @@ export class Writer {
       const first = this.#pending[0];
       if (first === undefined) break;
       if (position !== first.expected + 1) break;
-      const opened = open(record);
+      const opened = open(record, this.#options.reads);
       if (opened.kind === "record" && opened.hash === first.hash) {
         commands.push(this.#commit());
         continue;
@@ -257,7 +259,8 @@ export class Writer {
 
   /** A position that is not ours: void ones are stepped over, others prove the conflict. */
   #skip(first: Pending, position: Position, bytes: Uint8Array): string | undefined {
-    const judged = judge({ ...this.#head, position: position - 1 }, position, bytes);
+    const head = { ...this.#head, position: position - 1 };
+    const judged = judge(head, position, bytes, this.#options.reads);
     if (judged.kind === "next") {
       return `${judged.record.writer} wrote position ${position} in epoch ${judged.record.epoch}`;
     }

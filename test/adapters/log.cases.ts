@@ -255,6 +255,14 @@ t.test("a log in segments", async (suite) => {
   });
 });
 
+t.test("a stream that somebody made otherwise is not opened", async (test) => {
+  const logs = new StreamLogs(1);
+  test.teardown(() => logs.stop());
+  await logs.open();
+  const stream = { ...(await logs.stream()), replicas: 3 };
+  await test.rejects(logs.open({ stream }), /replicas: fewer than 3/);
+});
+
 t.test("a stream that could lose records is refused, with each fault named", async (test) => {
   const wanted = { name: "log", subject: "meseta.test.log", replicas: 3 };
   const good = {

@@ -108,6 +108,22 @@ t.test("an executor that does not come back to a restarted agent is gone", async
   t.same(node.story("a"), ["TASK_RUNNING", "TASK_LOST REASON_EXECUTOR_REREGISTRATION_TIMEOUT"]);
 });
 
+t.test("an executor's time to come back stands still while the bus is away", async (t) => {
+  const node = anExecutorNode();
+  node.runTask(executorTask("a"));
+  node.until(() => node.story("a").length === 1, "runs");
+  node.crash();
+  node.author.node.halt("pause");
+  node.start();
+  node.run(500);
+  node.network.stopBroker("n1");
+  node.run(10_000);
+  node.author.node.resume();
+  node.network.startBroker("n1");
+  node.run(10_000);
+  t.same(node.story("a"), ["TASK_RUNNING"], "it was asked again when it could answer");
+});
+
 t.test("an executor whose agent stays away ends its tasks and itself", async (t) => {
   const node = anExecutorNode();
   node.runTask(executorTask("a"));

@@ -45,6 +45,9 @@ function watched(make: MakeChecker) {
     agents: (): Iterable<readonly [string, boolean]> => [],
     unfinished: (): Iterable<readonly [string, string]> => [],
     wrong: (): Iterable<string> => [],
+    witnesses: () => [],
+    paused: () => [],
+    meta: () => undefined,
     journal: (_principal: string): Uint8Array | undefined => undefined,
   };
   const checker = make(world satisfies CheckedWorld, (id, message) =>

@@ -44,8 +44,10 @@ t.test("the same seed is the same run to the last byte, another seed is another"
 const HOSTILE: ReadonlySet<string> = new Set(["drop", "duplicate", "reorder", "replay-old"]);
 
 t.test("every fault finds something to be done to, and heals", async (t) => {
-  for (let first = 0; first < FAULTS.length; first += FAULTS_PER_RUN) {
-    const faults = FAULTS.slice(first, first + FAULTS_PER_RUN).map(({ name }) => name);
+  // What is never drawn breaks a cluster for good.
+  const drawn = FAULTS.filter(({ weight }) => weight > 0);
+  for (let first = 0; first < drawn.length; first += FAULTS_PER_RUN) {
+    const faults = drawn.slice(first, first + FAULTS_PER_RUN).map(({ name }) => name);
     // What NATS never does can be done to the hostile profile only.
     const profile = faults.some((name) => HOSTILE.has(name)) ? "hostile" : "nats";
     const options = { ...SMALL, agents: 2, items: 120, untilMs: 100_000, profile } as const;
@@ -55,7 +57,7 @@ t.test("every fault finds something to be done to, and heals", async (t) => {
       cluster.world.after(500, () => attempt(name, tries - 1));
     };
     faults.forEach((name, index) => {
-      cluster.world.at(8_000 + index * 8_000, () => attempt(name, 14));
+      cluster.world.at(8_000 + index * 8_000, () => attempt(name, 100));
     });
     cluster.run();
     const applied = new Set(cluster.swarm.applied.map(({ name }) => name));

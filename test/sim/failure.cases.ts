@@ -50,10 +50,10 @@ t.test("a failure repeats from its file: same faults, same violation, same diges
 
 t.test("shrinking leaves out the faults and the work that a failure does not need", async (t) => {
   const { failure } = failed();
-  const { failure: small, runs } = shrink(failure, 40);
+  const { failure: small, runs } = shrink(failure, { budget: 40 });
   t.same(small.faults, []);
   t.equal(small.scenario.onlyItems?.length, 1, "with one piece of work");
   t.equal(small.violation.id, "LV");
   t.ok(runs <= 40);
-  t.equal(shrink(failure, 1).runs, 1, "the budget is kept");
+  t.equal(shrink(failure, { budget: 1 }).runs, 1, "the budget is kept");
 });

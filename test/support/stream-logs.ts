@@ -44,7 +44,8 @@ export class StreamLogs {
     return first;
   }
 
-  async #stream(): Promise<{ name: string; subject: string; replicas: number }> {
+  /** The stream that a log is opened on now. */
+  async stream(): Promise<{ name: string; subject: string; replicas: number }> {
     const { subjects } = await this.#first();
     const { name, subject } = logStreamOf(subjects.cluster, subjects.log, this.#replicas);
     return { name: `${name}-${this.#streams}`, subject, replicas: this.#replicas };
@@ -52,7 +53,7 @@ export class StreamLogs {
 
   async open(more: Partial<JetStreamLogOptions> = {}): Promise<Log> {
     const options = (await this.all()).optionsFor(MASTER);
-    const stream = await this.#stream();
+    const stream = await this.stream();
     const log = await openJetStreamLog({
       ...options,
       stream,
@@ -98,7 +99,7 @@ export class StreamLogs {
 
   async #leader(): Promise<TestBroker> {
     const { brokers } = await this.all();
-    const info = await this.#ask(`INFO.${(await this.#stream()).name}`);
+    const info = await this.#ask(`INFO.${(await this.stream()).name}`);
     const name = (info as { cluster?: { leader?: string } }).cluster?.leader;
     const index = brokers.length === 1 ? 0 : Number(name?.slice("broker-".length)) - 1;
     const leader = brokers[index];
@@ -134,7 +135,7 @@ export class StreamLogs {
     for (const wire of this.#wires) await wire.close();
     this.#opened = [];
     this.#wires = [];
-    await this.#ask(`DELETE.${(await this.#stream()).name}`);
+    await this.#ask(`DELETE.${(await this.stream()).name}`);
   }
 
   async stop(): Promise<void> {

@@ -11,6 +11,7 @@ export {
   taskKey,
 } from "./checkpoint.ts";
 export { EXECUTORS_MAX } from "./executors.ts";
+export { type MetaRead, readMeta } from "./meta.ts";
 export {
   type ChosenFault,
   FAULT_POINTS,

@@ -90,10 +90,11 @@ export interface RunningFramework extends Driver {
 }
 
 /** Kinds that a driver understands: all that a master says to frameworks. */
-function kindsHeard(): Kind[] {
-  return (Object.keys(KINDS) as Kind[]).filter((kind) =>
-    (KINDS[kind].to as readonly string[]).includes("framework"),
-  );
+function kindsHeard({ unnamedKinds }: FrameworkConfig): Kind[] {
+  return (Object.keys(KINDS) as Kind[]).filter((kind) => {
+    const isSaid = (KINDS[kind].to as readonly string[]).includes("framework");
+    return isSaid && unnamedKinds?.includes(kind) !== true;
+  });
 }
 
 function answerOf(
@@ -118,7 +119,7 @@ export function createFramework(
     subjects,
     self: frameworkPeer(config.principal, config.instance),
     serves: [],
-    kinds: kindsHeard(),
+    kinds: kindsHeard(config),
     epoch: () => state.leader?.epoch ?? 0,
   };
   const actor = startActor(behaviour, ports, address, options);

@@ -3,6 +3,7 @@
  * it last heard of them, and the offers it holds. Plain records; nobody else keeps a reference.
  */
 import type {
+  Kind,
   AgentId,
   BodyOf,
   Epoch,
@@ -55,6 +56,11 @@ export interface FrameworkConfig {
   readonly subscribeBackoffMsMax?: number;
   /** How often tasks without an answer are asked for again, at most. Default 15 min. */
   readonly reconcileIntervalMsMax?: number;
+  /**
+   * Kinds that the driver does not name to masters, as one of an older version would not (P-3.7):
+   * nobody sends it these. Default none.
+   */
+  readonly unnamedKinds?: readonly Kind[];
   /** Silence of the leader after which another is looked for. Default 75 s. */
   readonly masterSilenceMsMax?: number;
 }

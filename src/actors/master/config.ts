@@ -1,7 +1,7 @@
 /** What a master is told when it starts: every setting with its default and its meaning. */
 import type { Placement, Sorter } from "#allocator";
 import type { ClusterId, MasterId, Subjects } from "#protocol";
-import { ELECTION_TIMES, type ElectionTimes, type Witness } from "#replication";
+import { ELECTION_TIMES, type ElectionTimes, RECORD_VERSION, type Witness } from "#replication";
 import { EVENTS_INTERVAL_MS } from "./publish.ts";
 
 /** All times in milliseconds. Defaults are those of Mesos (mesos.md §2) unless said. */
@@ -73,6 +73,11 @@ export interface MasterConfig {
    */
   readonly snapshotRecords?: number;
   readonly snapshotIntervalMs?: number;
+  /**
+   * Newest version of records that this master reads and writes. Default: the one of this build;
+   * lower where it stands for an older build during an upgrade (P-7.8).
+   */
+  readonly recordVersion?: number;
   /** Refuse frameworks whose user is root. Default false. */
   readonly refuseRoot?: boolean;
 }
@@ -110,6 +115,7 @@ export function settingsOf(config: MasterConfig): MasterSettings {
     countersIntervalMs: 5000,
     snapshotRecords: 10_000,
     snapshotIntervalMs: 3_600_000,
+    recordVersion: RECORD_VERSION,
     refuseRoot: false,
     ...config,
     witness: config.witness,

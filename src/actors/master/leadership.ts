@@ -11,7 +11,6 @@ import {
   ClusterTime,
   Lead,
   type LogRecord,
-  RECORD_VERSION,
   Writer,
   type WriterCommand,
   witnessFault,
@@ -186,7 +185,7 @@ function considerCampaign(turn: Turn): void {
 export function campaign(turn: Turn): void {
   const { state, env, out } = turn;
   const { head } = state.follower;
-  const { masterId, clusterId } = state.settings;
+  const { masterId, clusterId, recordVersion } = state.settings;
   out.push({ kind: "cancel-timer", name: "poll" });
   if (state.following) out.push({ kind: "log-unfollow" });
   state.following = false;
@@ -198,13 +197,14 @@ export function campaign(turn: Turn): void {
     nonce: env.random.token(NONCE_LENGTH),
     epoch: epochOf(head.generation, head.position + 1),
     head,
+    reads: recordVersion,
   });
   if (head.logId === undefined) {
     const logId = `${clusterId}-${env.random.token(NONCE_LENGTH)}`;
-    const minimumVersion = RECORD_VERSION;
-    propose(turn, { kind: "LogCreated", logId, generation: 0, minimumVersion });
+    const created = { kind: "LogCreated", logId, generation: 0 } as const;
+    propose(turn, { ...created, minimumVersion: recordVersion });
   }
-  propose(turn, { kind: "LeaderElected", masterId, version: RECORD_VERSION });
+  propose(turn, { kind: "LeaderElected", masterId, version: recordVersion });
   flush(turn);
 }
 
@@ -301,8 +301,9 @@ export function prove(turn: Turn): void {
 
 /** New kinds of records from here on, if all that ever led know them (P-7.8). */
 export function raiseVersion(turn: Turn): void {
-  const { minimumVersion, masters } = turn.state.registry;
-  const known = Math.min(RECORD_VERSION, ...masters.values());
+  const { registry, settings } = turn.state;
+  const { minimumVersion, masters } = registry;
+  const known = Math.min(settings.recordVersion, ...masters.values());
   if (known > minimumVersion) propose(turn, { kind: "MinimumVersion", version: known });
 }
 

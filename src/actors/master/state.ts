@@ -243,7 +243,7 @@ export class MasterState {
     this.exclusive = exclusive;
     this.hasDisk = hasDisk;
     this.witness = settings.witness;
-    this.follower = new Follower(settings.witness?.position);
+    this.follower = new Follower(settings.witness?.position, settings.recordVersion);
     this.registry = this.follower.registry;
   }
 
