@@ -90,6 +90,18 @@ class ToldWorld implements CheckedWorld {
     return undefined;
   }
 
+  *witnesses(): Iterable<readonly [string, Uint8Array]> {
+    // Asked by L3 alone, which is not judged here.
+  }
+
+  *paused(): Iterable<string> {
+    // Asked by A3 alone, which is not judged here.
+  }
+
+  meta(): undefined {
+    return undefined;
+  }
+
   *running(): Iterable<readonly [string, readonly string[]]> {
     yield* this.#evidence.running;
   }
