@@ -77,8 +77,8 @@ class Processes implements Masters {
   }
 
   async doors(): Promise<readonly { readonly server: string; readonly token: string }[]> {
-    return [...this.#masters].flatMap(([name, { stdout }]) => {
-      const server = /listens on (\S+)/.exec(stdout)?.[1];
+    return [...this.#masters].flatMap(([name, { stdout, stderr }]) => {
+      const server = /listens on (\S+)/.exec(`${stdout}${stderr}`)?.[1];
       if (server === undefined) return [];
       // A master that is numbered has a folder of that name, but the first: `master`.
       const folder = name === "master-1" ? "master" : name;

@@ -13,6 +13,7 @@ await import("./seccomp.cases.ts");
 await import("./files.cases.ts");
 await import("./contract.cases.ts");
 await import("./limits.cases.ts");
+await import("./room.cases.ts");
 await import("./insides.cases.ts");
 await import("./escape.cases.ts");
 await import("./cpu.cases.ts");

@@ -58,7 +58,8 @@ export interface RealRig extends LauncherRig {
 
 export type RigKind = { readonly programs: LauncherPrograms; readonly enforced: boolean };
 
-export async function makeRig(kind: RigKind): Promise<RealRig> {
+/** @param runtime directory of the launcher's files, where it is not to be below the rig's own. */
+export async function makeRig(kind: RigKind, runtime?: string): Promise<RealRig> {
   const directory = mkdtempSync(join(tmpdir(), "meseta-test-"));
   const place = { root: `meseta-test-${process.pid}`, agentId: `agent-${++count}` };
   const driver = kind.enforced ? driverOf(machine, place) : noneDriver;
@@ -66,7 +67,7 @@ export async function makeRig(kind: RigKind): Promise<RealRig> {
   const open = (): Launcher =>
     openLauncher({
       programs: kind.programs,
-      runtimeDir: join(directory, "runtime"),
+      runtimeDir: runtime ?? join(directory, "runtime"),
       driver,
       onMessage: (line) => messages.push(line),
     });

@@ -38,7 +38,7 @@ export class SmallDisk {
   }
 
   remove(): void {
-    execFileSync("umount", [this.dir]);
+    execFileSync("umount", [this.dir], { stdio: ["ignore", "ignore", "pipe"] });
   }
 }
 

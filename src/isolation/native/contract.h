@@ -49,6 +49,7 @@
 #define SPARES_MAX 256
 /* How long a destroy waits after SIGKILL, and then for the cgroups to go. */
 #define KILL_WAIT_MS 10000
+#define STATUS_BYTES_MAX 1280
 #define REMOVE_WAIT_MS 5000
 
 enum { OP_LAUNCH = 1, OP_STEPS = 2, OP_SIGNAL = 3, OP_DESTROY = 4, OP_FORGET = 5, OP_MEASURE = 6 };

@@ -334,7 +334,7 @@ static void memory_top(char *text, size_t room) {
 }
 
 static int status_write(int status, const struct rusage *main_usage, long long kills, long long peak, long long at) {
-  char code[16] = "null", number[16] = "null", bytes[24] = "null", memory[256] = "", text[1280];
+  char code[16] = "null", number[16] = "null", bytes[24] = "null", memory[256] = "", text[STATUS_BYTES_MAX];
   struct rusage all;
   getrusage(RUSAGE_CHILDREN, &all);
   if (WIFEXITED(status)) snprintf(code, sizeof code, "%d", WEXITSTATUS(status));
@@ -347,6 +347,19 @@ static int status_write(int status, const struct rusage *main_usage, long long k
                    container, code, number, at, ms_of(all.ru_utime), ms_of(all.ru_stime),
                    main_usage->ru_maxrss > all.ru_maxrss ? main_usage->ru_maxrss : all.ru_maxrss, kills, bytes, memory, dropped);
   return file_write_durably(runtime, "status", text, (size_t)n);
+}
+
+/*
+ * Takes room for the status before the task begins, so that a disk that is full when it ends does
+ * not lose how. Its size stays 0, which is as good as no status; a file system that cannot do that
+ * has none to give.
+ */
+static int status_reserve(void) {
+  int fd = openat(runtime, "status", O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+  if (fd < 0) return -errno;
+  int result = fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, STATUS_BYTES_MAX) == 0 ? 0 : -errno;
+  close(fd);
+  return result == -EOPNOTSUPP || result == -ENOSYS ? 0 : result;
 }
 
 static long long wall_ms(void) {
@@ -389,6 +402,8 @@ int shim_begin(const struct request *plan, const struct service *service, int di
   if (openat(runtime, "alive", O_RDWR | O_CLOEXEC) < 0) return refused(why, "open alive", errno);
   sandbox = open(request_text(plan, TAG_SANDBOX), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
   if (signals < 0 || sandbox < 0) return refused(why, "open sandbox", errno);
+  int room = status_reserve();
+  if (room < 0) return refused(why, "make room for the status", -room);
   for (int i = 0; i < 2; i++) log_open(&logs[i]);
   kills_before = oom_kills();
   struct inside inside = {.runtime = directory, .network = -1};

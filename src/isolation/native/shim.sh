@@ -123,6 +123,9 @@ wait $pumps
 # The second line of `times` is what the children used: 0m1.23s for user and system.
 used=$(times | sed -n '2s/\([0-9]*\)m\([0-9]*\)\.\([0-9]\{2\}\)[0-9]*s/\1 \2 1\3/gp')
 set -- ${used:-0 0 100 0 0 100}
-printf '{"code":%s,"signal":%s,"at":%s,"utimeMs":%s,"stimeMs":%s,"maxRssKb":%s,"oomKills":%s,"peakBytes":%s,"dropped":0}\n' \
+told=$(printf '{"code":%s,"signal":%s,"at":%s,"utimeMs":%s,"stimeMs":%s,"maxRssKb":%s,"oomKills":%s,"peakBytes":%s,"dropped":0}\n' \
   "$code" "$signal" "$at" $((($1 * 60 + $2) * 1000 + $3 * 10 - 1000)) $((($4 * 60 + $5) * 1000 + $6 * 10 - 1000)) \
-  $((${peak_bytes:-0} / 1024)) $((${kills:-0} - ${kills_before:-0})) "${peak_bytes:-null}" | durably status
+  $((${peak_bytes:-0} / 1024)) $((${kills:-0} - ${kills_before:-0})) "${peak_bytes:-null}")
+# On a full disk how the task ended is kept for ten minutes: by then somebody has made room.
+tries=0
+until printf '%s\n' "$told" | durably status || [ "$tries" -ge 600 ]; do tries=$((tries + 1)) && sleep 1; done
