@@ -2,12 +2,13 @@
  * What judges a run of chaos finds what is wrong in what was recorded, and reads messages off a wire
  * however their bytes are cut.
  */
-import { appendFileSync, mkdtempSync, rmSync } from "node:fs";
+import { appendFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import t, { type Test } from "tap";
 import { encodeFrame, encodeMessage, encodePlain, type Epoch, type Kind } from "#protocol";
+import { deathsIn } from "../../tools/chaos/deaths.ts";
 import { gapsOf } from "../../tools/chaos/gaps.ts";
 import { Journal, type JournalRow, readJournal } from "../../tools/chaos/journal.ts";
 import { outcomesOf } from "../../tools/chaos/outcomes.ts";
@@ -172,6 +173,19 @@ t.test("what tasks did is compared with what was said of them", async (test) => 
   test.equal(wrong([launched, told("TASK_GONE")], []), 0);
   test.equal(wrong([launched, told("TASK_GONE")], ["agent-1"]), 1);
   test.equal(wrong([{ ...launched, lastsS: null }, told("TASK_FINISHED")], ["agent-1"]), 1);
+});
+
+t.test("an actor that died of its own code is found in the log of its process", async (test) => {
+  const dir = scratch(test);
+  const line = (msg: string): string => `${JSON.stringify({ level: 50, time: 7, msg })}\n`;
+  const full = line("agent fails: Error: ENOSPC: no space left on device");
+  const torn = '{"level":50,"msg":"agent fa';
+  writeFileSync(join(dir, "agent-1.log"), `listens\n${full}${line("the disk is full")}${torn}`);
+  test.same(deathsIn(dir), []);
+  appendFileSync(join(dir, "master-1.log"), line("master fails: Error: it holds not"));
+  test.same(deathsIn(dir), [
+    { id: "X1", message: "master-1: master fails: Error: it holds not", atMs: 7 },
+  ]);
 });
 
 t.test("gaps are counted between beacons of leaders that follow one another", async (test) => {

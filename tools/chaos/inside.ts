@@ -9,6 +9,7 @@ import { Seed } from "#sim";
 import { cleanEnvironment } from "../../test/support/cluster.ts";
 import { untilFormed } from "../../test/support/formation.ts";
 import { ChaosCluster, COUNTS, SUBJECTS } from "./cluster.ts";
+import { deathsIn } from "./deaths.ts";
 import { FaultDriver } from "./faults.ts";
 import { gapsOf } from "./gaps.ts";
 import { type JournalRow, readJournal } from "./journal.ts";
@@ -258,7 +259,11 @@ export class Run {
     this.#say("what was recorded is judged");
     const trace = this.#trace.path;
     const outcomes = outcomesOf(collected.journals, collected.runs);
-    const findings = [...(await judge({ ...collected, trace })), ...outcomes.findings];
+    const findings = [
+      ...(await judge({ ...collected, trace })),
+      ...outcomes.findings,
+      ...deathsIn(join(this.#options.dir, "logs")),
+    ];
     const ownEnds: string[] = [];
     for await (const row of readTrace(trace)) {
       if (row.what !== "end" || !row.byItself) continue;

@@ -39,7 +39,7 @@ export function reportOf(shown: Shown): string[] {
     ...findings.map(({ id, message, atMs }) => `VIOLATION ${id} at ${timeOf(atMs)}: ${message}`),
     ...left.map((what) => `LEFT BEHIND ${what}`),
     findings.length + left.length === 0
-      ? `passed: ${JUDGED.join(", ")}; nothing is left behind`
+      ? `passed: ${JUDGED.join(", ")}, X1; nothing is left behind`
       : `FAILED: --minutes ${shown.minutes} --seed ${shown.seed}`,
   ];
 }
