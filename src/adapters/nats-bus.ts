@@ -23,8 +23,12 @@ export const OUTBOUND_BYTES_MAX = 32 * 1024 * 1024;
 const OUTBOUND_MARK_BYTES = 256 * 1024;
 const DIAL_TIMEOUT_MS = 5_000;
 const CLOSE_FLUSH_MS_MAX = 1_000;
-const PING_INTERVAL_MS = 20_000;
-const PINGS_OUT_MAX = 3;
+/**
+ * A broker that hangs or is cut off closes no connection: it is left for another when two pings have
+ * gone unanswered, long before anybody takes us for lost.
+ */
+const PING_INTERVAL_MS = 5_000;
+const PINGS_OUT_MAX = 2;
 
 export interface NatsBusOptions {
   readonly servers: readonly string[];
@@ -42,6 +46,8 @@ export interface NatsBusOptions {
   readonly redialJitterMs?: number;
   /** The authority whose certificate the broker must show, as DER; then TLS comes first of all. */
   readonly authority?: Uint8Array;
+  /** Between two pings to the broker, in ms. */
+  readonly pingMs?: number;
 }
 
 /**
@@ -68,7 +74,7 @@ export function connectionOptions(options: NatsBusOptions): ConnectionOptions {
     // An expired token is renewed by its owner; giving up would kill this process for good.
     ignoreAuthErrorAbort: true,
     noAsyncTraces: true,
-    pingInterval: PING_INTERVAL_MS,
+    pingInterval: options.pingMs ?? PING_INTERVAL_MS,
     maxPingOut: PINGS_OUT_MAX,
     timeout: DIAL_TIMEOUT_MS,
     ...(credential === undefined ? {} : { authenticator: authenticatorOf(credential) }),

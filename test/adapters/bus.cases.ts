@@ -1,11 +1,13 @@
 /** The real bus and the one within the process, under the contract of the port. */
+import type { Socket } from "node:net";
 import t from "tap";
 import type { Identity } from "#access";
-import { MemoryBroker, systemClock } from "#adapters";
+import { MemoryBroker, natsBus, systemClock } from "#adapters";
 import { agentPeer, asId, type ClusterId, subjectsOf } from "#protocol";
 import type { Bus } from "#runtime";
 import { AGENT, type BusHarness, busContract, MASTER } from "../contracts/bus.cases.ts";
 import { startTestBroker, type TestBroker } from "../support/broker.ts";
+import { startRelay } from "../support/relay.ts";
 import { until } from "../support/until.ts";
 
 busContract(t, {
@@ -124,4 +126,35 @@ t.test("a broker that takes nothing any more makes the bus drop, not grow", asyn
     });
   }
   await until(() => open === 0, "closed");
+});
+
+/** A quarter of a second instead of five: the rule is two open pings, whatever the rhythm. */
+const PING_MS = 250;
+
+t.test("a connection that falls silent is given up for another", async (test) => {
+  const broker = await startTestBroker();
+  test.teardown(() => broker.stop());
+  const sockets: Socket[] = [];
+  const { url, close } = await startRelay(broker.broker.url, (near, far) => {
+    near.pipe(far);
+    far.pipe(near);
+    sockets.push(near, far);
+  });
+  test.teardown(close);
+  const options = { ...broker.optionsFor(AGENT), servers: [url], pingMs: PING_MS };
+  const bus = natsBus(options);
+  await until(() => bus.connected, "it is connected");
+  const before = sockets.length;
+  // Nothing passes and nothing is closed, as behind a broken switch.
+  for (const socket of sockets) socket.unpipe().pause();
+  const silentMs = performance.now();
+  await until(() => sockets.length > before && bus.connected, "it dials again");
+  const tookMs = performance.now() - silentMs;
+  test.ok(tookMs > PING_MS, `not for one ping that is late: after ${tookMs.toFixed(0)} ms`);
+  let answered = false;
+  bus.flush((reached) => {
+    answered = reached;
+  });
+  await until(() => answered, "and is heard");
+  await new Promise<void>((done) => bus.close(done));
 });
