@@ -6,14 +6,14 @@
  * that it makes but cgroups is in namespaces of its own, and goes with them whatever happens.
  */
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmdirSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { findBroker } from "#daemon";
-import { cgroupsNamed } from "../test/support/cluster.ts";
 import { AGENTS_FILE, type RunOptions } from "./chaos/inside.ts";
+import { removeCgroups } from "./chaos/leftovers.ts";
 
 const INSIDE = fileURLToPath(new URL("./chaos/inside.js", import.meta.url));
 const MINUTES_DEFAULT = "3";
@@ -103,17 +103,6 @@ function callOff(child: ChildProcess): void {
   if (child.connected) child.send({ stop: true });
 }
 
-/** What a run that died could not clear away itself: its processes are gone with their namespace. */
-function removeCgroups(dir: string): void {
-  const file = join(dir, AGENTS_FILE);
-  if (!existsSync(file)) return;
-  const agentIds = JSON.parse(readFileSync(file, "utf8")) as string[];
-  for (const path of cgroupsNamed(agentIds)) {
-    const below = execFileSync("find", [path, "-depth", "-type", "d"], { encoding: "utf8" });
-    for (const one of below.trim().split("\n")) rmdirSync(one);
-  }
-}
-
 async function main(): Promise<number> {
   const { minutes, seed, keep } = readArguments(process.argv.slice(2));
   checkMachine();
@@ -125,7 +114,9 @@ async function main(): Promise<number> {
   const dir = keep === undefined ? mkdtempSync(join(tmpdir(), "meseta-chaos-")) : resolve(keep);
   mkdirSync(dir, { recursive: true, mode: 0o755 });
   const code = await runInside({ minutes, seed, dir, binary });
-  removeCgroups(dir);
+  // A run that died could not: its processes are gone with their namespace.
+  const agents = join(dir, AGENTS_FILE);
+  if (existsSync(agents)) removeCgroups(JSON.parse(readFileSync(agents, "utf8")) as string[]);
   if (code === 1) process.stdout.write(`logs, journals and the trace are in ${dir}\n`);
   else if (keep === undefined) rmSync(dir, { recursive: true, force: true });
   return code;

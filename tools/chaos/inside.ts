@@ -13,7 +13,14 @@ import { deathsIn } from "./deaths.ts";
 import { FaultDriver } from "./faults.ts";
 import { gapsOf } from "./gaps.ts";
 import { type JournalRow, readJournal } from "./journal.ts";
-import { cgroupsLeft, containersOf, mountsLeft, processesLeft } from "./leftovers.ts";
+import {
+  cgroupsLeft,
+  containersOf,
+  isOwnNamespace,
+  mountsLeft,
+  processesLeft,
+  removeCgroups,
+} from "./leftovers.ts";
 import { LiveView } from "./live.ts";
 import { readerBus, readLog, type TimedEntry } from "./log.ts";
 import { outcomesOf, runsOf } from "./outcomes.ts";
@@ -28,6 +35,7 @@ const FINISH_AFTER_MS = 20_000;
 const TELL_MS = 15_000;
 const LOOK_MS = 100;
 const LOG_TRIES_MAX = 10;
+const GONE_LOOKS_MAX = 50;
 
 export interface RunOptions {
   readonly minutes: number;
@@ -245,8 +253,19 @@ export class Run {
       if (existsSync(journal)) copyFileSync(journal, join(dir, "logs", `${node.name}.journal`));
     }
     const left = killed.map((name) => `${name} did not end by itself when it was asked to`);
-    left.push(...processesLeft(), ...cgroupsLeft(agentIds));
+    const alive = processesLeft();
+    left.push(
+      ...alive.map(({ pid, about }) => `process ${pid} ${about}`),
+      ...cgroupsLeft(agentIds),
+    );
     left.push(...(await cluster.clear()), ...mountsLeft(dir));
+    // Said is said; now it goes. A run that is called off may have had an agent in the middle of its
+    // start, which ends without its cgroups.
+    for (const { pid } of alive) killQuietly(pid);
+    for (let turn = 0; processesLeft().length > 0 && turn < GONE_LOOKS_MAX; turn += 1) {
+      await pause(LOOK_MS);
+    }
+    removeCgroups(agentIds);
     return left;
   }
 
@@ -286,12 +305,24 @@ export class Run {
   }
 }
 
+/** It may have gone by itself meanwhile. */
+function killQuietly(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+  }
+}
+
 interface Message {
   readonly stop?: boolean;
 }
 
 /** The entry of the process within the namespaces: its options come as one argument. */
 async function main(argument: string): Promise<void> {
+  // At its end it ends whatever it sees: it must see nothing but what belongs to it.
+  if (!isOwnNamespace())
+    throw new Error("this is no namespace of a run; start dist/tools/chaos.js");
   const run = new Run(JSON.parse(argument) as RunOptions, (line) => {
     process.stdout.write(`${line}\n`);
   });
