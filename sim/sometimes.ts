@@ -28,6 +28,12 @@ export const SOMETIMES = {
   "tasks-lost-to-reboot": "an agent says of a task that its machine was restarted",
   "executor-came-back": "an executor subscribes again and names its tasks",
   "launch-refused-by-agent": "an agent refuses a task that the master has launched",
+  "agent-drained": "the log says that an agent is drained",
+  "machine-down": "an agent is refused because its machine is down for maintenance",
+  "operator-operation-done": "an operator's operation on resources is closed in the log",
+  "framework-operation-done": "a scheduler is told that its operation on resources is finished",
+  "operation-dropped": "a scheduler is told that its operation never came to the agent",
+  "inverse-offer-answered": "a scheduler agrees to leave an agent before its maintenance",
   "log-elected-anew": "the replicated log elects another leader",
 } as const;
 
@@ -51,6 +57,7 @@ export class Sometimes {
   readonly #ended = new Set<string>();
   /** Epoch in which a node spoke as a master, by its name and life. */
   readonly #led = new Map<string, number>();
+  #position = 0;
   readonly #now: () => number;
   #beacon = { epoch: 0, node: "", atMs: 0 };
 
@@ -80,12 +87,26 @@ export class Sometimes {
       }
       case "read": {
         const epoch = this.#led.get(`${observation.node.name}#${observation.node.life}`);
-        if (epoch === undefined) return;
-        for (const { record } of observation.entries) this.#readBy(epoch, record);
+        for (const { position, record } of observation.entries) {
+          this.#written(position, record);
+          if (epoch !== undefined) this.#readBy(epoch, record);
+        }
         return;
       }
       default:
         return;
+    }
+  }
+
+  /** Each record once, whoever reads it. */
+  #written(position: number, record: Uint8Array): void {
+    if (position <= this.#position) return;
+    this.#position = position;
+    const found = opened(record);
+    if (found.kind !== "record") return;
+    for (const { kind } of found.record.operations) {
+      if (kind === "AgentDrained") this.reached("agent-drained");
+      if (kind === "OperationClosed") this.reached("operator-operation-done");
     }
   }
 
@@ -121,6 +142,15 @@ export class Sometimes {
       case "ERROR":
         if (message.body.reason === "displaced") this.reached("framework-displaced");
         return;
+      case "AgentRefused":
+        if (message.body.message.includes("down for maintenance")) this.reached("machine-down");
+        return;
+      case "UPDATE_OPERATION_STATUS": {
+        const { state } = message.body.status;
+        if (state === "OPERATION_FINISHED") this.reached("framework-operation-done");
+        if (state === "OPERATION_DROPPED") this.reached("operation-dropped");
+        return;
+      }
       case "ShutdownFramework":
         return this.reached("framework-torn-down");
       case "KillTask":
@@ -176,6 +206,7 @@ export class Sometimes {
       const late = message.body.offerIds.some((offerId) => this.#rescinded.has(offerId));
       if (late) this.reached("offer-rescinded-in-flight");
     }
+    if (message.kind === "ACCEPT_INVERSE_OFFERS") this.reached("inverse-offer-answered");
     if (message.kind !== "EXECUTOR_SUBSCRIBE") return;
     if (message.body.unacknowledgedTasks.length > 0) this.reached("executor-came-back");
   }

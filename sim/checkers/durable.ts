@@ -2,6 +2,7 @@
  * S1: durable first, then said (P-1.5). What an agent says of an update, to the master or to the
  * executor that made it, stands on its disk, synced, in the instant in which the word leaves.
  */
+import type { OperationRecord } from "#protocol";
 import { type Observation, TO_EXECUTOR } from "../observation.ts";
 import type { CheckedWorld, Checker, Violate } from "./checker.ts";
 
@@ -23,6 +24,16 @@ export function durableChecker(world: CheckedWorld, violate: Violate): Checker {
     const journal = world.journal(principal);
     if (journal === undefined || !holds(journal, uuid)) early.add(uuid);
   };
+  /** What came of an operation is on disk before it is said (P-8.1). */
+  const operationSaid = (speaker: string, { operationUuid, status }: OperationRecord): void => {
+    const { uuid } = status;
+    if (uuid === undefined || known.has(uuid)) return;
+    known.add(uuid);
+    const principal = speaker.slice("agent.".length);
+    const journal = world.journal(principal);
+    if (journal !== undefined && holds(journal, uuid)) return;
+    violate("S1", `${principal} says ${status.state} of ${operationUuid}, not in its journal`);
+  };
   return {
     id: "S1",
     statement: "an update stands on its agent's disk before it is said",
@@ -37,6 +48,7 @@ export function durableChecker(world: CheckedWorld, violate: Violate): Checker {
       }
       if (!speaker.startsWith("agent.")) return;
       for (const message of messages) {
+        if (message.kind === "OperationStatusUpdate") operationSaid(speaker, message.body);
         if (message.kind !== "StatusUpdate") continue;
         const { uuid, taskId, state } = message.body.status;
         if (uuid === undefined || known.has(uuid)) continue;

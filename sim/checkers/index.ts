@@ -21,6 +21,7 @@ import { promiseChecker } from "./promises.ts";
 import { removalChecker } from "./removals.ts";
 import { quotaChecker } from "./quota.ts";
 import { returnChecker } from "./return.ts";
+import { reservationChecker } from "./reservations.ts";
 import { sessionChecker } from "./sessions.ts";
 import { taskChecker } from "./tasks.ts";
 import { updateChecker } from "./updates.ts";
@@ -46,6 +47,7 @@ export const CHECKERS: readonly MakeChecker[] = [
   taskChecker,
   updateChecker,
   durableChecker,
+  reservationChecker,
   sessionChecker,
   kindChecker,
   lifeChecker,

@@ -15,7 +15,17 @@ import type { Scheduler } from "../workloads/scheduler.ts";
 
 /** What operators ask the leader for. */
 export type OperatorQuestion = MessageOf<
-  "OPERATOR_UPDATE_QUOTA" | "OPERATOR_REMOVE_QUOTA" | "OPERATOR_UPDATE_WEIGHT" | "OPERATOR_TRANSFER"
+  | "OPERATOR_UPDATE_QUOTA"
+  | "OPERATOR_REMOVE_QUOTA"
+  | "OPERATOR_UPDATE_WEIGHT"
+  | "OPERATOR_TRANSFER"
+  | "OPERATOR_APPLY_OPERATION"
+  | "OPERATOR_DRAIN_AGENT"
+  | "OPERATOR_DEACTIVATE_AGENT"
+  | "OPERATOR_REACTIVATE_AGENT"
+  | "OPERATOR_SCHEDULE_MAINTENANCE"
+  | "OPERATOR_START_MAINTENANCE"
+  | "OPERATOR_STOP_MAINTENANCE"
 >;
 
 export interface Operator {
@@ -30,6 +40,8 @@ export interface Member {
   readonly name: string;
   readonly role: MemberRole;
   readonly node: SimNode;
+  /** How often its work directory was given up: agents are others then. */
+  readonly replacements: number;
   readonly disk: SimDisk;
   /** Agents only. */
   readonly machine: SimMachine | undefined;

@@ -53,6 +53,7 @@ export const FRAMEWORK_FAULTS: readonly Fault[] = [
   misbehaves("accept-expired", "a scheduler takes offers when they may have ended"),
   misbehaves("double-accept", "a scheduler takes each offer twice"),
   misbehaves("never-ack", "a scheduler acknowledges no update"),
+  misbehaves("reserve-resources", "a scheduler reserves a part of each offer for its role"),
   misbehaves("launch-same-task-id", "a scheduler launches a task under the id of a live one"),
   misbehaves("status-flood", "executors say the same update a hundred times", "executor"),
   misbehaves("fork-bomb", "tasks fork hundreds of processes that outlive them", "executor"),

@@ -13,6 +13,7 @@ import {
   isTerminal,
   type Offer,
   type OfferOperation,
+  type OperationId,
   type TaskId,
   type TaskInfo,
   type TaskStatus,
@@ -31,6 +32,8 @@ const RUNNING_MAX = 40;
 export const EXECUTOR_PROGRAM = "batch-executor";
 const EXECUTOR_CPU_MILLI = 100;
 const EXECUTOR_MEM_MIB = 32;
+/** What a reserving scheduler reserves of an offer. */
+const RESERVED_CPU_MILLI = 200;
 /** What is launched under the id of a live task. */
 const AGAIN = { script: "sleep 1", ends: "TASK_FINISHED" } as const;
 /** States of a try of which no agent has said a word. */
@@ -80,6 +83,8 @@ export class BatchWork implements Work, Scheduler {
   readonly updates = new Map<string, number>();
   /** How tasks ended, by state. */
   readonly ended = new Map<string, number>();
+  /** What became of operations on resources, by state. */
+  readonly operations = new Map<string, number>();
   wrong: string[] = [];
   #open: number;
 
@@ -183,6 +188,13 @@ export class BatchWork implements Work, Scheduler {
         return this.#reconsider();
       case "update":
         return this.#update(event.status, driver);
+      case "operation":
+        this.operations.set(event.status.state, (this.operations.get(event.status.state) ?? 0) + 1);
+        if (event.status.uuid !== undefined) driver.acknowledgeOperation(event.status);
+        return;
+      case "inverse-offers":
+        driver.acceptInverseOffers(event.inverseOffers.map(({ inverseOfferId }) => inverseOfferId));
+        return;
       case "answer":
         return this.#answered(event, driver);
       default:
@@ -190,6 +202,7 @@ export class BatchWork implements Work, Scheduler {
     }
   }
 
+  #operations = 0;
   readonly #accepts = new Map<number, readonly TaskId[]>();
   #leaving = false;
   /** The driver of a framework that is no more: what it still says does not count. */
@@ -216,7 +229,8 @@ export class BatchWork implements Work, Scheduler {
   #use(offer: Offer, driver: Driver): void {
     // A framework that has ended meanwhile, or is about to, launches nothing more.
     if (driver !== this.#driver || driver === this.#gone || this.#leaving) return;
-    let cpuMilli = amountIn(offer, "cpus");
+    const changes = this.#changes(offer);
+    let cpuMilli = amountIn(offer, "cpus") - (changes.length > 0 ? RESERVED_CPU_MILLI : 0);
     let memMilli = amountIn(offer, "mem");
     const tasks: TaskInfo[] = [];
     this.#comeIn();
@@ -230,17 +244,45 @@ export class BatchWork implements Work, Scheduler {
       tasks.push(this.#try(item, offer, driver));
     }
     if (this.manners.has("launch-same-task-id")) tasks.push(...this.#again(offer, tasks));
-    if (tasks.length === 0) {
+    if (tasks.length + changes.length === 0) {
       const refuseMs = this.done ? 60_000 : this.#habits.refuseMs;
       driver.decline([offer.offerId], { refuseMs, reason: "nothing fits" });
       return;
     }
-    const operations: OfferOperation[] = [{ type: "LAUNCH", taskInfos: tasks }];
+    const operations: OfferOperation[] = [...changes];
+    if (tasks.length > 0) operations.push({ type: "LAUNCH", taskInfos: tasks });
     const call = driver.accept([offer.offerId], operations, 1_000);
     this.#accepts.set(
       call,
       tasks.map(({ taskId }) => taskId),
     );
+  }
+
+  /** What it reserves of an offer, and gives back of what was reserved by it before. */
+  #changes({ resources, allocationRole: role }: Offer): OfferOperation[] {
+    const own = resources.filter(({ reservations }) => {
+      const top = reservations?.at(-1);
+      return top?.type === "DYNAMIC" && top.principal !== undefined;
+    });
+    const reserves = this.manners.has("reserve-resources");
+    if (own.length > 0) {
+      // What it reserved itself it keeps for a while, else it would be offered anew at once.
+      if (reserves && this.#options.chance.below(8) > 0) return [];
+      return [{ type: "UNRESERVE", resources: own, id: this.#nextId() }];
+    }
+    const free = resources.find(({ name, reservations, scalar: amount }) => {
+      const enough = (amount?.milli ?? 0) >= RESERVED_CPU_MILLI;
+      return name === "cpus" && reservations === undefined && enough;
+    });
+    if (!reserves || free === undefined) return [];
+    const reservations = [{ type: "DYNAMIC" as const, role, principal: this.#options.name }];
+    const wanted = { ...scalar("cpus", RESERVED_CPU_MILLI, role), reservations };
+    return [{ type: "RESERVE", resources: [wanted], id: this.#nextId() }];
+  }
+
+  #nextId(): OperationId {
+    this.#operations += 1;
+    return asId<OperationId>(`op-${this.#operations}`);
   }
 
   /**

@@ -19,6 +19,8 @@ export const MANNERS = [
   "status-flood",
   /** Its tasks fork without end. */
   "fork-bomb",
+  /** Reserves a part of what it is offered for its role; otherwise it gives such parts back. */
+  "reserve-resources",
 ] as const;
 
 export type Manner = (typeof MANNERS)[number];

@@ -26,10 +26,13 @@ export interface Work {
   on(event: SchedulerEvent, driver: Driver, process: SchedulerProcess): void;
 }
 
-/** How much of a scalar an offer has, in thousandths. */
+/** How much of a scalar an offer has that is reserved for nobody, in thousandths. */
 export function amountIn({ resources }: Offer, name: string): number {
   let milli = 0;
-  for (const one of resources) if (one.name === name) milli += one.scalar?.milli ?? 0;
+  for (const one of resources) {
+    const reserved = (one.reservations ?? []).length > 0;
+    if (one.name === name && !reserved) milli += one.scalar?.milli ?? 0;
+  }
   return milli;
 }
 

@@ -72,6 +72,29 @@ export const TaskObjectSchema = Type.Object({
 });
 export type TaskObject = Static<typeof TaskObjectSchema>;
 
+/** When a machine is to be away; without a duration that has no end. */
+const windowFields = { startMs: Moment, durationMs: Type.Optional(Type.Number()) };
+
+/** A part of an agent that one role alone is offered. */
+export const ReservationObjectSchema = Type.Object({
+  role: Text,
+  /** `STATIC`: by the agent's flags; `DYNAMIC`: by an operation. */
+  type: oneOf(["STATIC", "DYNAMIC"] as const),
+  principal: Type.Optional(Text),
+  amounts: AmountsSchema,
+});
+export type ReservationObject = Static<typeof ReservationObjectSchema>;
+
+/** Disk that outlives the tasks that mount it. */
+export const VolumeObjectSchema = Type.Object({
+  id: Text,
+  role: Text,
+  principal: Type.Optional(Text),
+  diskMib: Type.Number(),
+  containerPath: Text,
+});
+export type VolumeObject = Static<typeof VolumeObjectSchema>;
+
 export const AgentObjectSchema = Type.Object({
   id: Text,
   principal: Text,
@@ -86,6 +109,33 @@ export const AgentObjectSchema = Type.Object({
   offered: AmountsSchema,
   tasks: Count,
   registeredAtMs: Moment,
+  /** `active`, `deactivated`, `draining`, `drained` or `down`: whether it is offered. */
+  activity: oneOf(["active", "deactivated", "draining", "drained", "down"] as const),
+  drain: Type.Optional(
+    Type.Object({
+      markGone: Type.Boolean(),
+      maxGracePeriodMs: Type.Optional(Type.Number()),
+      sinceMs: Moment,
+    }),
+  ),
+  /** Its machine's maintenance window. */
+  unavailability: Type.Optional(Type.Object(windowFields)),
+  /** What frameworks said when they were asked to leave it. */
+  inverseOffers: Type.Array(
+    Type.Object({ frameworkId: Text, answer: oneOf(["UNKNOWN", "ACCEPT", "DECLINE"] as const) }),
+  ),
+  reservations: Type.Array(ReservationObjectSchema),
+  volumes: Type.Array(VolumeObjectSchema),
+  /** Operations whose end is not known, or not acknowledged. */
+  operations: Type.Array(
+    Type.Object({
+      id: Text,
+      type: Text,
+      state: Text,
+      frameworkId: Type.Optional(Text),
+      resources: Text,
+    }),
+  ),
   version: Text,
 });
 export type AgentObject = Static<typeof AgentObjectSchema>;
@@ -320,3 +370,63 @@ export const FolderObjectSchema = Type.Object({
   isComplete: Type.Boolean(),
 });
 export type FolderObject = Static<typeof FolderObjectSchema>;
+
+/** RESERVE and UNRESERVE name resources, CREATE and DESTROY one volume. */
+export const OperationRequestSchema = Type.Object(
+  {
+    type: oneOf(["RESERVE", "UNRESERVE", "CREATE", "DESTROY"] as const),
+    role: Type.String({ minLength: 1, maxLength: 255 }),
+    /** Whose reservation or volume it is; asked only where several could be meant. */
+    principal: Type.Optional(Type.String({ minLength: 1, maxLength: 255 })),
+    /** As flags of agents name them: cpus:2;mem:512. */
+    resources: Type.Optional(Type.String({ minLength: 1, maxLength: 4096 })),
+    volume: Type.Optional(
+      Type.Object(
+        {
+          id: Type.String({ minLength: 1, maxLength: 200 }),
+          /** Of CREATE; MiB. */
+          diskMib: Type.Optional(Type.Number({ exclusiveMinimum: 0 })),
+          /** Of CREATE: where tasks find it, in their sandbox unless it begins with /. */
+          containerPath: Type.Optional(Type.String({ minLength: 1, maxLength: 1024 })),
+        },
+        { additionalProperties: false },
+      ),
+    ),
+  },
+  { additionalProperties: false },
+);
+export type OperationRequest = Static<typeof OperationRequestSchema>;
+
+const Machines = Type.Array(Type.String({ minLength: 1, maxLength: 255 }), {
+  minItems: 1,
+  maxItems: 4096,
+});
+export const MachinesRequestSchema = Type.Object(
+  { machines: Machines },
+  { additionalProperties: false },
+);
+
+/** The whole schedule: it replaces the one there is. */
+export const ScheduleRequestSchema = Type.Object(
+  {
+    windows: Type.Array(
+      Type.Object({ machines: Machines, ...windowFields }, { additionalProperties: false }),
+      { maxItems: 256 },
+    ),
+  },
+  { additionalProperties: false },
+);
+
+/** A machine that is scheduled for maintenance, or down for it. */
+export const MachineObjectSchema = Type.Object({
+  name: Text,
+  mode: oneOf(["DRAINING", "DOWN"] as const),
+  ...windowFields,
+  agents: Type.Array(Text),
+  /** What frameworks there said when they were asked to leave. */
+  answers: Type.Array(
+    Type.Object({ frameworkId: Text, answer: oneOf(["UNKNOWN", "ACCEPT", "DECLINE"] as const) }),
+  ),
+});
+export type MachineObject = Static<typeof MachineObjectSchema>;
+export const MaintenanceObjectSchema = Type.Object({ machines: Type.Array(MachineObjectSchema) });

@@ -5,11 +5,13 @@
 import { readFileSync } from "node:fs";
 import { Command, type CommanderError } from "commander";
 import { type Setting, SETTING_NAMES, SETTINGS } from "#config";
+import { addAgentCommands } from "./commands/agents.ts";
 import { addClusterCommands } from "./commands/cluster.ts";
 import { addDaemonCommands } from "./commands/daemons.ts";
 import { addFileCommands } from "./commands/files.ts";
 import { addListCommands } from "./commands/lists.ts";
 import { addLogCommands } from "./commands/log.ts";
+import { addMaintenanceCommands } from "./commands/maintenance.ts";
 import { addMasterCommands } from "./commands/masters.ts";
 import { addRoleCommands } from "./commands/roles.ts";
 import { addRunCommands } from "./commands/run.ts";
@@ -47,6 +49,8 @@ export function makeProgram(): Command {
   addTaskCommands(program);
   addFileCommands(program);
   addRoleCommands(program);
+  addAgentCommands(program);
+  addMaintenanceCommands(program);
   addWhyCommand(program);
   addMasterCommands(program);
   addTokenCommands(program);

@@ -11,6 +11,8 @@ import { EVENT_STREAM_TOPICS, eventStream } from "./native/events.ts";
 import { fileHandlers, fileStream } from "./native/files.ts";
 import type { Handlers } from "./native/handlers.ts";
 import { logStream } from "./native/logs.ts";
+import { agentHandlers } from "./native/agents.ts";
+import { maintenanceHandlers } from "./native/maintenance.ts";
 import { objectHandlers } from "./native/objects.ts";
 import { roleHandlers } from "./native/roles.ts";
 import { runHandlers } from "./native/runs.ts";
@@ -18,10 +20,12 @@ import { whyHandlers } from "./native/why.ts";
 
 const HANDLERS: Handlers = {
   ...objectHandlers,
+  ...fileHandlers,
+  ...agentHandlers,
+  ...maintenanceHandlers,
   ...roleHandlers,
   ...runHandlers,
   ...whyHandlers,
-  ...fileHandlers,
 };
 
 export function nativeRoutes(context: GatewayContext): HttpRoute[] {

@@ -217,6 +217,17 @@ export const OperatorEventSchema = Type.Union([
     counters: Type.Record(Type.String(), Type.Number()),
   }),
   Type.Object({ type: Type.Literal("ALLOCATOR_UPDATED"), allocator: AllocatorViewSchema }),
+  /** The whole schedule, and the machines that are down. */
+  Type.Object({
+    type: Type.Literal("MAINTENANCE_UPDATED"),
+    windows: Type.Array(
+      Type.Object({
+        hostnames: Type.Array(Type.String({ maxLength: 255 })),
+        unavailability: UnavailabilitySchema,
+      }),
+    ),
+    down: Type.Array(Type.String({ maxLength: 255 })),
+  }),
 ]);
 export type OperatorEvent = Static<typeof OperatorEventSchema>;
 

@@ -13,17 +13,17 @@ import type {
 } from "#api";
 import {
   type AgentUsage,
-  type AgentView,
   type AllocatorView,
   type EventBatch,
   type FrameworkView,
   isTerminal,
   type OfferView,
   type OperatorEvent,
+  type Resource,
   type TaskStatus,
   type TaskView,
 } from "#protocol";
-import { formatAttribute } from "#resources";
+import { agentObject, type Maintenance, NO_MAINTENANCE } from "./agents.ts";
 import { addAmounts, amountsOf, NO_AMOUNTS } from "./amounts.ts";
 import { TaskHistory } from "./history.ts";
 import { roleObject } from "./roles.ts";
@@ -35,6 +35,9 @@ class Objects {
   readonly frameworks = new Map<string, FrameworkObject>();
   readonly offers = new Map<string, OfferObject>();
   readonly roles = new Map<string, RoleObject>();
+  /** What agents have, as they have it: operations name it exactly. */
+  readonly resources = new Map<string, readonly Resource[]>();
+  maintenance: Maintenance = NO_MAINTENANCE;
 }
 
 /** Longest history of one task, in entries; the oldest but the first go. */
@@ -78,6 +81,14 @@ export class ClusterView {
   get roles(): ReadonlyMap<string, RoleObject> {
     return this.#now.roles;
   }
+  get maintenance(): Maintenance {
+    return this.#now.maintenance;
+  }
+
+  /** What the agent has, with reservations and volumes. */
+  resourcesOf(agentId: string): readonly Resource[] {
+    return this.#now.resources.get(agentId) ?? [];
+  }
 
   apply(batch: EventBatch): Applied {
     if (batch.epoch < this.#epoch) return "old";
@@ -111,8 +122,10 @@ export class ClusterView {
         return this.#complete();
       case "AGENT_ADDED":
       case "AGENT_UPDATED":
+        into.resources.set(event.agent.info.agentId, event.agent.info.resources);
         return void into.agents.set(event.agent.info.agentId, agentObject(event.agent, id));
       case "AGENT_REMOVED":
+        into.resources.delete(event.agentId);
         return void into.agents.delete(event.agentId);
       case "FRAMEWORK_ADDED":
       case "FRAMEWORK_UPDATED":
@@ -148,6 +161,9 @@ export class ClusterView {
         return;
       case "ALLOCATOR_UPDATED":
         this.allocator = event.allocator;
+        return;
+      case "MAINTENANCE_UPDATED":
+        into.maintenance = { windows: event.windows, down: event.down };
         return;
     }
   }
@@ -340,29 +356,6 @@ function withStatus(task: TaskObject, status: TaskStatus, version: string): Task
       : {}),
     ...(isTerminal(status.state) ? { endedAtMs: status.timestampMs } : {}),
     history,
-    version,
-  };
-}
-
-function agentObject(view: AgentView, version: string): AgentObject {
-  const attributes: Record<string, string> = {};
-  for (const attribute of view.info.attributes) {
-    const text = formatAttribute(attribute);
-    attributes[attribute.name] = text.slice(text.indexOf(":") + 1);
-  }
-  return {
-    id: view.info.agentId,
-    principal: view.principal,
-    hostname: view.info.hostname,
-    condition: view.condition,
-    isolation: view.info.isolation,
-    agentVersion: view.info.version,
-    attributes,
-    total: amountsOf(view.info.resources),
-    used: amountsOf(view.used),
-    offered: amountsOf(view.offered),
-    tasks: 0,
-    registeredAtMs: view.registeredAtMs,
     version,
   };
 }

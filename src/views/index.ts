@@ -1,4 +1,5 @@
 /** Door of the views: answers for people, never asked by actors. */
+export { machinesOf, type Maintenance } from "./agents.ts";
 export * from "./amounts.ts";
 export * from "./cluster.ts";
 export * from "./history.ts";

@@ -10,6 +10,7 @@ import "./sandbox.cases.ts";
 import "./isolator.cases.ts";
 import "./real.cases.ts";
 import "./resize.cases.ts";
+import "./drain.cases.ts";
 import "./operations.cases.ts";
 
 /** Of the whole file; hundreds of simulated lives, and a real one. */

@@ -9,6 +9,7 @@ import { allocationChecker } from "../../sim/checkers/allocation.ts";
 import { boundChecker } from "../../sim/checkers/bounds.ts";
 import { callChecker } from "../../sim/checkers/calls.ts";
 import { durableChecker } from "../../sim/checkers/durable.ts";
+import { reservationChecker } from "../../sim/checkers/reservations.ts";
 import { sessionChecker } from "../../sim/checkers/sessions.ts";
 import { epochChecker } from "../../sim/checkers/epochs.ts";
 import { quotaChecker } from "../../sim/checkers/quota.ts";
@@ -227,6 +228,34 @@ t.test(
     says("m3", "master", 12, offers("o2", 1_000));
     later();
     t.match(said, [/A1 o2 is made before a1 has registered in epoch 12/]);
+  },
+);
+
+t.test(
+  "V1 sees a reservation that a restart has lost, and one that is offered to others",
+  async (t) => {
+    const { said, says } = watched(reservationChecker);
+    const reservations = [{ type: "DYNAMIC", role: "eng" }];
+    const cpus = (milli: number) => ({ name: "cpus", type: "SCALAR", scalar: { milli } });
+    const reserved = { ...cpus(2000), reservations };
+    const done = {
+      operationUuid: "u1",
+      operation: { type: "RESERVE", resources: [reserved] },
+      status: { state: "OPERATION_FINISHED", agentId: "a1", uuid: "u2" },
+    };
+    const register = (resources: object[], operations: object[] = []) => ({
+      kind: "RegisterAgent",
+      body: { agent: { agentId: "a1", resources }, part: 0, parts: 1, operations },
+    });
+    says("x", "agent.a1", 5, register([cpus(4000)]));
+    says("x", "agent.a1", 5, register([cpus(2000), reserved], [done]));
+    says("x", "agent.a1", 5, register([cpus(2000), reserved]));
+    t.same(said, [], "listed once, acknowledged, and still there");
+    says("x", "agent.a1", 5, register([cpus(4000)]));
+    t.match(said.splice(0), [/V1 a1 registers with , by its operations it has cpus.*eng.*:2/]);
+    const offer = { offerId: "o1", agentId: "a1", allocationRole: "ops", resources: [reserved] };
+    says("m1", "master", 5, { kind: "OFFERS", body: { offers: [offer] } });
+    t.match(said, [/V1 o1 to ops has cpus of another role/]);
   },
 );
 

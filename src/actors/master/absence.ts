@@ -5,6 +5,7 @@
  */
 import { type AgentId, type FrameworkId, holdsResources, isTerminal } from "#protocol";
 import { rescindOffersOf } from "./offers.ts";
+import { rescindInverseOffers } from "./maintenance.ts";
 import { answerAway, operationsLost } from "./operations.ts";
 import type { AgentRecord, TaskRecord } from "./records.ts";
 import { note, propose, refuse, say, type Turn } from "./state.ts";
@@ -111,6 +112,8 @@ export function agentLost(turn: Turn, agentId: AgentId, how: "unreachable" | "go
     if (peer !== undefined && connected) say(turn, peer, { kind: "FAILURE", body: { agentId } });
   }
   operationsLost(turn, agent, how);
+  rescindInverseOffers(turn, (offer) => offer.agentId === agentId);
+  state.leaving.delete(agentId);
   agent.executors.clear();
   agentAccounted(turn, agentId);
   state.allocationWanted = true;
@@ -135,7 +138,9 @@ function loseTasks(turn: Turn, agent: AgentRecord, how: "unreachable" | "gone"):
   const { state, env } = turn;
   const concerned = new Set<FrameworkId>();
   for (const task of [...agent.tasks]) {
-    if (!holdsResources(task.state) && !endsUntold(task)) continue;
+    // Nobody knew whether it ran; now the operator does.
+    const isGone = how === "gone" && task.state === "TASK_UNREACHABLE";
+    if (!holdsResources(task.state) && !endsUntold(task) && !isGone) continue;
     concerned.add(task.frameworkId);
     setHolds(turn, task, false);
     task.state = how === "gone" ? "TASK_GONE_BY_OPERATOR" : "TASK_UNREACHABLE";

@@ -13,6 +13,7 @@ import type { RegisteredAgent, RegistryOperation } from "#replication";
 import { Resources } from "#resources";
 import type { MailOf } from "#runtime";
 import { enrol } from "./enrol.ts";
+import { downFault } from "./maintenance.ts";
 import {
   note,
   propose,
@@ -107,6 +108,11 @@ function refused(
   const resources = Resources.check(info.resources);
   if (!resources.ok) {
     refuseAgent(turn, peer, "invalid", resources.error.message, false);
+    return true;
+  }
+  const down = downFault(turn.state.registry, info.hostname);
+  if (down !== undefined) {
+    refuseAgent(turn, peer, "not-allowed", down, false);
     return true;
   }
   if (known === undefined) return false;

@@ -6,6 +6,7 @@ import type { BodyOf, MessageId, Peer } from "#protocol";
 import type { MailOf } from "#runtime";
 import { accept } from "./accept.ts";
 import { complete, infoFault, sayDisplaced } from "./frameworks.ts";
+import { inverseOffersAnswered } from "./maintenance.ts";
 import { acknowledgeOperation, reconcileOperations } from "./operations.ts";
 import { decline, frameworkSpec, revive, suppress } from "./offers.ts";
 import { reconcile, reconcileOne, tellKnown } from "./reconcile.ts";
@@ -36,6 +37,8 @@ export type Call = MailOf<
   | "UPDATE_FRAMEWORK"
   | "ACKNOWLEDGE_OPERATION_STATUS"
   | "RECONCILE_OPERATIONS"
+  | "ACCEPT_INVERSE_OFFERS"
+  | "DECLINE_INVERSE_OFFERS"
 >;
 
 type Answer = BodyOf<"ANSWER">;
@@ -118,6 +121,12 @@ function perform(turn: Turn, framework: FrameworkRecord, mail: Call): Answer | u
       return DONE;
     case "RECONCILE_OPERATIONS":
       reconcileOperations(turn, framework, mail.body);
+      return DONE;
+    case "ACCEPT_INVERSE_OFFERS":
+      inverseOffersAnswered(turn, framework, mail.body, "ACCEPT");
+      return DONE;
+    case "DECLINE_INVERSE_OFFERS":
+      inverseOffersAnswered(turn, framework, mail.body, "DECLINE");
       return DONE;
     case "UPDATE_FRAMEWORK":
       return update(turn, framework, mail);

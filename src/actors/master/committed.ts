@@ -9,6 +9,9 @@ import { answer, frameworkUpdated } from "./calls.ts";
 import { frameworkCompleted, frameworkSettled } from "./frameworks.ts";
 import { leadYielded } from "./speech.ts";
 import { answerOperator } from "./operator.ts";
+import { activitySettled } from "./drain.ts";
+import { maintenanceSettled } from "./maintenance.ts";
+import { orderSettled } from "./orders.ts";
 import { operationClosed, operationOpened } from "./operations.ts";
 import { roleSettled } from "./quota.ts";
 import { chunkCommitted, snapshotTaken, truncate } from "./snapshots.ts";
@@ -35,7 +38,9 @@ export function committed(turn: Turn, operation: RegistryOperation): void {
       return agentSettled(turn, operation.agentId);
     case "AgentMarkedGone":
       agentLost(turn, operation.agentId, "gone");
-      return agentSettled(turn, operation.agentId);
+      turn.state.draining.delete(operation.agentId);
+      agentSettled(turn, operation.agentId);
+      return orderSettled(turn, operation);
     case "AgentAdmitted":
       turn.state.owners.admitted(operation.agentId, operation.principal, turn.state.registry);
       return agentSettled(turn, operation.agentId);
@@ -47,10 +52,13 @@ export function committed(turn: Turn, operation: RegistryOperation): void {
     case "AgentDraining":
     case "AgentDrained":
     case "AgentReactivated":
+      activitySettled(turn, operation.agentId);
+      return orderSettled(turn, operation);
     case "MaintenanceScheduled":
     case "MachinesDown":
     case "MachinesUp":
-      return;
+      maintenanceSettled(turn);
+      return orderSettled(turn, operation);
     case "AgentUpdated":
     case "AgentMarkedReachable":
     case "AgentRemoved":

@@ -15,6 +15,8 @@ import {
 import { Resources } from "#resources";
 import { agentAccounted } from "./absence.ts";
 import type { AgentRecord, FrameworkRecord, TaskRecord } from "./records.ts";
+import { enrolActivity } from "./drain.ts";
+import { enrolWindow } from "./maintenance.ts";
 import { enrolOperations } from "./operations.ts";
 import { Sums } from "./sums.ts";
 import { note, type Registration, refuse, say, type Turn } from "./state.ts";
@@ -54,6 +56,8 @@ export function enrol(turn: Turn, registration: Registration): void {
     say(turn, peer, { kind: "ShutdownFramework", body: { frameworkId } });
   }
   countTasks(turn, agent);
+  enrolWindow(turn, agent);
+  enrolActivity(turn, agent);
   enrolOperations(turn, agent, registration.operations);
   agentAccounted(turn, agentId);
   if (known === undefined) state.publisher.agentAdded(agent);

@@ -18,6 +18,7 @@ import type { MailOf } from "#runtime";
 import { mayJudge } from "./absence.ts";
 import { makeFramework } from "./enrol.ts";
 import { frameworkSpec, rescindOffersOf } from "./offers.ts";
+import { rescindInverseOffers } from "./maintenance.ts";
 import { closeOperationsOf, tellOpenOperations } from "./operations.ts";
 import type { FrameworkRecord } from "./records.ts";
 import {
@@ -239,6 +240,7 @@ export function frameworkDisconnected(turn: Turn, framework: FrameworkRecord, wh
   framework.connected = false;
   framework.disconnectedMs = env.nowMs;
   framework.owed.clear();
+  rescindInverseOffers(turn, (offer) => offer.frameworkId === frameworkId);
   rescindOffersOf(turn, framework, "the framework's session ended");
   if (framework.allocated) state.allocator.deactivateFramework(frameworkId);
   state.publisher.frameworkChanged(framework);

@@ -94,6 +94,7 @@ function make(
   agent.offered = agent.offered.add(resources);
   framework.offers.add(offerId);
   framework.offered.add(resources);
+  const unavailability = state.windows.get(agent.info.hostname.toLowerCase());
   state.publisher.offerAdded(offer);
   state.publisher.agentChanged(agent);
   state.publisher.frameworkChanged(framework);
@@ -105,6 +106,7 @@ function make(
     resources: resources.toWire(),
     attributes: agent.info.attributes,
     allocationRole: role,
+    ...(unavailability === undefined ? {} : { unavailability }),
   };
 }
 

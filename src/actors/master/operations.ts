@@ -19,6 +19,7 @@ import { type Converted, conversionOf, Resources } from "#resources";
 import type { MailOf } from "#runtime";
 import { operatorFault } from "./operation-rules.ts";
 import { rescind } from "./offers.ts";
+import type { Answer } from "./orders.ts";
 import type { AgentCondition, AgentRecord, FrameworkRecord, OpenOperation } from "./records.ts";
 import {
   note,
@@ -32,7 +33,6 @@ import {
 import { roomOf } from "./tell.ts";
 import { registeredAgent } from "./updates.ts";
 
-type Answer = Omit<BodyOf<"OPERATOR_ANSWER">, "epoch">;
 /** An operation of an ACCEPT that is none on tasks. */
 export type OfferedOperation = Exclude<OfferOperation, { type: "LAUNCH" | "LAUNCH_GROUP" }>;
 type Said = Pick<OperationStatus, "state"> & Partial<OperationStatus>;

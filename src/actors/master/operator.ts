@@ -8,6 +8,9 @@ import type { Mail, MailOf } from "#runtime";
 import { askWhy, explanationOf } from "./explain.ts";
 import { complete } from "./frameworks.ts";
 import { yieldLead } from "./speech.ts";
+import { agentOrdered } from "./drain.ts";
+import { maintenanceOrdered } from "./maintenance.ts";
+import { type Answer, refusal } from "./orders.ts";
 import { operatorOperation } from "./operations.ts";
 import { removeQuota, updateQuota, updateWeight } from "./quota.ts";
 import { PROMISED_MAX, refuse, say, type Turn, type WaitingRead } from "./state.ts";
@@ -28,12 +31,18 @@ export type OperatorCall = MailOf<
   | "OPERATOR_UPDATE_TASK"
   | "OPERATOR_TRANSFER"
   | "OPERATOR_APPLY_OPERATION"
+  | "OPERATOR_DRAIN_AGENT"
+  | "OPERATOR_DEACTIVATE_AGENT"
+  | "OPERATOR_REACTIVATE_AGENT"
+  | "OPERATOR_MARK_AGENT_GONE"
+  | "OPERATOR_SCHEDULE_MAINTENANCE"
+  | "OPERATOR_START_MAINTENANCE"
+  | "OPERATOR_STOP_MAINTENANCE"
 >;
 
 /** Records that give the lead away came with this version (P-7.8). */
 const YIELD_VERSION = 2;
 
-type Answer = Omit<BodyOf<"OPERATOR_ANSWER">, "epoch">;
 const DONE: Answer = { accepted: true };
 
 export function operatorCalled(turn: Turn, mail: OperatorCall): void {
@@ -45,10 +54,6 @@ export function operatorCalled(turn: Turn, mail: OperatorCall): void {
   if (given === undefined) return;
   if (!given.accepted) refuse(turn, given.reason ?? "invalid", "operator-calls");
   answerOperator(turn, reply, id, given);
-}
-
-function refusal(reason: NonNullable<Answer["reason"]>, message: string): Answer {
-  return { accepted: false, reason, message };
 }
 
 export function answerOperator(
@@ -84,6 +89,15 @@ function perform(turn: Turn, mail: OperatorCall, reply: string): Answer | undefi
       return closeStream(turn, mail.body);
     case "OPERATOR_APPLY_OPERATION":
       return operatorOperation(turn, mail, reply);
+    case "OPERATOR_DRAIN_AGENT":
+    case "OPERATOR_DEACTIVATE_AGENT":
+    case "OPERATOR_REACTIVATE_AGENT":
+    case "OPERATOR_MARK_AGENT_GONE":
+      return agentOrdered(turn, mail, reply);
+    case "OPERATOR_SCHEDULE_MAINTENANCE":
+    case "OPERATOR_START_MAINTENANCE":
+    case "OPERATOR_STOP_MAINTENANCE":
+      return maintenanceOrdered(turn, mail, reply);
     case "OPERATOR_TRANSFER":
       return transfer(turn, mail, reply);
     case "OPERATOR_SET_LOG_LEVEL":
@@ -197,6 +211,13 @@ const OPERATOR_KINDS: ReadonlySet<string> = new Set<OperatorCall["kind"]>([
   "OPERATOR_UPDATE_TASK",
   "OPERATOR_TRANSFER",
   "OPERATOR_APPLY_OPERATION",
+  "OPERATOR_DRAIN_AGENT",
+  "OPERATOR_DEACTIVATE_AGENT",
+  "OPERATOR_REACTIVATE_AGENT",
+  "OPERATOR_MARK_AGENT_GONE",
+  "OPERATOR_SCHEDULE_MAINTENANCE",
+  "OPERATOR_START_MAINTENANCE",
+  "OPERATOR_STOP_MAINTENANCE",
 ]);
 
 export function isOperatorCall(mail: Mail): mail is OperatorCall {

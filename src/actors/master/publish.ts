@@ -16,6 +16,7 @@ import {
   type RoleView,
   type TaskStatus,
   type TaskView,
+  type WireUnavailability,
 } from "#protocol";
 import type { Allocator } from "#allocator";
 import type { Registry } from "#replication";
@@ -42,7 +43,13 @@ export interface Sources {
   readonly agents: ReadonlyMap<AgentId, AgentRecord>;
   readonly frameworks: ReadonlyMap<FrameworkId, FrameworkRecord>;
   readonly offers: ReadonlyMap<OfferId, OfferRecord>;
-  readonly registry: RoleSources["registry"] & Pick<Registry, "operations">;
+  readonly registry: RoleSources["registry"] &
+    Pick<Registry, "operations" | "agents" | "windows" | "down">;
+  readonly windows: ReadonlyMap<string, WireUnavailability>;
+  readonly leaving: ReadonlyMap<
+    AgentId,
+    ReadonlyMap<FrameworkId, "UNKNOWN" | "ACCEPT" | "DECLINE">
+  >;
   readonly allocator: Pick<Allocator, "hasAgent" | "total" | "free" | "shares" | "consumedBy">;
 }
 
@@ -169,6 +176,10 @@ export class Publisher {
     return this.#next + this.#events.length - 1;
   }
 
+  maintenance(registry: Pick<Registry, "windows" | "down">): void {
+    this.#push(maintenanceEvent(registry));
+  }
+
   /** All that has changed so far is collected: the event from which on a view knows it. */
   seenFrom(sources: Sources): { readonly event?: number } {
     this.#flushEntities(sources);
@@ -262,6 +273,7 @@ export class Publisher {
       this.#isNews(role);
       yield { type: "ROLE_UPDATED", role };
     }
+    yield maintenanceEvent(sources.registry);
     yield { type: "SNAPSHOT_END" };
   }
 
@@ -310,10 +322,18 @@ function* firstOf<Key, Value>(changed: Map<Key, Value>): Generator<[Key, Value],
   }
 }
 
+function maintenanceEvent({ windows, down }: Pick<Registry, "windows" | "down">): OperatorEvent {
+  return { type: "MAINTENANCE_UPDATED", windows: [...windows], down: [...down] };
+}
+
 /** Tasks and commands can be long; everything else is small. */
 function bytesOf(event: OperatorEvent): number {
   if (event.type === "TASK_UPDATED") {
     return EVENT_BYTES_ESTIMATE + (event.status.data?.length ?? 0);
+  }
+  if (event.type === "MAINTENANCE_UPDATED") {
+    const machines = event.windows.reduce((sum, each) => sum + each.hostnames.length, 0);
+    return EVENT_BYTES_ESTIMATE + (machines + event.down.length) * 64;
   }
   if (event.type !== "TASK_ADDED") return EVENT_BYTES_ESTIMATE;
   const { info, statuses } = event.task;
@@ -323,7 +343,8 @@ function bytesOf(event: OperatorEvent): number {
   return 2 * EVENT_BYTES_ESTIMATE + commands + said + (data?.length ?? 0);
 }
 
-function agentView(agent: AgentRecord, { allocator, registry }: Sources): AgentView {
+function agentView(agent: AgentRecord, sources: Sources): AgentView {
+  const { allocator, registry } = sources;
   const { agentId, info, principal, condition, registeredAtMs, reregisteredAtMs } = agent;
   // What is neither free nor offered is used; an agent that is away uses nothing.
   const used = allocator.hasAgent(agentId)
@@ -341,6 +362,39 @@ function agentView(agent: AgentRecord, { allocator, registry }: Sources): AgentV
     used: used.unallocate().toWire(),
     offered: agent.offered.unallocate().toWire(),
     ...operationsView(agent, registry),
+    ...activityView(agent, registry, sources),
+  };
+}
+
+/** What operators have said of it and of its machine. */
+function activityView(
+  { agentId, info }: AgentRecord,
+  { agents, down }: Sources["registry"],
+  { windows, leaving }: Sources,
+): Partial<AgentView> {
+  const known = agents.get(agentId);
+  const { drain } = known ?? {};
+  const machine = info.hostname.toLowerCase();
+  const unavailability = windows.get(machine);
+  const answers = [...(leaving.get(agentId) ?? [])];
+  const most = drain?.maxGracePeriodMs;
+  return {
+    ...(known?.deactivated === true ? { deactivated: true } : {}),
+    ...(drain === undefined
+      ? {}
+      : {
+          drain: {
+            state: drain.drainedAtMs === undefined ? "DRAINING" : "DRAINED",
+            markGone: drain.markGone,
+            sinceMs: drain.drainedAtMs ?? drain.atMs,
+            ...(most === undefined ? {} : { maxGracePeriodMs: most }),
+          },
+        }),
+    ...(unavailability === undefined ? {} : { unavailability }),
+    ...(down.has(machine) ? { down: true } : {}),
+    ...(answers.length === 0
+      ? {}
+      : { inverseOffers: answers.map(([frameworkId, answer]) => ({ frameworkId, answer })) }),
   };
 }
 

@@ -12,6 +12,7 @@ import type {
   Epoch,
   FrameworkId,
   Incarnation,
+  InverseOfferId,
   MessageId,
   OfferId,
   OperationRecord,
@@ -21,6 +22,7 @@ import type {
   SessionId,
   Uuid,
   WireReason,
+  WireUnavailability,
 } from "#protocol";
 import {
   Barrier,
@@ -206,6 +208,20 @@ export class MasterState {
   promised: Promised[] = [];
   /** Operations on roles under way, in the order in which they were proposed. */
   readonly roleCalls: RoleCall[] = [];
+  /** Operators who wait for a record, by what they ordered. */
+  readonly orders = new Map<RegistryOperation, Pick<OperationCall, "reply" | "id">>();
+  /** Agents whose drain is not over. */
+  readonly draining = new Set<AgentId>();
+  /** Maintenance windows by machine; follows the registry. */
+  readonly windows = new Map<string, WireUnavailability>();
+  /** Inverse offers that nobody has answered. */
+  readonly inverseOffers = new Map<
+    InverseOfferId,
+    { readonly frameworkId: FrameworkId; readonly agentId: AgentId }
+  >();
+  inverseOffersMade = 0;
+  /** What frameworks said to them last, by agent. */
+  readonly leaving = new Map<AgentId, Map<FrameworkId, "UNKNOWN" | "ACCEPT" | "DECLINE">>();
   /** Operators who wait for their operation, by its id. */
   readonly operationCalls = new Map<Uuid, OperationCall>();
   /** Operators' operations whose end is under way to the log. */

@@ -23,6 +23,8 @@ import {
 } from "./leadership.ts";
 import { allocatorView } from "./allocator-view.ts";
 import { allocate, allocateChanged, expireOffers } from "./offers.ts";
+import { sweepDrains } from "./drain.ts";
+import { askToLeave } from "./maintenance.ts";
 import { operationStatus } from "./operations.ts";
 import { isOperatorCall, operatorCalled } from "./operator.ts";
 import { reclaimLent } from "./reclaim.ts";
@@ -92,6 +94,8 @@ function mail(turn: Turn, mail: Mail): void {
     case "UPDATE_FRAMEWORK":
     case "ACKNOWLEDGE_OPERATION_STATUS":
     case "RECONCILE_OPERATIONS":
+    case "ACCEPT_INVERSE_OFFERS":
+    case "DECLINE_INVERSE_OFFERS":
       return called(turn, mail satisfies Call);
     default:
       return refuse(turn, "unknown-kind");
@@ -242,6 +246,7 @@ function sweep(turn: Turn, lateMs: number): void {
   sweepAgents(turn);
   sweepFrameworks(turn);
   expireOffers(turn);
+  sweepDrains(turn);
   dropLateComers(turn);
   keepWitness(turn);
   considerSnapshot(turn);
@@ -253,6 +258,7 @@ function batch(turn: Turn, lateMs: number): void {
   const { state, env, out } = turn;
   allocate(turn, undefined, env.nowMs - lateMs);
   reclaimLent(turn);
+  askToLeave(turn);
   state.publisher.roles(roleViews(state));
   out.push({ kind: "timer", name: "allocation", inMs: state.settings.allocationIntervalMs });
 }

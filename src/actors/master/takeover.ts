@@ -6,6 +6,8 @@
 import { agentPeer, type MessageOf, type Peer } from "#protocol";
 import { makeAgent, makeFramework } from "./enrol.ts";
 import { awaitSilence, raiseVersion } from "./leadership.ts";
+import { recoverDrains } from "./drain.ts";
+import { indexWindows } from "./maintenance.ts";
 import { giveQuota } from "./quota.ts";
 import { truncate } from "./snapshots.ts";
 import { mindMute } from "./speech.ts";
@@ -33,6 +35,8 @@ export function recover(turn: Turn): void {
     state.frameworks.set(frameworkId, framework);
   }
   recoverRoles(turn);
+  recoverDrains(turn);
+  indexWindows(turn);
   mindMute(turn);
   out.push({ kind: "timer", name: "proof", inMs: 0 });
   awaitSilence(turn);

@@ -18,7 +18,11 @@ type Ask<Item> = (
 ) => Promise<{ readonly items: readonly Item[]; readonly next?: string }>;
 
 /** All pages of a list. */
-async function all<Item>(server: Server, ask: Ask<Item>, filter?: string): Promise<Item[]> {
+export async function allOf<Item>(
+  server: Server,
+  ask: Ask<Item>,
+  filter?: string,
+): Promise<Item[]> {
   const items: Item[] = [];
   let after: string | undefined;
   do {
@@ -63,6 +67,7 @@ const AGENTS: Column<AgentObject>[] = [
   ...shortId<AgentObject>("AGENT"),
   { head: "HOST", value: ({ hostname }) => hostname },
   { head: "CONDITION", value: ({ condition }) => condition },
+  { head: "ACTIVITY", value: ({ activity }) => activity },
   { head: "ISOLATION", value: ({ isolation }) => isolation },
   { head: "TASKS", value: ({ tasks }) => tasks },
   { head: "CPUS", value: ({ used, total }) => `${used.cpus}/${total.cpus}` },
@@ -171,7 +176,7 @@ export function addList<Item extends { readonly id?: string; readonly name?: str
 ): void {
   into.option(...FILTER).action(async (flags: { filter?: string }, command: Command) => {
     const { server, output } = invocationOf(command);
-    printList(await all(server(), ask, flags.filter), columns(Date.now()), output);
+    printList(await allOf(server(), ask, flags.filter), columns(Date.now()), output);
   });
 }
 

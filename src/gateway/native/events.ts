@@ -27,6 +27,7 @@ const TOPIC_OF: Readonly<Record<OperatorEvent["type"], string>> = {
   USAGE_UPDATED: "usage",
   COUNTERS: "cluster",
   ALLOCATOR_UPDATED: "cluster",
+  MAINTENANCE_UPDATED: "agent",
 };
 
 /** Topics that a reader may ask for. */

@@ -64,7 +64,9 @@ export const objectHandlers = {
     for (const task of view.tasks.values()) tasks[task.state] = (tasks[task.state] ?? 0) + 1;
     const agents: Record<string, number> = {};
     for (const agent of view.agents.values()) {
-      agents[agent.condition] = (agents[agent.condition] ?? 0) + 1;
+      // What keeps it from being offered says more than that it is there.
+      const how = agent.activity === "active" ? agent.condition : agent.activity;
+      agents[how] = (agents[how] ?? 0) + 1;
     }
     const unlimited = [...view.agents.values()].filter((agent) => agent.isolation === "none");
     return {

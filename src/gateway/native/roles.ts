@@ -7,13 +7,13 @@ import {
   RoleObjectSchema,
   WeightObjectSchema,
 } from "#api";
-import type { BodyOf, WireQuantities } from "#protocol";
+import type { WireQuantities } from "#protocol";
 import { invalidRole, readScalarNumber } from "#resources";
 import { quotasOf, weightsOf } from "#views";
 import type { GatewayContext } from "../context.ts";
-import { type Handlers, refuseUnaccepted } from "./handlers.ts";
+import type { Handlers } from "./handlers.ts";
 import { listing } from "./objects.ts";
-import { untilSeen } from "./seen.ts";
+import { changed } from "./seen.ts";
 
 /** The role of a path. @throws ApiError for what can be no role. */
 function roleOf(path: Readonly<Record<string, string>>): string {
@@ -31,13 +31,6 @@ function wireOf(field: string, amounts: Readonly<Record<string, number>> = {}): 
     const why = reading.kind === "invalid" ? reading.message : `${value} is no amount`;
     throw new ApiError("invalid", `field ${field}/${name}: ${why}`);
   });
-}
-
-/** Answers when the views show the change, so that whoever asks next sees it. */
-async function changed(context: GatewayContext, answer: BodyOf<"OPERATOR_ANSWER">, done: string) {
-  refuseUnaccepted(answer);
-  await untilSeen(context, answer);
-  return { accepted: true, message: answer.message ?? done };
 }
 
 function showRole({ view }: GatewayContext, role: string): RoleObject {

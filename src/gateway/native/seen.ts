@@ -4,11 +4,23 @@
  */
 import type { BodyOf } from "#protocol";
 import type { GatewayContext } from "../context.ts";
+import { refuseUnaccepted } from "./handlers.ts";
 
 /** Events are lost where the broker blinks; the change stands all the same. */
 const SEEN_MS_MAX = 2_000;
 
 type Told = Pick<BodyOf<"OPERATOR_ANSWER">, "epoch" | "event">;
+
+/** Answers when the views show the change, so that whoever asks next sees it. */
+export async function changed(
+  context: GatewayContext,
+  answer: BodyOf<"OPERATOR_ANSWER">,
+  done: string,
+): Promise<{ accepted: boolean; message: string }> {
+  refuseUnaccepted(answer);
+  await untilSeen(context, answer);
+  return { accepted: true, message: answer.message ?? done };
+}
 
 /** Resolves when the views are as new as the answer, at the latest after two seconds. */
 export function untilSeen(context: GatewayContext, told: Told): Promise<void> {
