@@ -2,7 +2,7 @@
  * An agent's process: probes the machine, opens work directory, launcher and bus, and keeps the
  * agent and its isolator running on them. Containers outlive it; `end` takes them along.
  */
-import { readFile, statfs } from "node:fs/promises";
+import { mkdir, readFile, statfs } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import type { Identity } from "#access";
@@ -99,6 +99,8 @@ export async function startAgent(options: AgentProcessOptions): Promise<AgentPro
   const driver = driverOf(facts, { root: CGROUP_ROOT_DEFAULT, agentId });
   const programs = findLauncherPrograms(nativeDir());
   const inside = insideOptions(options.inside, { isRoot: facts.isRoot, programs, workDir });
+  // Launchers make what is below it, never the folder that they may not leave.
+  await mkdir(inside.volumesDir, { recursive: true, mode: 0o700 });
   const recipe = recipeOf(options, { agentId, facts, mode: driver.mode, inside });
   const runtimeDir = join(workDir, "run");
   const launcher = openLauncher({

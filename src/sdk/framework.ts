@@ -23,8 +23,10 @@ import {
   asId,
   type FrameworkId,
   idFault,
+  type InverseOffer,
   type LogLevel,
   type Offer,
+  type OperationStatus,
   subjectsOf,
   type TaskId,
   type TaskStatus,
@@ -71,6 +73,12 @@ export interface Handlers {
   rescinded?(offerId: string, driver: Driver): void;
   /** A task has changed; at least once, in order per task. */
   update?(status: TaskStatus, driver: Driver): void;
+  /** What came of RESERVE, UNRESERVE, CREATE or DESTROY that you gave an id. */
+  operation?(status: OperationStatus, driver: Driver): void;
+  /** Agents that will be away for maintenance: say whether you can leave them before. */
+  inverseOffers?(inverseOffers: readonly InverseOffer[], driver: Driver): void;
+  /** What was asked is void: another schedule, or the agent is away. */
+  inverseOfferRescinded?(inverseOfferId: string, driver: Driver): void;
   /** An answer to one of your calls, by the number that the call returned. */
   answered?(
     answer: {
@@ -201,6 +209,12 @@ function tell(event: SchedulerEvent, driver: Driver, handlers: Handlers): void {
       return handlers.rescinded?.(event.offerId, driver);
     case "update":
       return handlers.update?.(event.status, driver);
+    case "operation":
+      return handlers.operation?.(event.status, driver);
+    case "inverse-offers":
+      return handlers.inverseOffers?.(event.inverseOffers, driver);
+    case "rescind-inverse-offer":
+      return handlers.inverseOfferRescinded?.(event.inverseOfferId, driver);
     case "answer": {
       const { accepted, reason, message } = event.answer;
       return handlers.answered?.(

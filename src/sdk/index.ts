@@ -13,10 +13,12 @@ export type { Driver } from "#actors/framework";
 export {
   type AgentId,
   type FrameworkId,
+  type InverseOffer,
   isTerminal,
   type Offer,
   type OfferId,
   type OfferOperation,
+  type OperationStatus,
   type TaskId,
   type TaskInfo,
   type TaskState,
