@@ -197,6 +197,23 @@ export function offerable(
   return meetsMinimum(minimum, quantities) ? "quota" : tooSmall(minimum, quantities);
 }
 
+/** What quota leaves of the free part, where it takes something away; undefined: it does not. */
+export function cutByBounds(
+  around: Surroundings,
+  slot: Slot,
+  subscription: Subscription,
+): { readonly within: Resources; readonly usable: boolean } | undefined {
+  const { tree } = around.roles;
+  const open = openTo(around, slot, subscription, Resources.EMPTY);
+  if (typeof open === "string" || (!tree.hasGuarantees && !tree.hasLimits)) return undefined;
+  const bounds = boundsOf(tree, subscription.role.node, around.headroom());
+  const most = bounded(tree.names, open, bounds);
+  const within = proportioned(open, most);
+  if (within === open) return undefined;
+  const minimum = minimumOf(subscription, around.minAllocatable);
+  return { within, usable: isUsable(minimum, open.quantities(), within.quantities()) };
+}
+
 /** The first stage: what the role is owed, and what may go with it. */
 export function owedOf(
   around: Surroundings,

@@ -12,7 +12,14 @@ import type {
   Shortage,
   SubscriptionExplanation,
 } from "./contract.ts";
-import { allocatable, excludedBy, offerable, owedOf, type Surroundings } from "./cycle.ts";
+import {
+  allocatable,
+  cutByBounds,
+  excludedBy,
+  offerable,
+  owedOf,
+  type Surroundings,
+} from "./cycle.ts";
 import { lackReason, stripped } from "./eligibility.ts";
 import { borrowable } from "./loans.ts";
 import type { Framework, Subscription } from "./roles.ts";
@@ -136,13 +143,34 @@ function judgeStages(around: Surroundings, slot: Slot, { asker, query, held }: A
   const fits = (offered: Resources): Judgement =>
     cutByQuota(around, slot, query.demand, offered.add(held));
   const fair = offerable(around, slot, asker, Resources.EMPTY);
-  const why = typeof fair === "string" ? refused(around, slot, asker, fair) : fits(fair);
+  const why =
+    typeof fair === "string"
+      ? (barred(around, slot, { asker, query, held }, fair) ?? refused(around, slot, asker, fair))
+      : fits(fair);
   const { tree } = around.roles;
   if (why.reason === undefined || !tree.hasGuarantees) return why;
   // The piece of a guarantee may be larger: fairness keeps the headroom free, its own included.
   const owed = owedOf(around, slot, asker, Resources.EMPTY);
   const more = typeof owed === "string" ? borrowable(around, slot, asker)?.resources : owed;
   return more !== undefined && fits(more).reason === undefined ? { reason: undefined } : why;
+}
+
+/**
+ * What was refused was only what quota had left: without the refusal nothing of use would be
+ * offered either, so quota is the reason.
+ */
+function barred(
+  around: Surroundings,
+  slot: Slot,
+  { asker, query, held }: Asked,
+  reason: PlacementReason,
+): Judgement | undefined {
+  if (reason !== "filtered" && reason !== "backoff") return undefined;
+  const cut = cutByBounds(around, slot, asker);
+  if (cut === undefined) return undefined;
+  if (query.demand === undefined) return cut.usable ? undefined : { reason: "quota" };
+  const judged = cutByQuota(around, slot, query.demand, cut.within.add(held));
+  return judged.reason === undefined ? undefined : judged;
 }
 
 /** With the time until which it is refused, where it is. */

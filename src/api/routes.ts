@@ -249,6 +249,21 @@ export const ROUTES = {
     body: MachinesRequestSchema,
     output: Accepted,
   },
+  setWhitelist: {
+    method: "PUT",
+    path: "/v1/whitelist",
+    summary: "Has agents of these hosts alone offered",
+    permission: "operate",
+    body: MachinesRequestSchema,
+    output: Accepted,
+  },
+  clearWhitelist: {
+    method: "DELETE",
+    path: "/v1/whitelist",
+    summary: "Has agents of all hosts offered again",
+    permission: "operate",
+    output: Accepted,
+  },
   listFrameworks: {
     method: "GET",
     path: "/v1/frameworks",

@@ -24,6 +24,7 @@ export type OperatorCall = MessageOf<
   | "OPERATOR_SCHEDULE_MAINTENANCE"
   | "OPERATOR_START_MAINTENANCE"
   | "OPERATOR_STOP_MAINTENANCE"
+  | "OPERATOR_WHITELIST"
 >;
 
 /** One piece of a log on its way to a reader. */

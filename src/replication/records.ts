@@ -206,6 +206,9 @@ const OperationOpened = operation("OperationOpened", {
 /** The agent has done it or refused it, and has that on disk. */
 const OperationClosed = operation("OperationClosed", { operationUuid: UuidSchema });
 
+/** Only agents on these hosts are offered; absent: all. */
+const WhitelistSet = operation("WhitelistSet", { hostnames: Type.Optional(Hostnames) });
+
 export const RegistryOperationSchema = Type.Union([
   LogCreated,
   LeaderElected,
@@ -239,6 +242,7 @@ export const RegistryOperationSchema = Type.Union([
   MachinesUp,
   OperationOpened,
   OperationClosed,
+  WhitelistSet,
 ]);
 export type RegistryOperation = Static<typeof RegistryOperationSchema>;
 
@@ -259,6 +263,7 @@ const SINCE: Partial<Record<RegistryOperation["kind"], number>> = {
   MachinesUp: 3,
   OperationOpened: 3,
   OperationClosed: 3,
+  WhitelistSet: 3,
 };
 
 /** Lowest version of a master that understands the operation. */

@@ -123,6 +123,8 @@ export interface Registry {
   readonly windows: readonly MaintenanceWindow[];
   /** Machines that are away now. */
   readonly down: ReadonlySet<string>;
+  /** The only hosts whose agents are offered; undefined: all. */
+  readonly whitelist: readonly string[] | undefined;
   /** Operators' operations, in the order in which they came. */
   readonly operations: ReadonlyMap<Uuid, RegisteredOperation>;
 }
@@ -146,6 +148,7 @@ export const EMPTY_REGISTRY: Registry = {
   quotas: new Map(),
   windows: [],
   down: new Set(),
+  whitelist: undefined,
   operations: new Map(),
 };
 
@@ -246,6 +249,7 @@ function operate(draft: Draft<Registry>, operation: RegistryOperation, record: L
     case "MaintenanceScheduled":
     case "MachinesDown":
     case "MachinesUp":
+    case "WhitelistSet":
       return maintain(draft, operation);
     case "OperationOpened":
       return openOperation(draft, operation);
@@ -269,7 +273,7 @@ function openOperation(
 
 function maintain(
   draft: Draft<Registry>,
-  operation: Of<"MaintenanceScheduled" | "MachinesDown" | "MachinesUp">,
+  operation: Of<"MaintenanceScheduled" | "MachinesDown" | "MachinesUp" | "WhitelistSet">,
 ): void {
   switch (operation.kind) {
     case "MaintenanceScheduled":
@@ -277,6 +281,9 @@ function maintain(
       return;
     case "MachinesDown":
       for (const hostname of operation.hostnames) draft.down.add(hostname);
+      return;
+    case "WhitelistSet":
+      draft.whitelist = castDraft(operation.hostnames);
       return;
     case "MachinesUp":
       return raiseMachines(draft, operation.hostnames);

@@ -39,7 +39,8 @@ export function* operationsOf(registry: Registry): Generator<RegistryOperation> 
   }
   for (const [role, weight] of registry.weights) yield { kind: "WeightSet", role, weight };
   for (const quota of registry.quotas.values()) yield { kind: "QuotaSet", ...quota };
-  const { windows, down, operations } = registry;
+  const { windows, down, operations, whitelist } = registry;
+  if (whitelist !== undefined) yield { kind: "WhitelistSet", hostnames: [...whitelist] };
   if (windows.length > 0) yield { kind: "MaintenanceScheduled", windows: [...windows] };
   for (const hostname of down) yield { kind: "MachinesDown", hostnames: [hostname] };
   for (const operation of operations.values()) yield { kind: "OperationOpened", ...operation };

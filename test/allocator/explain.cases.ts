@@ -174,6 +174,21 @@ t.test("what quota cuts down to less than the demand does not fit", async (t) =>
   ]);
 });
 
+t.test("who declined what quota had left is kept by quota, not by the refusal", async (t) => {
+  const h = new Harness();
+  h.limit("eng", "cpus:2");
+  h.framework("F", "eng");
+  const offers = h.agent("A", "cpus:4;mem:512");
+  h.recover(offers, 3_600_000);
+  const asked = (cpus: number) =>
+    h.allocator.explain({
+      frameworkId: frameworkId("F"),
+      demand: Resources.of(`cpus:${cpus};mem:64`),
+    }).counts;
+  t.same([...asked(3)], [["quota", 1]], "no answer of the framework would have brought it that");
+  t.same([...asked(2)], [["filtered", 1]], "this it has refused");
+});
+
 t.test("whoever has an offer of an agent is not kept from it", async (t) => {
   const h = new Harness();
   h.framework("F", "role");

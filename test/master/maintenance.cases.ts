@@ -138,6 +138,22 @@ t.test(
   },
 );
 
+t.test("agents that are not on the whitelist are not offered, whoever leads", async (t) => {
+  const stage = set();
+  stage.mail(ROOT, "OPERATOR_WHITELIST", { hostnames: ["a2.test"] }, AT);
+  t.match(stage.take().join("\n"), /log ← WhitelistSet[\s\S]*"accepted":true/);
+  const next = new Stage({ log: stage.log, name: "m2" }).lead();
+  register(next, "a1");
+  register(next, "a2");
+  subscribe(next, "f");
+  next.elapse(6000);
+  const offered = () => offersOf(next, "f").map((id) => next.state.offers.get(id)?.agentId);
+  t.same(offered(), ["a2"]);
+  next.mail(ROOT, "OPERATOR_WHITELIST", {}, AT);
+  next.elapse(6000);
+  t.same(offered().sort(), ["a1", "a2"]);
+});
+
 t.test("what a schedule and its machines cannot be", async (t) => {
   const window = (...hostnames: string[]) => ({ hostnames, unavailability: { startMs: 0 } });
   const down = new Set(["b"]);

@@ -189,6 +189,7 @@ const GOLDEN: Readonly<Record<string, RegistryOperation[]>> = {
     { kind: "LeadYielded", masterId },
   ],
   v3: ACTIVITY,
+  "v3-whitelist": [{ kind: "WhitelistSet", hostnames: ["a1.test"] }, { kind: "WhitelistSet" }],
 };
 
 t.test("records of every version written so far can be read, byte for byte", async (t) => {

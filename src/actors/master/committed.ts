@@ -10,7 +10,7 @@ import { frameworkCompleted, frameworkSettled } from "./frameworks.ts";
 import { leadYielded } from "./speech.ts";
 import { answerOperator } from "./operator.ts";
 import { activitySettled } from "./drain.ts";
-import { maintenanceSettled } from "./maintenance.ts";
+import { applyWhitelist, maintenanceSettled } from "./maintenance.ts";
 import { orderSettled } from "./orders.ts";
 import { operationClosed, operationOpened } from "./operations.ts";
 import { roleSettled } from "./quota.ts";
@@ -58,6 +58,9 @@ export function committed(turn: Turn, operation: RegistryOperation): void {
     case "MachinesDown":
     case "MachinesUp":
       maintenanceSettled(turn);
+      return orderSettled(turn, operation);
+    case "WhitelistSet":
+      applyWhitelist(turn);
       return orderSettled(turn, operation);
     case "AgentUpdated":
     case "AgentMarkedReachable":

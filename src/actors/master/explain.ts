@@ -262,7 +262,7 @@ const WORDS: Readonly<Partial<Record<PlacementReason, string>>> = {
   suppressed: "the framework suppressed offers",
   "no-offers": "the framework is not connected",
   "framework-slow": "the framework does not keep up with what it is told",
-  "agent-inactive": "the agent is not connected",
+  "agent-inactive": "the agent is not connected, is deactivated, or is not on the whitelist",
   hoarding: "the framework let an offer time out and gets one at a time until it answers",
   recovering: "not before the agents are back that were there before the change of leader",
 };

@@ -31,6 +31,29 @@ type MaintenanceCall = MailOf<
   "OPERATOR_SCHEDULE_MAINTENANCE" | "OPERATOR_START_MAINTENANCE" | "OPERATOR_STOP_MAINTENANCE"
 >;
 
+/** Only agents of these hosts are offered from here on; what they have on offer stays. */
+export function whitelistOrdered(
+  turn: Turn,
+  { body, id }: MailOf<"OPERATOR_WHITELIST">,
+  reply: string,
+): Answer | undefined {
+  const { hostnames } = body;
+  const operation: RegistryOperation =
+    hostnames === undefined ? { kind: "WhitelistSet" } : { kind: "WhitelistSet", hostnames };
+  const bytes = encodePlain(operation).length;
+  if (bytes > OPERATION_BYTES_MAX) {
+    return refusal("invalid", `hostnames: they take ${bytes} bytes, above ${OPERATION_BYTES_MAX}`);
+  }
+  return order(turn, [operation], { reply, id });
+}
+
+/** The log has another list, or this master has come to lead. */
+export function applyWhitelist({ state }: Turn): void {
+  state.allocator.setWhitelist(state.registry.whitelist);
+  state.allocator.requestAllocation();
+  state.allocationWanted = true;
+}
+
 /** Hostnames are the same in upper and lower case. */
 export function machineOf(hostname: string): string {
   return hostname.toLowerCase();

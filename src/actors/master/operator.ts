@@ -9,7 +9,7 @@ import { askWhy, explanationOf } from "./explain.ts";
 import { complete } from "./frameworks.ts";
 import { yieldLead } from "./speech.ts";
 import { agentOrdered } from "./drain.ts";
-import { maintenanceOrdered } from "./maintenance.ts";
+import { maintenanceOrdered, whitelistOrdered } from "./maintenance.ts";
 import { type Answer, refusal } from "./orders.ts";
 import { operatorOperation } from "./operations.ts";
 import { removeQuota, updateQuota, updateWeight } from "./quota.ts";
@@ -38,6 +38,7 @@ export type OperatorCall = MailOf<
   | "OPERATOR_SCHEDULE_MAINTENANCE"
   | "OPERATOR_START_MAINTENANCE"
   | "OPERATOR_STOP_MAINTENANCE"
+  | "OPERATOR_WHITELIST"
 >;
 
 /** Records that give the lead away came with this version (P-7.8). */
@@ -98,6 +99,8 @@ function perform(turn: Turn, mail: OperatorCall, reply: string): Answer | undefi
     case "OPERATOR_START_MAINTENANCE":
     case "OPERATOR_STOP_MAINTENANCE":
       return maintenanceOrdered(turn, mail, reply);
+    case "OPERATOR_WHITELIST":
+      return whitelistOrdered(turn, mail, reply);
     case "OPERATOR_TRANSFER":
       return transfer(turn, mail, reply);
     case "OPERATOR_SET_LOG_LEVEL":
@@ -218,6 +221,7 @@ const OPERATOR_KINDS: ReadonlySet<string> = new Set<OperatorCall["kind"]>([
   "OPERATOR_SCHEDULE_MAINTENANCE",
   "OPERATOR_START_MAINTENANCE",
   "OPERATOR_STOP_MAINTENANCE",
+  "OPERATOR_WHITELIST",
 ]);
 
 export function isOperatorCall(mail: Mail): mail is OperatorCall {

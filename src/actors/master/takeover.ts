@@ -7,7 +7,7 @@ import { agentPeer, type MessageOf, type Peer } from "#protocol";
 import { makeAgent, makeFramework } from "./enrol.ts";
 import { awaitSilence, raiseVersion } from "./leadership.ts";
 import { recoverDrains } from "./drain.ts";
-import { indexWindows } from "./maintenance.ts";
+import { applyWhitelist, indexWindows } from "./maintenance.ts";
 import { giveQuota } from "./quota.ts";
 import { truncate } from "./snapshots.ts";
 import { mindMute } from "./speech.ts";
@@ -37,6 +37,7 @@ export function recover(turn: Turn): void {
   recoverRoles(turn);
   recoverDrains(turn);
   indexWindows(turn);
+  if (turn.state.registry.whitelist !== undefined) applyWhitelist(turn);
   mindMute(turn);
   out.push({ kind: "timer", name: "proof", inMs: 0 });
   awaitSilence(turn);

@@ -95,6 +95,23 @@ export function addMaintenanceCommands(program: Command): void {
       const { machines } = await server().call("showMaintenance");
       printList(machines, MACHINES, output);
     });
+  const whitelist = nounOf(program, "whitelist", "the only hosts whose agents are offered");
+  whitelist
+    .command("set <machines...>")
+    .description("offer agents of these hosts alone, by hostname")
+    .action(async (machines: string[], _flags: object, command: Command) => {
+      const { server, output } = invocationOf(command);
+      const answer = await server().call("setWhitelist", { body: { machines } });
+      printObject(answer, [["whitelist", answer.message]], output);
+    });
+  whitelist
+    .command("clear")
+    .description("offer agents of all hosts again")
+    .action(async (_flags: object, command: Command) => {
+      const { server, output } = invocationOf(command);
+      const answer = await server().call("clearWhitelist");
+      printObject(answer, [["whitelist", answer.message]], output);
+    });
   const moves = [
     ["down", "startMaintenance", "their agents are not admitted until they are up"],
     ["up", "stopMaintenance", "their windows are over"],

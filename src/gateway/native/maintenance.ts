@@ -37,4 +37,13 @@ export const maintenanceHandlers = {
     const answer = await context.call({ kind: "OPERATOR_STOP_MAINTENANCE", body: { hostnames } });
     return await changed(context, answer, `up: ${hostnames.join(" ")}`);
   },
+  async setWhitelist(context, { body }) {
+    const hostnames = [...body.machines];
+    const answer = await context.call({ kind: "OPERATOR_WHITELIST", body: { hostnames } });
+    return await changed(context, answer, `only these are offered: ${hostnames.join(" ")}`);
+  },
+  async clearWhitelist(context) {
+    const answer = await context.call({ kind: "OPERATOR_WHITELIST", body: {} });
+    return await changed(context, answer, "agents of all hosts are offered");
+  },
 } satisfies Partial<Handlers>;

@@ -154,7 +154,7 @@ export type OperatorScheduleMaintenance = Static<typeof OperatorScheduleMaintena
 export const OperatorMachinesSchema = Type.Object({ hostnames: Hostnames });
 export type OperatorMachines = Static<typeof OperatorMachinesSchema>;
 
-/** Only agents on these hosts are offered; absent: all. Forgotten with the leader, as in Mesos. */
+/** Only agents on these hosts are offered from here on; absent: all. */
 export const OperatorWhitelistSchema = Type.Object({ hostnames: Type.Optional(Hostnames) });
 export type OperatorWhitelist = Static<typeof OperatorWhitelistSchema>;
 
