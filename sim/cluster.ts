@@ -59,6 +59,8 @@ export interface ClusterOptions {
   readonly program?: FaultProgram;
   /** When everything is healed; absent: after 7/10 of the run. */
   readonly healMs?: number;
+  /** No master is of the version before this one; absent: that is drawn. */
+  readonly presentVersions?: boolean;
   /** Names of the work items that are done; absent: all. What is left out was still drawn. */
   readonly onlyItems?: readonly string[];
   /** Ends the run here, whatever is still open: nothing later is of interest. */
@@ -123,8 +125,9 @@ export class SimCluster implements FaultTarget, CheckedWorld {
       subjects,
       observe,
     });
-    const { begin } = options;
-    const around = { world, network: this.network, log: this.log, subjects, observe };
+    const { begin, presentVersions = false } = options;
+    const parts = { world, network: this.network, log: this.log, subjects, observe };
+    const around = { ...parts, presentVersions };
     this.#populate(begin === undefined ? around : { ...around, begin });
   }
 

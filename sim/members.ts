@@ -35,6 +35,8 @@ export interface Around {
   readonly observe: Observe;
   /** true: the product's settings and whole batches; otherwise the seed draws them. */
   readonly steady?: boolean;
+  /** No master is of the version before this one. */
+  readonly presentVersions?: boolean;
   /** Starts masters and agents in another way, such as recorded; absent: as they are. */
   readonly begin?: Begin;
   /** Settings that an operator of a very large cluster would change. */

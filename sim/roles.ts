@@ -67,9 +67,9 @@ const OLDER_RUNS = 3;
 const OLDER_STARTS_MAX = 3;
 
 /** How many of its starts a master is of the version before this one: each is an upgrade less. */
-function olderStarts({ world, steady }: Around, name: string): number {
+function olderStarts({ world, steady, presentVersions }: Around, name: string): number {
   const isOlder = world.seed.once("setting:older").below(OLDER_RUNS) === 0;
-  if (steady === true || !isOlder) return 0;
+  if (steady === true || presentVersions === true || !isOlder) return 0;
   return world.seed.once(`older:${name}`).below(OLDER_STARTS_MAX + 1);
 }
 

@@ -57,7 +57,14 @@ const ScenarioSchema = Type.Object(
     version: Type.Literal(SCENARIO_VERSION),
     story: Type.String({ minLength: 1 }),
     topology: Type.Object(
-      { masters: Count, agents: Count, frameworks: Count, brokers: Count },
+      {
+        masters: Count,
+        agents: Count,
+        frameworks: Count,
+        brokers: Count,
+        /** `present`: no master is of the version before this one; else that is drawn. */
+        versions: Type.Optional(Type.Literal("present")),
+      },
       { additionalProperties: false },
     ),
     network: Type.Object(
@@ -260,6 +267,7 @@ export function optionsOf(scenario: Scenario, seed: string): ClusterOptions {
     healMs,
     untilMs: healMs + msOf(scenario.converge),
     faultEveryMs: 0,
+    ...(scenario.topology.versions === "present" ? { presentVersions: true } : {}),
     program: programOf(scenario),
   };
 }

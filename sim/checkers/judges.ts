@@ -13,10 +13,13 @@ const STOOD_STILL_MS = 5_000;
 const SILENCE_MS = 73_000;
 const PAUSES: ReadonlySet<string> = new Set(["pause", "leader-pause"]);
 
-/** Agents that are given up for silence: not because another one has come in their place. */
+/**
+ * Agents that are given up for silence: not because another one has come in their place, nor
+ * because an operator has their machine down.
+ */
 function silentOnes({ operations }: LogRecord): string[] {
   const came = operations.some(({ kind }) => {
-    return kind === "AgentAdmitted" || kind === "AgentMarkedReachable";
+    return kind === "AgentAdmitted" || kind === "AgentMarkedReachable" || kind === "MachinesDown";
   });
   if (came) return [];
   return operations.flatMap((operation) =>
