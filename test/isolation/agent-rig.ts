@@ -77,7 +77,8 @@ export async function endOf(
   );
   const body = { frameworkId: FRAMEWORK, framework: framework(), task: info };
   leader.wanted.push({ kind: "RunTask", body });
-  const last = () => leader.updates.map(({ status }) => status).at(-1);
+  const own = () => leader.updates.filter(({ status }) => status.taskId === info.taskId);
+  const last = () => own().at(-1)?.status;
   try {
     await until("the task has ended", () => {
       const state = last()?.state;
