@@ -8,7 +8,7 @@ import type { Observation } from "../observation.ts";
 import type { CheckedWorld, Checker, Violate } from "./checker.ts";
 import { CommittedOperations } from "./committed.ts";
 
-/** Frames of one batch leave one after another: the offer may overtake the registration. */
+/** Frames of one batch leave one after another: what rests on a registration may overtake it. */
 const TOLERANCE_MS = 250;
 
 /** Words for a task of which nothing is known. */
@@ -25,8 +25,8 @@ export function absenceChecker(world: CheckedWorld, violate: Violate): Checker {
   const registered = new Map<string, Set<number>>();
   const isRegistered = (agentId: string, epoch: number): boolean =>
     registered.get(agentId)?.has(epoch) === true;
-  /** Offers that were heard of before their agent was. */
-  let early: { agentId: string; offerId: string; epoch: number; atMs: number }[] = [];
+  /** What was said before its agent was heard of; with how it reads if the agent stays away. */
+  let early: { agentId: string; epoch: number; atMs: number; violation: string }[] = [];
   const read = (): void => {
     for (const operation of committed.fresh()) {
       if (operation.kind === "AgentAdmitted" || operation.kind === "AgentMarkedReachable") {
@@ -42,7 +42,8 @@ export function absenceChecker(world: CheckedWorld, violate: Violate): Checker {
     if (agentId === undefined || !UNKNOWN.has(state)) return;
     read();
     if (!admitted.has(agentId) || isRegistered(agentId, epoch)) return;
-    violate("A1", `${taskId} is said to be ${state} while its agent ${agentId} is only absent`);
+    const violation = `${taskId} is said to be ${state} while its agent ${agentId} is only absent`;
+    early.push({ agentId, epoch, atMs: world.nowMs, violation });
   };
   const judge = (message: AnyMessage, epoch: number): void => {
     switch (message.kind) {
@@ -55,7 +56,8 @@ export function absenceChecker(world: CheckedWorld, violate: Violate): Checker {
       case "OFFERS":
         for (const { agentId, offerId } of message.body.offers) {
           if (isRegistered(agentId, epoch)) continue;
-          early.push({ agentId, offerId, epoch, atMs: world.nowMs });
+          const violation = `${offerId} is made before ${agentId} has registered in epoch ${epoch}`;
+          early.push({ agentId, epoch, atMs: world.nowMs, violation });
         }
         return;
       case "UPDATE":
@@ -74,9 +76,8 @@ export function absenceChecker(world: CheckedWorld, violate: Violate): Checker {
     },
     recount(): void {
       const dueMs = world.nowMs - TOLERANCE_MS;
-      for (const { agentId, offerId, epoch, atMs } of early) {
-        if (atMs > dueMs || isRegistered(agentId, epoch)) continue;
-        violate("A1", `${offerId} is made before ${agentId} has registered in epoch ${epoch}`);
+      for (const { agentId, epoch, atMs, violation } of early) {
+        if (atMs <= dueMs && !isRegistered(agentId, epoch)) violate("A1", violation);
       }
       early = early.filter(({ agentId, epoch, atMs }) => {
         return atMs > dueMs && !isRegistered(agentId, epoch);

@@ -20,6 +20,8 @@ function witnessedByAll(target: FaultTarget): number {
  */
 function setBack(target: FaultTarget, { on, by = 10 }: FaultArgs): Applied | undefined {
   const { log, network } = target;
+  // Of an old copy no older one is made: the first to be found would not fit to it.
+  if (log.isSetBack) return undefined;
   const cut = witnessedByAll(target) - by;
   if (cut < Math.max(log.first, 1)) return undefined;
   const masters = target.members("master").filter(({ name }) => on.includes(name));

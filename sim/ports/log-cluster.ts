@@ -139,6 +139,11 @@ export class LogCluster {
     this.world.after(this.chance.between(ELECTION_MS.low, ELECTION_MS.high), () => this.#elect());
   }
 
+  /** Whether an old copy stands in its place, so that nobody may lead. */
+  get isSetBack(): boolean {
+    return this.#isSetBack;
+  }
+
   /** Fault: committed and acknowledged records at the end are gone on every member; those. */
   loseTail(count: number): Uint8Array[] {
     const lost = this.#records.splice(Math.max(0, this.#records.length - count));

@@ -71,6 +71,8 @@ t.test("a task killed before its executor has subscribed was killed during launc
   node.kill("a");
   node.until(() => node.story("a").length === 1, "is killed");
   t.same(node.story("a"), ["TASK_KILLED REASON_TASK_KILLED_DURING_LAUNCH"]);
+  node.run(10_000);
+  t.equal(node.machine.containers.size, 0, "and its executor has nothing to wait for");
 });
 
 t.test(

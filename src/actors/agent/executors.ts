@@ -425,13 +425,21 @@ export function killOnExecutor(
     const reason = "REASON_TASK_KILLED_DURING_LAUNCH" as const;
     const message = "Killed before its executor had subscribed";
     const fields = { state: "TASK_KILLED", source: "SOURCE_AGENT", reason, message } as const;
-    return void update(state, task, fields, env, out);
+    update(state, task, fields, env, out);
+    return endUnneeded(state, executor, out);
   }
   if (task.kill === null) {
     const kill = { why: "asked", untilMs: env.wallMs + graceMs } as const;
     commit(state, { k: "kill", key: task.key, kill });
   }
   if (subscribedNow) tellKill(state, task, graceMs, out);
+}
+
+/** An executor that never had a task, and has none left to wait for, would wait for ever (MESOS-8411). */
+function endUnneeded(state: AgentState, executor: Executor | undefined, out: Effect[]): void {
+  if (executor === undefined) return;
+  const tasks = [...state.model.tasksIn(executor.containerId)];
+  if (tasks.every((each) => isTerminal(each.state))) shutdownExecutor(state, executor, out);
 }
 
 function tellKill(state: AgentState, task: Task, graceMs: number, out: Effect[]): void {
