@@ -4,7 +4,13 @@
  */
 import { WITNESS_FILE } from "#actors/master";
 import { asId, type ClusterId, subjectsOf } from "#protocol";
-import { type CheckedWorld, type Checker, CHECKERS, type Violation } from "./checkers/index.ts";
+import {
+  type CheckedWorld,
+  type Checker,
+  CHECKERS,
+  type Violation,
+  Watch,
+} from "./checkers/index.ts";
 import {
   FAULTS_NODE,
   type FaultProgram,
@@ -91,6 +97,9 @@ export class SimCluster implements FaultTarget, CheckedWorld {
   readonly options: ClusterOptions;
   readonly #members: ClusterMember[] = [];
   readonly #checkers: readonly Checker[];
+  readonly #watch: Watch;
+  /** How long an offer of this run may stand. */
+  readonly offerTimeoutMs: number;
   readonly #seen = new Set<string>();
   /** Rare branches that this run has reached. */
   readonly sometimes: Sometimes;
@@ -116,6 +125,8 @@ export class SimCluster implements FaultTarget, CheckedWorld {
     this.#checkers = CHECKERS.map((make) =>
       make(this, (id, message) => this.#violate(id, message)),
     );
+    this.#watch = new Watch(this.#checkers);
+    this.offerTimeoutMs = drawnSetting(this.world.seed, "offerTimeoutMs");
     this.sometimes = new Sometimes(() => world.nowMs);
     this.swarm = new Swarm(world, this, observe);
     this.operator = new SimOperator({
@@ -226,7 +237,7 @@ export class SimCluster implements FaultTarget, CheckedWorld {
   #observe(observation: Observation): void {
     if (observation.what === "said") this.#watchLeader(observation);
     this.sometimes.on(observation);
-    for (const checker of this.#checkers) checker.on(observation);
+    this.#watch.tell(observation);
   }
 
   #watchLeader({ node, frame }: Observation & { what: "said" }): void {
@@ -272,10 +283,6 @@ export class SimCluster implements FaultTarget, CheckedWorld {
 
   successor(name: string): Member | undefined {
     return this.#members.find((one) => one.name === successorOf(name));
-  }
-
-  get offerTimeoutMs(): number {
-    return drawnSetting(this.world.seed, "offerTimeoutMs");
   }
 
   get nowMs(): number {

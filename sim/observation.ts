@@ -81,6 +81,17 @@ export type Observation =
       readonly by?: Peer;
     };
 
+const LIVES = new WeakMap<SeenNode, { readonly life: number; readonly text: string }>();
+
+/** Name and life of a process, as one word: what it was in an earlier life does not count. */
+export function lifeOf(node: SeenNode): string {
+  const known = LIVES.get(node);
+  if (known?.life === node.life) return known.text;
+  const text = `${node.name}#${node.life}`;
+  LIVES.set(node, { life: node.life, text });
+  return text;
+}
+
 export type Observe = (observation: Observation) => void;
 
 /** Turns what crosses the bus into observations. */
@@ -91,8 +102,6 @@ const EXECUTOR_SUBJECT = /\.executor\.([^.]+)\.[^.]+\.in$/;
 export class BusEyes implements BusObserver {
   readonly #eyes: FrameEyes;
   readonly #observe: Observe;
-  /** Frames by their packets, so that each is decoded once however many hear it. */
-  readonly #seen = new WeakMap<Packet, SeenFrame>();
 
   constructor(subjects: Subjects, observe: Observe) {
     this.#eyes = new FrameEyes(subjects);
@@ -110,13 +119,13 @@ export class BusEyes implements BusObserver {
   }
 
   delivered(node: SimNode, packet: Packet): void {
-    const frame = this.#seen.get(packet);
-    if (frame !== undefined) this.#observe({ what: "heard", node, frame });
+    const frame = packet.seen;
+    if (frame instanceof Frame) this.#observe({ what: "heard", node, frame });
   }
 
   #decode(packet: Packet): SeenFrame | undefined {
     const frame = this.#eyes.frame(packet.subject, packet.data);
-    if (frame !== undefined) this.#seen.set(packet, frame);
+    packet.seen = frame;
     return frame;
   }
 }
@@ -137,7 +146,7 @@ export class FrameEyes {
     const speaker = this.#speakerOf(subject);
     const reader = this.#reader;
     if (speaker === undefined || reader.open(data) !== undefined) return undefined;
-    const { epoch, session, number, count } = reader;
+    const { count } = reader;
     const messages: AnyMessage[] = [];
     if (reader.walk() === undefined) {
       for (let index = 0; index < count; index++) {
@@ -145,7 +154,7 @@ export class FrameEyes {
         if (message !== undefined) messages.push(message);
       }
     }
-    return { speaker, subject, bytes: data.length, epoch, session, number, count, messages };
+    return new Frame(speaker, subject, data.length, reader, messages);
   }
 
   #speakerOf(subject: string): Peer | undefined {
@@ -161,6 +170,35 @@ export class FrameEyes {
     if (kind === undefined || UNREAD.has(kind)) return undefined;
     const { id, re } = { id: this.#reader.id(index), re: this.#reader.re(index) };
     return new SeenMessage(kind, id, re, this.#reader.body(index)) as AnyMessage;
+  }
+}
+
+/** A frame, read once however many hear it. */
+class Frame implements SeenFrame {
+  readonly speaker: Peer;
+  readonly subject: string;
+  readonly bytes: number;
+  readonly epoch: Epoch;
+  readonly session: string;
+  readonly number: number;
+  readonly count: number;
+  readonly messages: readonly AnyMessage[];
+
+  constructor(
+    speaker: Peer,
+    subject: string,
+    bytes: number,
+    { epoch, session, number, count }: FrameReader,
+    messages: readonly AnyMessage[],
+  ) {
+    this.speaker = speaker;
+    this.subject = subject;
+    this.bytes = bytes;
+    this.epoch = epoch;
+    this.session = session;
+    this.number = number;
+    this.count = count;
+    this.messages = messages;
   }
 }
 
@@ -182,7 +220,7 @@ class SeenMessage {
   get body(): unknown {
     if (this.#body === undefined) {
       // Who it is for checks it against its schema; bytes that are none of ours fail here.
-      const decoded = decodeValue(this.#bytes);
+      const decoded = decodeValue(this.#bytes, this.kind);
       if (decoded.fault !== undefined)
         throw new Error(`a ${this.kind} on the bus: ${decoded.fault}`);
       this.#body = decoded.value;

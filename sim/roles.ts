@@ -91,7 +91,7 @@ const DRAWN = {
   snapshotIntervalMs: [3_600_000, 15_000, 4_000],
   updateRetryMs: [10_000, 3_000, 1_000],
   // Nobody listens to operator events here: most runs spend their time on other things.
-  eventsIntervalMs: [100, 1_000, 1_000, 1_000],
+  eventsIntervalMs: [100, 1_000, 10_000, 10_000, 10_000, 10_000, 10_000, 10_000],
 } as const;
 
 export function drawnSetting(seed: Seed, setting: keyof typeof DRAWN, steady = false): number {

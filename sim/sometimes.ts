@@ -5,7 +5,7 @@
  */
 import { type AnyMessage, isTerminal } from "#protocol";
 import { DriverLives } from "./checkers/driver-lives.ts";
-import type { Observation, SeenFrame } from "./observation.ts";
+import { lifeOf, type Observation, type SeenFrame } from "./observation.ts";
 import { opened } from "./opened.ts";
 
 export const SOMETIMES = {
@@ -74,7 +74,7 @@ export class Sometimes {
     switch (observation.what) {
       case "said": {
         const { node, frame } = observation;
-        if (frame.speaker === "master") this.#led.set(`${node.name}#${node.life}`, frame.epoch);
+        if (frame.speaker === "master") this.#led.set(lifeOf(node), frame.epoch);
         if (frame.speaker.startsWith("framework.")) this.#lives.said(node, frame);
         return this.#said(node.name, frame);
       }
@@ -86,7 +86,7 @@ export class Sometimes {
         return;
       }
       case "read": {
-        const epoch = this.#led.get(`${observation.node.name}#${observation.node.life}`);
+        const epoch = this.#led.get(lifeOf(observation.node));
         for (const { position, record } of observation.entries) {
           this.#written(position, record);
           if (epoch !== undefined) this.#readBy(epoch, record);

@@ -46,7 +46,7 @@ export class Trace implements Recorder {
     const record = recordOf(this.#count, nowMs, happening, cause);
     if (this.#held === undefined) this.#add(record);
     else this.#held.later.push(record);
-    return record.n;
+    return this.#count;
   }
 
   reserve(): number {

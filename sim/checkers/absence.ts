@@ -69,6 +69,7 @@ export function absenceChecker(world: CheckedWorld, violate: Violate): Checker {
   return {
     id: "A1",
     statement: "nothing is offered or given up of an agent that is only absent",
+    sees: { said: ["master"] },
     on(observation: Observation): void {
       if (observation.what !== "said" || observation.frame.speaker !== "master") return;
       const { messages, epoch } = observation.frame;

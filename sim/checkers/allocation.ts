@@ -261,6 +261,7 @@ export function allocationChecker(world: CheckedWorld, violate: Violate): Checke
   return {
     id: "R1",
     statement: "offers and live tasks of an agent never exceed what it has; offers end in time",
+    sees: { said: ["master"], unsent: ["master"], heard: ["agent", "framework"] },
     on: (observation) => allocation.on(observation),
     recount: () => allocation.recount(),
   };

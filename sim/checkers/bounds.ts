@@ -12,6 +12,7 @@ export function boundChecker(world: CheckedWorld, violate: Violate): Checker {
   return {
     id: "B1",
     statement: "frames, unread mail and timers stay within their bounds",
+    sees: { said: "all" },
     on(observation: Observation): void {
       if (observation.what !== "said") return;
       const { bytes, count, speaker } = observation.frame;

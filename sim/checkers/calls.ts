@@ -75,6 +75,7 @@ export function callChecker(world: CheckedWorld, violate: Violate): Checker {
   return {
     id: "R2",
     statement: "an offer is taken once and never after its end; a call has one answer",
+    sees: { said: ["master", "framework"] },
     on(observation: Observation): void {
       if (observation.what !== "said") return;
       const { node, frame } = observation;

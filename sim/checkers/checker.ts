@@ -48,9 +48,20 @@ export interface CheckedWorld {
   wrong(): Iterable<string>;
 }
 
+/** Who speaks, as far as it decides who looks. */
+export type Speaker = "master" | "agent" | "framework" | "executor" | "operator" | "to-executor";
+
+type Frames = "said" | "unsent" | "heard";
+
+/** What a checker looks at; of frames, whose. What it does not name here it is never shown. */
+export type Sees = {
+  readonly [What in Frames]?: "all" | readonly Speaker[];
+} & { readonly [What in Exclude<Observation["what"], Frames>]?: "all" };
+
 export interface Checker {
   readonly id: string;
   readonly statement: string;
+  readonly sees: Sees;
   on(observation: Observation): void;
   /** A full look, every few thousand events and at the end. */
   recount?(): void;

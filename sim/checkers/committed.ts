@@ -11,6 +11,11 @@ export class CommittedRecords {
     this.#log = log;
   }
 
+  /** Whether there are any that it was not asked for. */
+  get isBehind(): boolean {
+    return this.#position < this.#log.end;
+  }
+
   /** Records that were committed since it was asked last, in order. */
   *fresh(): IterableIterator<LogRecord> {
     while (this.#position < this.#log.end) {
@@ -22,6 +27,8 @@ export class CommittedRecords {
   }
 }
 
+const NOTHING: readonly RegistryOperation[] = [];
+
 export class CommittedOperations {
   readonly #records: CommittedRecords;
 
@@ -30,7 +37,8 @@ export class CommittedOperations {
   }
 
   /** Operations that were committed since it was asked last, in order. */
-  *fresh(): IterableIterator<RegistryOperation> {
-    for (const { operations } of this.#records.fresh()) yield* operations;
+  fresh(): readonly RegistryOperation[] {
+    if (!this.#records.isBehind) return NOTHING;
+    return [...this.#records.fresh()].flatMap(({ operations }) => operations);
   }
 }

@@ -14,6 +14,7 @@ export function deadlineChecker(world: CheckedWorld, violate: Violate): Checker 
   return {
     id: "F2",
     statement: "no framework is given up before its failover timeout has passed in cluster time",
+    sees: {},
     on: (_observation: Observation) => undefined,
     recount(): void {
       for (const { clusterTimeMs, operations } of committed.fresh()) {

@@ -13,6 +13,7 @@ export function deathChecker(_world: CheckedWorld, violate: Violate): Checker {
   return {
     id: "X1",
     statement: "no actor dies of a fault of its own code",
+    sees: { "actor-ended": "all" },
     on(observation: Observation): void {
       if (observation.what !== "actor-ended" || observation.kind !== "died") return;
       if (ENVIRONMENT.test(observation.why)) return;
@@ -27,6 +28,7 @@ export function poisonChecker(_world: CheckedWorld, violate: Violate): Checker {
   return {
     id: "X3",
     statement: "nobody's messages kill more than two lives of an actor",
+    sees: { "actor-ended": "all" },
     on(observation: Observation): void {
       if (observation.what !== "actor-ended" || observation.by === undefined) return;
       const { node, by } = observation;

@@ -12,6 +12,8 @@ export class DriverLives {
 
   /** A framework has said a frame; whose life it is. */
   said({ name, life }: SeenNode, { speaker, session, messages }: SeenFrame): string {
+    const known = this.#lives.get(session);
+    if (known !== undefined && messages.every(({ kind }) => kind !== "SUBSCRIBE")) return known;
     const process = `${speaker} of ${name}#${life}`;
     for (const message of messages) {
       if (message.kind !== "SUBSCRIBE" || message.body.token !== undefined) continue;

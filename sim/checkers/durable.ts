@@ -37,6 +37,7 @@ export function durableChecker(world: CheckedWorld, violate: Violate): Checker {
   return {
     id: "S1",
     statement: "an update stands on its agent's disk before it is said",
+    sees: { said: ["agent", "to-executor"] },
     on(observation: Observation): void {
       if (observation.what !== "said") return;
       const { speaker, messages } = observation.frame;

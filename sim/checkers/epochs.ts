@@ -4,7 +4,7 @@
  * (P-1.2). Read from the headers of frames and from the log's answers.
  */
 import type { LogEntry } from "#runtime";
-import type { Observation, SeenNode } from "../observation.ts";
+import { lifeOf, type Observation } from "../observation.ts";
 import { opened } from "../opened.ts";
 import type { CheckedWorld, Checker, Violate } from "./checker.ts";
 
@@ -13,10 +13,6 @@ function electsAfter({ record }: LogEntry, epoch: number): boolean {
   const found = opened(record);
   if (found.kind !== "record" || found.record.epoch <= epoch) return false;
   return found.record.operations.some(({ kind }) => kind === "LeaderElected");
-}
-
-function lifeOf({ name, life }: SeenNode): string {
-  return `${name}#${life}`;
 }
 
 export function epochChecker(_world: CheckedWorld, violate: Violate): Checker {
@@ -30,6 +26,12 @@ export function epochChecker(_world: CheckedWorld, violate: Violate): Checker {
   return {
     id: "E1",
     statement: "one master speaks in an epoch, nobody goes back to a lower one, fences hold",
+    sees: {
+      said: ["master", "agent", "framework"],
+      read: "all",
+      "actor-ended": "all",
+      fault: "all",
+    },
     on(observation: Observation): void {
       if (observation.what === "read") {
         const who = lifeOf(observation.node);

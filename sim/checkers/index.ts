@@ -28,6 +28,7 @@ import { updateChecker } from "./updates.ts";
 import { versionChecker } from "./versions.ts";
 
 export { PENDING } from "./pending.ts";
+export { Watch } from "./watch.ts";
 
 export const CHECKERS: readonly MakeChecker[] = [
   allocationChecker,

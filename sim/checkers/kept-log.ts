@@ -42,6 +42,7 @@ export function keptLogChecker(world: CheckedWorld, violate: Violate): Checker {
   return {
     id: "L2",
     statement: "a truncated log says what the whole log said",
+    sees: {},
     on: () => undefined,
     recount(): void {
       if (world.log.first === comparedFirst) return;

@@ -16,6 +16,7 @@ export function leadChecker(world: CheckedWorld, violate: Violate): Checker {
   return {
     id: "E2",
     statement: "a leader that has been succeeded is silent before its successor speaks",
+    sees: { said: ["master"], fault: "all" },
     on(observation: Observation): void {
       if (observation.what === "fault" && observation.name === "suspend") {
         for (const name of observation.on) slept.set(name, world.nowMs);

@@ -15,6 +15,7 @@ export function livenessChecker(world: CheckedWorld, violate: Violate): Checker 
   return {
     id: "LV",
     statement: "after the heal a leader exists and every agent is registered with it",
+    sees: { said: ["master"] },
     on(observation: Observation): void {
       if (observation.what !== "said" || observation.frame.speaker !== "master") return;
       const { node, frame } = observation;

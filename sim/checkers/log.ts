@@ -22,6 +22,7 @@ export function logChecker(world: CheckedWorld, violate: Violate): Checker {
   return {
     id: "L1",
     statement: "acknowledged records of the log stay as they are",
+    sees: {},
     on: () => undefined,
     recount(): void {
       recounts += 1;

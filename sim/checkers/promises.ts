@@ -46,6 +46,7 @@ export function promiseChecker(world: CheckedWorld, violate: Violate): Checker {
   return {
     id: "W1",
     statement: "what a master says of agents and frameworks stands in the log by then",
+    sees: { said: ["master"] },
     on(observation: Observation): void {
       if (observation.what !== "said" || observation.frame.speaker !== "master") return;
       const { node, frame } = observation;

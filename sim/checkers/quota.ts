@@ -162,6 +162,7 @@ export function quotaChecker(world: CheckedWorld, violate: Violate): Checker {
   return {
     id: "Q1",
     statement: "no offer goes beyond a limit or takes what another role is guaranteed",
+    sees: { said: ["master"], unsent: ["master"], heard: ["agent", "framework"] },
     on(observation: Observation): void {
       const { what } = observation;
       if (what !== "said" && what !== "unsent" && what !== "heard") return;

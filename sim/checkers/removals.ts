@@ -20,6 +20,7 @@ export function removalChecker(world: CheckedWorld, violate: Violate): Checker {
   return {
     id: "A2",
     statement: "a leader gives up no more than max(3, 10 %) of the agents a minute",
+    sees: {},
     on: (_observation: Observation) => undefined,
     recount(): void {
       for (const { epoch: of, clusterTimeMs, operations } of committed.fresh()) {

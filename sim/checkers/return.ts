@@ -108,6 +108,7 @@ export function returnChecker(world: CheckedWorld, violate: Violate): Checker {
   return {
     id: "F1",
     statement: "a leader knows every task that a registered agent brought or was given",
+    sees: { said: ["master"], heard: ["agent"] },
     on(observation: Observation): void {
       if (observation.what === "said" && leader.says(observation)) {
         const { epoch, messages, subject } = observation.frame;

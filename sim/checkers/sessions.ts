@@ -3,7 +3,7 @@
  * not list will never run (P-3.2). Tasks that reach an agent only in frames of sessions that it
  * has left must stay unheard.
  */
-import type { Observation, SeenFrame } from "../observation.ts";
+import { lifeOf, type Observation, type SeenFrame } from "../observation.ts";
 import type { CheckedWorld, Checker, Violate } from "./checker.ts";
 
 function launchedIn({ messages }: SeenFrame): string[] {
@@ -22,19 +22,21 @@ export function sessionChecker(_world: CheckedWorld, violate: Violate): Checker 
   return {
     id: "N1",
     statement: "no agent obeys a frame of a session that it has left",
+    sees: { said: ["agent"], heard: ["master"] },
     on(observation: Observation): void {
       if (observation.what !== "said" && observation.what !== "heard") return;
       const { node, frame, what } = observation;
-      const here = `${node.name}#${node.life}`;
       if (what === "heard") {
         if (frame.speaker !== "master") return;
-        const isRightful = frame.session === asked.get(here);
-        for (const taskId of launchedIn(frame)) (isRightful ? rightful : stale).add(taskId);
+        const launched = launchedIn(frame);
+        if (launched.length === 0) return;
+        const isRightful = frame.session === asked.get(lifeOf(node));
+        for (const taskId of launched) (isRightful ? rightful : stale).add(taskId);
         return;
       }
       if (!frame.speaker.startsWith("agent.")) return;
       for (const message of frame.messages) {
-        if (message.kind === "Hello") asked.set(here, message.body.session);
+        if (message.kind === "Hello") asked.set(lifeOf(node), message.body.session);
         if (message.kind !== "StatusUpdate" || message.body.status.uuid === undefined) continue;
         const { taskId } = message.body.status;
         if (!stale.has(taskId) || rightful.has(taskId)) continue;

@@ -168,6 +168,7 @@ export function taskChecker(world: CheckedWorld, violate: Violate): Checker {
   return {
     id: "T1",
     statement: "no task is lost, none runs twice, states move along the table",
+    sees: { said: ["master", "agent", "framework"], told: "all", fault: "all" },
     on: (observation) => tasks.on(observation),
     recount: () => tasks.recount(),
     settled: () => {

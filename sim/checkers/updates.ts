@@ -69,6 +69,7 @@ export function updateChecker(world: CheckedWorld, violate: Violate): Checker {
   return {
     id: "U1",
     statement: "updates arrive at least once, first deliveries in order, one uuid each",
+    sees: { said: ["master", "agent", "framework"], heard: ["master"], told: "all", fault: "all" },
     on(observation: Observation): void {
       endings.on(observation);
       if (observation.what === "said") {

@@ -22,6 +22,8 @@ export interface Packet {
   readonly from: string;
   /** Number of the trace's record of its publication. */
   readonly cause: number;
+  /** What who watches the bus has made of it, so that it is made once. */
+  seen: unknown;
 }
 
 /** What the broker sees of a client's connection. */

@@ -239,7 +239,8 @@ export class BusClient implements Bus {
     if (data.length > bytesMax) return this.#drop("payload-too-large", subject);
     const link = this.#link;
     if (this.#closed || !this.#told || link === undefined) {
-      const unsent: Packet = { subject, data, reply, from: this.#node.name, cause: 0 };
+      const rest = { from: this.#node.name, cause: 0, seen: undefined };
+      const unsent: Packet = { subject, data, reply, ...rest };
       for (const observer of this.#network.observers) observer.unsent?.(this.#node, unsent);
       return this.#drop("disconnected", subject);
     }
@@ -253,7 +254,8 @@ export class BusClient implements Bus {
       kind: "send",
       summary: `${subject} ${copy.length} ${bytesHash(copy).toString(16)}`,
     });
-    const packet: Packet = { subject, data: copy, reply, from: this.#node.name, cause };
+    const { name: from } = this.#node;
+    const packet: Packet = { subject, data: copy, reply, from, cause, seen: undefined };
     for (const observer of this.#network.observers) observer.published(this.#node, packet);
     const lost = (why: string): void => this.#network.lost(packet, link.broker.name, why);
     const arrive = (): void => {

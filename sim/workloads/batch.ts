@@ -12,6 +12,7 @@ import {
   type FrameworkId,
   isTerminal,
   type Offer,
+  type OfferId,
   type OfferOperation,
   type OperationId,
   type TaskId,
@@ -185,6 +186,7 @@ export class BatchWork implements Work, Scheduler {
         return;
       case "offers":
         for (const offer of event.offers) this.#offered(offer, driver);
+        this.#declineAll(driver);
         return this.#reconsider();
       case "update":
         return this.#update(event.status, driver);
@@ -204,6 +206,8 @@ export class BatchWork implements Work, Scheduler {
 
   #operations = 0;
   readonly #accepts = new Map<number, readonly TaskId[]>();
+  /** Offers of the event in hand that nothing was found for. */
+  #unwanted: OfferId[] = [];
   #leaving = false;
   /** The driver of a framework that is no more: what it still says does not count. */
   #gone: Driver | undefined;
@@ -244,11 +248,7 @@ export class BatchWork implements Work, Scheduler {
       tasks.push(this.#try(item, offer, driver));
     }
     if (this.manners.has("launch-same-task-id")) tasks.push(...this.#again(offer, tasks));
-    if (tasks.length + changes.length === 0) {
-      const refuseMs = this.done ? 60_000 : this.#habits.refuseMs;
-      driver.decline([offer.offerId], { refuseMs, reason: "nothing fits" });
-      return;
-    }
+    if (tasks.length + changes.length === 0) return void this.#unwanted.push(offer.offerId);
     const operations: OfferOperation[] = [...changes];
     if (tasks.length > 0) operations.push({ type: "LAUNCH", taskInfos: tasks });
     const call = driver.accept([offer.offerId], operations, 1_000);
@@ -301,11 +301,25 @@ export class BatchWork implements Work, Scheduler {
     const manner = chance.below(10);
     if (manner === 0 || manners.has("accept-expired")) {
       const inMs = Math.ceil(chance.exponential(8_000));
-      return this.#later(inMs, () => this.#use(offer, driver));
+      return this.#useLater(inMs, offer, driver);
     }
     this.#use(offer, driver);
-    if (manner > 2) return;
-    this.#later(chance.between(1, 3_000), () => this.#use(offer, driver));
+    if (manner <= 2) this.#useLater(chance.between(1, 3_000), offer, driver);
+  }
+
+  #useLater(inMs: number, offer: Offer, driver: Driver): void {
+    this.#later(inMs, () => {
+      this.#use(offer, driver);
+      this.#declineAll(driver);
+    });
+  }
+
+  /** What nothing fits of one event is declined by one call, as schedulers do. */
+  #declineAll(driver: Driver): void {
+    if (this.#unwanted.length === 0) return;
+    const refuseMs = this.done ? 60_000 : this.#habits.refuseMs;
+    driver.decline(this.#unwanted, { refuseMs, reason: "nothing fits" });
+    this.#unwanted = [];
   }
 
   /** Items whose time has come wait from now on. */

@@ -46,16 +46,19 @@ export type BodyFault = Extract<WireReason, "scan-failed" | "decode-failed" | "s
 
 /** Scans, decodes and checks one body. */
 export function decodeBody<K extends Kind>(kind: K, bytes: Uint8Array): Decoded<K> {
-  const value = decodePlain(bytes);
+  const value = decodePlain(bytes, kind);
   if (typeof value === "string") return { reason: value };
   if (!checkOf(kind).Check(value.plain)) return { reason: "schema-failed" };
   return { body: value.plain as BodyOf<K> };
 }
 
-function decodePlain(bytes: Uint8Array): { plain: unknown } | "scan-failed" | "decode-failed" {
+function decodePlain(
+  bytes: Uint8Array,
+  of: Kind | undefined,
+): { plain: unknown } | "scan-failed" | "decode-failed" {
   if (scanCbor(bytes) !== undefined) return "scan-failed";
   try {
-    return { plain: decodeScanned(bytes) };
+    return { plain: decodeScanned(bytes, of) };
   } catch {
     // The scan leaves the decoder nothing to fail on but its own limits: said by the reason.
     return "decode-failed";
@@ -69,7 +72,7 @@ function decodePlain(bytes: Uint8Array): { plain: unknown } | "scan-failed" | "d
 export function explainBody(kind: Kind, bytes: Uint8Array): string {
   const fault = scanCbor(bytes);
   if (fault !== undefined) return `${kind}: its bytes are refused: ${fault}`;
-  const value = decodePlain(bytes);
+  const value = decodePlain(bytes, kind);
   if (typeof value === "string") return `${kind}: its bytes cannot be decoded`;
   return explainValue(kind, value.plain);
 }
@@ -101,11 +104,15 @@ export function encodePlain(value: unknown): Uint8Array {
   return cbor.encode(withoutUndefined(value));
 }
 
-/** What `encodePlain` wrote; a reason where the bytes are none of ours. */
+/**
+ * What `encodePlain` wrote; a reason where the bytes are none of ours.
+ * @param of the kind whose body it is, where it is one: bodies of a kind are expected again.
+ */
 export function decodeValue(
   bytes: Uint8Array,
+  of?: Kind,
 ): { readonly value: unknown; readonly fault?: undefined } | { readonly fault: BodyFault } {
-  const decoded = decodePlain(bytes);
+  const decoded = decodePlain(bytes, of);
   return typeof decoded === "string" ? { fault: decoded } : { value: decoded.plain };
 }
 

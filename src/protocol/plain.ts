@@ -46,18 +46,27 @@ let at = 0;
 let places = 0;
 /** By the names of the keys: what is learned again at another place is compiled once. */
 const makers = new Map<string, Maker>();
-let root = newPlace();
+/** Roots by what is decoded: messages of two kinds never take turns at one place. */
+let roots = new Map<string, Place>();
 
 function newPlace(): Place {
   places += 1;
   return { text: "", earlier: "", shapes: [] };
 }
 
-/** The value that scanned `source` holds. Byte strings are copies. */
-export function decodeScanned(source: Uint8Array): unknown {
+/**
+ * The value that scanned `source` holds. Byte strings are copies.
+ * @param of what it is, one of few: where values of the same sort are expected again.
+ */
+export function decodeScanned(source: Uint8Array, of = ""): unknown {
   if (places > PLACES_MAX) {
     places = 0;
+    roots = new Map();
+  }
+  let root = roots.get(of);
+  if (root === undefined) {
     root = newPlace();
+    roots.set(of, root);
   }
   bytes = source;
   at = 0;

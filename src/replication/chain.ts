@@ -64,10 +64,11 @@ export function open(bytes: Uint8Array, reads = RECORD_VERSION): Opened {
     return { kind: "void", why: "no-mark" };
   }
   const body = bytes.subarray(HEADER_BYTES);
-  const hash = toHex(sha256(body));
-  if (hash !== toHex(bytes.subarray(MARK.length, HEADER_BYTES))) {
+  const digest = sha256(body);
+  if (digest.some((byte, index) => byte !== bytes[MARK.length + index])) {
     return { kind: "stop", why: "its bytes do not match their hash" };
   }
+  const hash = toHex(digest);
   const decoded = decodeValue(body);
   if (decoded.fault !== undefined) return { kind: "stop", why: `it is no CBOR: ${decoded.fault}` };
   const record = decoded.value;

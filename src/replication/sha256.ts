@@ -1,6 +1,6 @@
 /**
  * SHA-256 (FIPS 180-4) over bytes, for the chain of records. Pure: the core has no other way to
- * it. It is not fast (some 60 MB/s) and need not be: records are small and few.
+ * it. It need not be fast: records are small and few.
  */
 
 const ROUNDS = 64;
@@ -26,69 +26,75 @@ function isPrime(candidate: number): boolean {
   return true;
 }
 
-const CONSTANTS = fractions(ROUNDS, Math.cbrt);
-const START = fractions(8, Math.sqrt);
+// Words are signed, as the operators give them: what is above 2^31 would be no small integer.
+const CONSTANTS = new Int32Array(fractions(ROUNDS, Math.cbrt));
+const START = new Int32Array(fractions(8, Math.sqrt));
+/** The message schedule of the block in hand. */
+const schedule = new Int32Array(ROUNDS);
+const state = new Int32Array(START.length);
+/** The last block or two: what is left of the message, a one bit, zeros, the length in bits. */
+const tail = new Uint8Array(2 * BLOCK_BYTES);
+
+/** The digest of `bytes`. */
+export function sha256(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  state.set(START);
+  const whole = bytes.length - (bytes.length % BLOCK_BYTES);
+  for (let block = 0; block < whole; block += BLOCK_BYTES) compress(bytes, block);
+  const left = bytes.length - whole;
+  const length = left + 9 > BLOCK_BYTES ? 2 * BLOCK_BYTES : BLOCK_BYTES;
+  tail.fill(0);
+  for (let i = 0; i < left; i += 1) tail[i] = bytes[whole + i] as number;
+  tail[left] = 0x80;
+  writeWord(tail, length - 8, Math.floor((bytes.length * 8) / 2 ** 32));
+  writeWord(tail, length - 4, (bytes.length * 8) | 0);
+  for (let block = 0; block < length; block += BLOCK_BYTES) compress(tail, block);
+  const digest = new Uint8Array(DIGEST_BYTES);
+  for (let i = 0; i < START.length; i += 1) writeWord(digest, i * 4, state[i] as number);
+  return digest;
+}
 
 function rotate(word: number, by: number): number {
   return (word >>> by) | (word << (32 - by));
 }
 
-/** The message with its padding: a one bit, zeros, and its length in bits. */
-function padded(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
-  const blocks = Math.ceil((bytes.length + 9) / BLOCK_BYTES);
-  const padding = new Uint8Array(blocks * BLOCK_BYTES);
-  padding.set(bytes);
-  padding[bytes.length] = 0x80;
-  const view = new DataView(padding.buffer);
-  view.setUint32(padding.length - 8, Math.floor((bytes.length * 8) / 2 ** 32));
-  view.setUint32(padding.length - 4, (bytes.length * 8) >>> 0);
-  return padding;
+function writeWord(target: Uint8Array, at: number, word: number): void {
+  target[at] = word >>> 24;
+  target[at + 1] = word >>> 16;
+  target[at + 2] = word >>> 8;
+  target[at + 3] = word;
 }
 
-function at(words: Uint32Array, index: number): number {
-  return words[index] ?? 0;
-}
-
-/** The digest of `bytes`. */
-export function sha256(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
-  const message = padded(bytes);
-  const view = new DataView(message.buffer);
-  const hash = START.slice();
-  const words = new Uint32Array(ROUNDS);
-  for (let block = 0; block < message.length; block += BLOCK_BYTES) {
-    expand(view, block, words);
-    compress(hash, words);
+function expand(bytes: Uint8Array, block: number): void {
+  const w = schedule;
+  for (let i = 0; i < 16; i += 1) {
+    const at = block + i * 4;
+    const high = ((bytes[at] as number) << 24) | ((bytes[at + 1] as number) << 16);
+    w[i] = high | ((bytes[at + 2] as number) << 8) | (bytes[at + 3] as number);
   }
-  const digest = new Uint8Array(DIGEST_BYTES);
-  const out = new DataView(digest.buffer);
-  for (const [index, word] of hash.entries()) out.setUint32(index * 4, word);
-  return digest;
-}
-
-function expand(view: DataView, block: number, words: Uint32Array): void {
-  for (let i = 0; i < 16; i += 1) words[i] = view.getUint32(block + i * 4);
   for (let i = 16; i < ROUNDS; i += 1) {
-    const early = at(words, i - 15);
-    const late = at(words, i - 2);
+    const early = w[i - 15] as number;
+    const late = w[i - 2] as number;
     const small = rotate(early, 7) ^ rotate(early, 18) ^ (early >>> 3);
     const large = rotate(late, 17) ^ rotate(late, 19) ^ (late >>> 10);
-    words[i] = at(words, i - 16) + small + at(words, i - 7) + large;
+    w[i] = ((w[i - 16] as number) + small + (w[i - 7] as number) + large) | 0;
   }
 }
 
-function compress(hash: Uint32Array, words: Uint32Array): void {
-  let a = at(hash, 0);
-  let b = at(hash, 1);
-  let c = at(hash, 2);
-  let d = at(hash, 3);
-  let e = at(hash, 4);
-  let f = at(hash, 5);
-  let g = at(hash, 6);
-  let h = at(hash, 7);
+/** Takes one block of `bytes` into the state. */
+function compress(bytes: Uint8Array, block: number): void {
+  expand(bytes, block);
+  let a = state[0] as number;
+  let b = state[1] as number;
+  let c = state[2] as number;
+  let d = state[3] as number;
+  let e = state[4] as number;
+  let f = state[5] as number;
+  let g = state[6] as number;
+  let h = state[7] as number;
   for (let i = 0; i < ROUNDS; i += 1) {
     const sum1 = rotate(e, 6) ^ rotate(e, 11) ^ rotate(e, 25);
     const choice = (e & f) ^ (~e & g);
-    const first = (h + sum1 + choice + at(CONSTANTS, i) + at(words, i)) | 0;
+    const first = (h + sum1 + choice + (CONSTANTS[i] as number) + (schedule[i] as number)) | 0;
     const sum0 = rotate(a, 2) ^ rotate(a, 13) ^ rotate(a, 22);
     const majority = (a & b) ^ (a & c) ^ (b & c);
     const second = (sum0 + majority) | 0;
@@ -101,14 +107,21 @@ function compress(hash: Uint32Array, words: Uint32Array): void {
     b = a;
     a = (first + second) | 0;
   }
-  for (const [index, word] of [a, b, c, d, e, f, g, h].entries()) {
-    hash[index] = at(hash, index) + word;
-  }
+  state[0] = ((state[0] as number) + a) | 0;
+  state[1] = ((state[1] as number) + b) | 0;
+  state[2] = ((state[2] as number) + c) | 0;
+  state[3] = ((state[3] as number) + d) | 0;
+  state[4] = ((state[4] as number) + e) | 0;
+  state[5] = ((state[5] as number) + f) | 0;
+  state[6] = ((state[6] as number) + g) | 0;
+  state[7] = ((state[7] as number) + h) | 0;
 }
+
+const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
 
 /** Bytes as lower-case hexadecimal text. */
 export function toHex(bytes: Uint8Array): string {
   let text = "";
-  for (const byte of bytes) text += byte.toString(16).padStart(2, "0");
+  for (const byte of bytes) text += HEX[byte] as string;
   return text;
 }

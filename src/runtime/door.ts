@@ -187,6 +187,7 @@ export class Door {
       session,
       timer: undefined,
       unsolicited: false,
+      taken: false,
     });
   }
 
@@ -367,6 +368,7 @@ export class Door {
       session: undefined,
       timer: undefined,
       unsolicited: true,
+      taken: false,
     };
     if (this.#host.mail(waiting)) return;
     this.#host.refuse("mailbox-full", kind, peer);
@@ -384,7 +386,8 @@ export class Door {
     if (!this.#host.address.serves.includes(role)) return;
     const input = { family: "done", what: "sought", peer } as const;
     const nobodys = { link: undefined, session: undefined, timer: undefined };
-    if (this.#host.mail({ input, atMs, ...nobodys, unsolicited: true })) return;
+    const waiting = { input, atMs, ...nobodys, unsolicited: true, taken: false };
+    if (this.#host.mail(waiting)) return;
     this.#host.refuse("mailbox-full", UNKNOWN, peer);
   }
 

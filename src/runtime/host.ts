@@ -79,7 +79,7 @@ class Host<State> implements RunningActor<State>, DoorHost, PerformHost {
   readonly #neighbours = new Map<string, { tell(by: string, message: LocalMessage): void }>();
   readonly #refusals: Refusals;
   readonly #endListeners: ((end: ActorEnd) => void)[] = [];
-  readonly #batch: Waiting[] = [];
+  #batch: readonly Waiting[] = [];
   /** How far the batch has come; what is in hand, for who is to blame. */
   #handled = 0;
   #inHand: Waiting | undefined;
@@ -280,7 +280,7 @@ class Host<State> implements RunningActor<State>, DoorHost, PerformHost {
 
   #due(timer: ArmedTimer, lateMs: number): void {
     const input: Input = { family: "due", timer: timer.name, lateMs };
-    this.input({ ...waitingOf(input, this.clock), timer });
+    this.input(waitingOf(input, this.clock, false, timer));
   }
 
   #busStatus(status: BusStatus): void {
@@ -329,7 +329,7 @@ class Host<State> implements RunningActor<State>, DoorHost, PerformHost {
 
   #takeBatch(): void {
     const max = Math.max(1, this.#options.batchMax?.() ?? BATCH_INPUTS_MAX);
-    this.#mailbox.peek(max, this.#gate === "defer", this.#batch);
+    this.#batch = this.#mailbox.peek(max, this.#gate === "defer");
     if (this.#batch.length === 0) return;
     if (this.#gate === "refuse") {
       for (const { input } of this.#batch) {

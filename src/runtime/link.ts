@@ -100,10 +100,7 @@ export class Link {
 
   /** Says everything that may leave now; returns how many messages were void. */
   flush(epoch: Epoch, nowMs: number, publish: Publish): number {
-    for (const { session, reason } of this.#closed.splice(0)) {
-      const header = { epoch, session, number: 0, ack: 0, window: 0 };
-      publish(this.subject, system(header, "Closed", { session, reason }));
-    }
+    if (this.#closed.length > 0) this.#sayClosed(epoch, publish);
     const session = this.session;
     if (session === undefined || session.phase === "closed") return 0;
     const stamp = (): FrameHeader => session.stamp(epoch, 0, nowMs);
@@ -129,6 +126,13 @@ export class Link {
     return voided;
   }
 
+  #sayClosed(epoch: Epoch, publish: Publish): void {
+    for (const { session, reason } of this.#closed.splice(0)) {
+      const header = { epoch, session, number: 0, ack: 0, window: 0 };
+      publish(this.subject, system(header, "Closed", { session, reason }));
+    }
+  }
+
   /** An acknowledgement of its own, where nothing else has carried it in time. */
   acknowledge(epoch: Epoch, nowMs: number, publish: Publish): void {
     const session = this.session;
@@ -145,9 +149,7 @@ export class Link {
       const count = Math.min(ready, fitting(this.#messages, this.#head));
       const header = session.stamp(epoch, count, nowMs);
       publish(this.subject, encodeFrame(header, this.#messages, { from: this.#head, count }));
-      this.#messages.fill(NOTHING, this.#head, this.#head + count);
-      this.#head += count;
-      if (this.#head === this.#messages.length) this.clear();
+      this.#left(count);
     }
     if (this.#head > 1024 && this.#head * 2 > this.#messages.length) {
       this.#messages = this.#messages.slice(this.#head);
@@ -155,6 +157,14 @@ export class Link {
       this.#head = 0;
     }
     return voided;
+  }
+
+  /** The first `count` messages have left. */
+  #left(count: number): void {
+    const end = this.#head + count;
+    if (end === this.#messages.length) return void this.clear();
+    for (let i = this.#head; i < end; i++) this.#messages[i] = NOTHING;
+    this.#head = end;
   }
 
   /** How many messages at the front wait for no token, as far as one frame can take. */

@@ -250,6 +250,7 @@ export class Links {
       session: undefined,
       timer: undefined,
       unsolicited: false,
+      taken: false,
     };
     this.#host.input(waiting);
     return waiting;

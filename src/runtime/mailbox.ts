@@ -26,42 +26,84 @@ export interface Waiting {
   /** Counts against the limit of what nobody granted. */
   readonly unsolicited: boolean;
   /** The actor has had it. */
-  taken?: boolean;
+  taken: boolean;
 }
 
 /** What waits of no session: an answer, a timer, a word of a local actor. */
-export function waitingOf(input: Input, clock: Clock, unsolicited = false): Waiting {
+export function waitingOf(
+  input: Input,
+  clock: Clock,
+  unsolicited = false,
+  timer?: ArmedTimer,
+): Waiting {
   const atMs = clock.monotonicMs();
-  return { input, atMs, link: undefined, session: undefined, timer: undefined, unsolicited };
+  return {
+    input,
+    atMs,
+    link: undefined,
+    session: undefined,
+    timer,
+    unsolicited,
+    taken: false,
+  };
 }
 
-/** First in, first out, without moving what waits at each step. */
+/** Room of a lane at first; one with more than the second gives it back when it is empty. */
+const LANE_LENGTH_MIN = 4;
+const LANE_LENGTH_MAX = 1_024;
+
+/** First in, first out, in a ring: what waits is never moved, but when there are twice as many. */
 class Lane {
-  #items: (Waiting | undefined)[] = [];
+  /** Its length is a power of two. */
+  #ring: (Waiting | undefined)[] = emptyRing();
   #head = 0;
+  #length = 0;
 
   get length(): number {
-    return this.#items.length - this.#head;
+    return this.#length;
   }
 
   push(waiting: Waiting): void {
-    this.#items.push(waiting);
+    if (this.#length === this.#ring.length) this.#grow();
+    this.#ring[(this.#head + this.#length) & (this.#ring.length - 1)] = waiting;
+    this.#length++;
   }
 
   at(index: number): Waiting | undefined {
-    return this.#items[this.#head + index];
+    if (index >= this.#length) return undefined;
+    return this.#ring[(this.#head + index) & (this.#ring.length - 1)];
   }
 
   drop(count: number): void {
-    this.#items.fill(undefined, this.#head, this.#head + count);
-    this.#head += count;
-    if (this.#head === this.#items.length) {
-      this.#items = [];
+    if (count === this.#length && this.#ring.length > LANE_LENGTH_MAX) {
+      this.#ring = emptyRing();
       this.#head = 0;
-    } else if (this.#head > 4096 && this.#head * 2 > this.#items.length) {
-      this.#items = this.#items.slice(this.#head);
-      this.#head = 0;
+      this.#length = 0;
+      return;
     }
+    const mask = this.#ring.length - 1;
+    for (let i = 0; i < count; i++) this.#ring[(this.#head + i) & mask] = undefined;
+    this.#head = (this.#head + count) & mask;
+    this.#length -= count;
+  }
+
+  #grow(): void {
+    const ring = this.#ring;
+    const twice = new Array<Waiting | undefined>(ring.length * 2).fill(undefined);
+    for (let i = 0; i < this.#length; i++) twice[i] = this.at(i);
+    this.#ring = twice;
+    this.#head = 0;
+  }
+}
+
+function emptyRing(): (Waiting | undefined)[] {
+  return new Array<Waiting | undefined>(LANE_LENGTH_MIN).fill(undefined);
+}
+
+function show(lane: Lane, max: number, into: Waiting[]): void {
+  for (let i = 0; i < lane.length && into.length < max; i++) {
+    const waiting = lane.at(i);
+    if (waiting !== undefined) into.push(waiting);
   }
 }
 
@@ -94,14 +136,11 @@ export class Mailbox {
   }
 
   /** The next `max` in order, still in the mailbox; `deferred` leaves the mail where it is. */
-  peek(max: number, deferred: boolean, into: Waiting[]): void {
-    into.length = 0;
-    for (const lane of deferred ? [this.#system] : [this.#system, this.#mail]) {
-      for (let i = 0; i < lane.length && into.length < max; i++) {
-        const waiting = lane.at(i);
-        if (waiting !== undefined) into.push(waiting);
-      }
-    }
+  peek(max: number, deferred: boolean): Waiting[] {
+    const next: Waiting[] = [];
+    show(this.#system, max, next);
+    if (!deferred) show(this.#mail, max, next);
+    return next;
   }
 
   /** Takes the first `count` of what `peek` showed out of the mailbox. */
