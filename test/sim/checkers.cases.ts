@@ -3,7 +3,7 @@ import t from "tap";
 import { type AnyMessage, asId, type MasterId, type Peer } from "#protocol";
 import { seal } from "#replication";
 import type { SimNode } from "#sim";
-import type { CheckedWorld, MakeChecker } from "../../sim/checkers/checker.ts";
+import type { CheckedWorld, Checker, MakeChecker } from "../../sim/checkers/checker.ts";
 import { absenceChecker } from "../../sim/checkers/absence.ts";
 import { allocationChecker } from "../../sim/checkers/allocation.ts";
 import { boundChecker } from "../../sim/checkers/bounds.ts";
@@ -17,6 +17,7 @@ import { livenessChecker } from "../../sim/checkers/liveness.ts";
 import { logChecker } from "../../sim/checkers/log.ts";
 import { taskChecker } from "../../sim/checkers/tasks.ts";
 import { updateChecker } from "../../sim/checkers/updates.ts";
+import { Watch } from "../../sim/checkers/watch.ts";
 import type { SeenFrame } from "../../sim/observation.ts";
 import { aWorld } from "./a-world.ts";
 
@@ -51,9 +52,10 @@ function watched(make: MakeChecker) {
     meta: () => undefined,
     journal: (_principal: string): Uint8Array | undefined => undefined,
   };
-  const checker = make(world satisfies CheckedWorld, (id, message) =>
-    said.push(`${id} ${message}`),
-  );
+  const made = make(world satisfies CheckedWorld, (id, message) => said.push(`${id} ${message}`));
+  // As in a run: it is shown what it says that it looks at, and no more.
+  const watch = new Watch([made]);
+  const checker: Checker = { ...made, on: (observation) => watch.tell(observation) };
   const frame = (from: string, speaker: string, epoch: number, messages: unknown[]) => {
     const seen: SeenFrame = {
       speaker: speaker as Peer,
