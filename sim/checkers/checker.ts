@@ -61,7 +61,8 @@ export type Sees = {
 export interface Checker {
   readonly id: string;
   readonly statement: string;
-  readonly sees: Sees;
+  /** Absent: everything. */
+  readonly sees?: Sees;
   on(observation: Observation): void;
   /** A full look, every few thousand events and at the end. */
   recount?(): void;

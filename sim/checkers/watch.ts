@@ -28,7 +28,7 @@ function speakerOf(peer: string): Speaker {
 function bySpeaker(checkers: readonly Checker[], what: What): BySpeaker {
   const of = (speaker: Speaker): Checker[] =>
     checkers.filter(({ sees }) => {
-      const speakers = sees[what];
+      const speakers = sees === undefined ? "all" : sees[what];
       return speakers === "all" || speakers?.includes(speaker) === true;
     });
   const [master, agent, framework] = [of("master"), of("agent"), of("framework")];
@@ -49,7 +49,7 @@ export class Watch {
     for (const what of ["started", "ended", "told", "read", "fault", "actor-ended"] as const) {
       this.#others.set(
         what,
-        checkers.filter(({ sees }) => sees[what] !== undefined),
+        checkers.filter(({ sees }) => sees === undefined || sees[what] !== undefined),
       );
     }
   }
