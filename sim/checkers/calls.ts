@@ -18,13 +18,15 @@ interface SeenCall {
 const TOLERANCE_MS = 250;
 
 export function callChecker(world: CheckedWorld, violate: Violate): Checker {
-  /** The instance of each framework's principal that subscribed last, with whom, and since when. */
+  /** Framework that is subscribed at a subject: instances of one principal may be several. */
+  const frameworkAt = new Map<string, string>();
+  /** The instance of each framework that subscribed last, with whom, and since when. */
   const instances = new Map<
     string,
     { readonly subject: string; readonly epoch: number; readonly sinceMs: number }
   >();
   const served = ({ subject, epoch }: SeenFrame): void => {
-    const instance = instances.get(subject.slice(0, subject.lastIndexOf(".")));
+    const instance = instances.get(frameworkAt.get(subject) ?? "");
     if (instance === undefined || instance.subject === subject) return;
     // What a master says that has been succeeded is E2's affair: nobody obeys it (P-1.2).
     if (epoch < instance.epoch) return;
@@ -85,9 +87,10 @@ export function callChecker(world: CheckedWorld, violate: Violate): Checker {
         if (message.kind === "RESCIND") rescinded.add(message.body.offerId);
         if (message.kind === "SUBSCRIBED") {
           const { subject, epoch } = frame;
-          const of = subject.slice(0, subject.lastIndexOf("."));
-          if (epoch < (instances.get(of)?.epoch ?? 0)) continue;
-          instances.set(of, { subject, epoch, sinceMs: world.nowMs });
+          const { frameworkId } = message.body;
+          frameworkAt.set(subject, frameworkId);
+          if (epoch < (instances.get(frameworkId)?.epoch ?? 0)) continue;
+          instances.set(frameworkId, { subject, epoch, sinceMs: world.nowMs });
         }
         const isServed = message.kind === "ANSWER" && message.body.accepted;
         if (isServed || message.kind === "OFFERS") served(frame);
