@@ -74,6 +74,13 @@ export function callChecker(world: CheckedWorld, violate: Violate): Checker {
     }
   };
 
+  /** Who took its place may never have heard so: a broker can refuse the frame that says it. */
+  const dismissed = (subject: string): void => {
+    const frameworkId = frameworkAt.get(subject);
+    if (frameworkId === undefined || instances.get(frameworkId)?.subject !== subject) return;
+    instances.delete(frameworkId);
+  };
+
   return {
     id: "R2",
     statement: "an offer is taken once and never after its end; a call has one answer",
@@ -92,6 +99,7 @@ export function callChecker(world: CheckedWorld, violate: Violate): Checker {
           if (epoch < (instances.get(frameworkId)?.epoch ?? 0)) continue;
           instances.set(frameworkId, { subject, epoch, sinceMs: world.nowMs });
         }
+        if (message.kind === "ERROR") dismissed(frame.subject);
         const isServed = message.kind === "ANSWER" && message.body.accepted;
         if (isServed || message.kind === "OFFERS") served(frame);
         if (message.kind !== "ANSWER") continue;

@@ -33,6 +33,8 @@ interface Ledger {
   readonly coming: Map<string, { agent: string; tasks: [string, Holding][] }>;
   readonly offers: Map<string, Offered>;
   readonly tasks: Map<string, Holding>;
+  /** What is reserved counts for its role wherever it lies idle: headroom is not judged from then on. */
+  anyReserved: boolean;
 }
 
 interface Quota {
@@ -93,7 +95,7 @@ export function quotaChecker(world: CheckedWorld, violate: Violate): Checker {
     if (ledger === undefined || frame.epoch > ledger.epoch) {
       const { epoch } = frame;
       const fresh = { totals: new Map(), coming: new Map(), offers: new Map(), tasks: new Map() };
-      ledger = { epoch, ...fresh };
+      ledger = { epoch, ...fresh, anyReserved: false };
     }
     for (const message of frame.messages) {
       say(ledger, message, frame.subject);
@@ -133,7 +135,7 @@ export function quotaChecker(world: CheckedWorld, violate: Violate): Checker {
         if (has <= most) continue;
         violate("Q1", `${role} is offered ${name} beyond its limit: ${has} of ${most} thousandths`);
       }
-      if (quota === undefined) judgeHeadroom(of, role);
+      if (quota === undefined && !of.anyReserved) judgeHeadroom(of, role);
     }
   };
 
@@ -205,6 +207,9 @@ function say(ledger: Ledger, message: AnyMessage, subject: string): void {
   const { offers, tasks } = ledger;
   for (const id of endedIn(offers, endsBySaid(message, subject))) offers.delete(id);
   switch (message.kind) {
+    case "ApplyOperation":
+      ledger.anyReserved = true;
+      return;
     case "OFFERS": {
       const to = subject.slice(subject.indexOf(".framework.") + 1) as Peer;
       for (const { offerId, agentId, allocationRole, resources } of message.body.offers) {
@@ -244,6 +249,9 @@ function hear(ledger: Ledger, message: AnyMessage, { speaker }: SeenFrame): void
       const principal = speaker.slice("agent.".length);
       const { agent, part } = message.body;
       const { agentId } = agent;
+      if (agent.resources.some(({ reservations }) => reservations !== undefined)) {
+        ledger.anyReserved = true;
+      }
       // Before the leader can offer any of it.
       totals.set(agentId, amountsOf(agent.resources));
       const known = part === 0 ? undefined : coming.get(principal);
