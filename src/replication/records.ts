@@ -271,6 +271,8 @@ export function versionOf(operation: RegistryOperation): number {
   // Who cannot follow where this leads must stop here, and be told why.
   if (operation.kind === "MinimumVersion") return Math.max(2, operation.version);
   if (operation.kind === "LogCreated") return operation.minimumVersion ?? 1;
+  // It stands for all that was before it, where the log has been truncated.
+  if (operation.kind === "SnapshotTaken") return Math.max(2, operation.minimumVersion);
   return SINCE[operation.kind] ?? 1;
 }
 

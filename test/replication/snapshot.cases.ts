@@ -180,6 +180,17 @@ t.test("a record of a newer version is refused with what to do", async (t) => {
   t.equal(toHex(sha256(new Uint8Array(0))).length, 64);
 });
 
+t.test("a snapshot is refused as the records would be that it stands for", async (t) => {
+  const created = { kind: "LogCreated", logId: "log", generation: 0, minimumVersion: 3 } as const;
+  const log = new GrowingLog().put(created).put(elected("m1")).snapshot();
+  const behind = log.behind(2);
+  t.equal(new Follower(undefined, 3).feed(behind).kind, "fed");
+  t.match(new Follower(undefined, 2).feed(behind), {
+    kind: "stop",
+    why: /it has version 3, this build reads up to 2; update this master/,
+  });
+});
+
 t.test("a record has the lowest version that knows its operations", async (t) => {
   const versionOf = (...operations: RegistryOperation[]): number =>
     recordAfter(EMPTY_HEAD, "m1", operations).v;
