@@ -70,7 +70,8 @@ class Tasks {
 
   #told(taskId: string, state: TaskState): void {
     const task = this.#taskOf(taskId);
-    task.told = state;
+    // An instance that was displaced while it was cut off hears late what its successor knows better.
+    if (task.told === undefined || !isTerminal(task.told) || isTerminal(state)) task.told = state;
     if (isOver(state)) task.toldOverMs = this.#world.nowMs;
   }
 
