@@ -42,10 +42,12 @@ interface Quota {
   readonly limit: Amounts;
 }
 
+/** What is reserved for a role is offered to it whatever its limit says (mesos.md §11). */
 function amountsOf(resources: readonly Resource[]): Amounts {
   const amounts = new Map<string, number>();
-  for (const { name, scalar } of resources) {
-    if (scalar !== undefined) amounts.set(name, (amounts.get(name) ?? 0) + scalar.milli);
+  for (const { name, scalar, reservations } of resources) {
+    if (scalar !== undefined && reservations === undefined)
+      amounts.set(name, (amounts.get(name) ?? 0) + scalar.milli);
   }
   return amounts;
 }

@@ -111,6 +111,11 @@ export function hello(state: AgentState, env: Env, out: Effect[]): void {
 export function linked(state: AgentState, link: LinkChange, env: Env, out: Effect[]): void {
   if (link.change === "come" && env.lifecycle === "registering") {
     out.push({ kind: "timer", name: "hello", inMs: REGISTERED_WAIT_MS });
+    // A leader whose beacon was not heard yet may have answered the Hello: its epoch is obeyed from here (P-4.3).
+    if (link.epoch > state.meta.epoch) {
+      writeMeta(state, { ...state.meta, epoch: link.epoch }, out);
+      state.registration.epoch = link.epoch;
+    }
     return register(state, out);
   }
   if (link.change !== "closed") return count(out, "link-ignored", link.change);
