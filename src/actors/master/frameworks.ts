@@ -304,6 +304,10 @@ export function complete(
   if (framework.completing) return true;
   if (!propose(turn, { kind: "FrameworkCompleted", frameworkId, why })) return false;
   framework.completing = true;
+  // Who ends is offered nothing more, though the log may need a while to say so.
+  if (framework.connected && framework.allocated) {
+    turn.state.allocator.deactivateFramework(frameworkId);
+  }
   return true;
 }
 
