@@ -91,7 +91,11 @@ void t.test("operators change what agents have and do", { skip: skipWithoutRoot 
   t.teardown(() => cluster.stop());
   const user = new VolumeUser(cluster);
   t.teardown(() => user.end());
-  const { items } = await cluster.call("listAgents");
+  const { items } = await untilAnswer(
+    () => cluster.call("listAgents"),
+    ({ items }) => items.length > 0,
+    "the agent is listed",
+  );
   const [{ id: agent = "", hostname = "" } = {}] = items;
 
   await t.test("a reservation and a volume are made, and shown", async (test) => {

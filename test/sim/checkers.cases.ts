@@ -377,6 +377,7 @@ t.test("T1 and T2 see a task on two agents, a wrong move, and what never ends", 
   t.same(said, []);
   told("TASK_RUNNING");
   says("m1", "master", 1, runTask("t1", "a2"));
+  says("m1", "master", 1, runTask("t2", "a3"));
   says("a1", "agent.a1", 1, update("t1", "TASK_RUNNING", "u3", 3));
   world.running = () => [["a1", ["c1"]]];
   checker.settled?.();
@@ -387,7 +388,7 @@ t.test("T1 and T2 see a task on two agents, a wrong move, and what never ends", 
     /T2 t1 goes from TASK_FINISHED to TASK_RUNNING/,
     /I1 a1 still runs container c1/,
     /T1 t1 on a2 was last said to be TASK_RUNNING/,
-    /T1 t1 was launched on a2; its scheduler was last told TASK_RUNNING/,
+    /T1 t2 was launched on a3; its scheduler was last told undefined/,
     /LV f1 still waits for item/,
   ]);
 });
