@@ -100,6 +100,8 @@ export function drawnSetting(seed: Seed, setting: keyof typeof DRAWN, steady = f
   return chance.pick<number>(DRAWN[setting]) ?? DRAWN[setting][0];
 }
 
+const UPDATE_RETRY_MS_MAX = 30_000;
+
 /** Where a batch ends is drawn: after one input, after a few, or by its own limits (P-9). */
 function batches({ world, steady }: Around, name: string): HostOptions {
   if (steady === true) return {};
@@ -128,6 +130,8 @@ function agentRecipe(
       resources: [scalar("cpus", cpusMilli), scalar("mem", memMib * 1000)],
       attributes: [],
       updateRetryMs,
+      // Shorter than the quiet phase of a run: what nobody acknowledged is said again within it.
+      updateRetryMsMax: UPDATE_RETRY_MS_MAX,
       version: "sim",
       isolation: "v2",
       workDir: `/var/lib/meseta/${principal}`,

@@ -74,32 +74,31 @@ export function callChecker(world: CheckedWorld, violate: Violate): Checker {
     }
   };
 
-  /** Who took its place may never have heard so: a broker can refuse the frame that says it. */
-  const dismissed = (subject: string): void => {
-    const frameworkId = frameworkAt.get(subject);
-    if (frameworkId === undefined || instances.get(frameworkId)?.subject !== subject) return;
-    instances.delete(frameworkId);
+  const subscribed = ({ subject, epoch, speaker, messages }: SeenFrame): void => {
+    if (speaker !== "master") return;
+    for (const message of messages) {
+      if (message.kind !== "SUBSCRIBED") continue;
+      const { frameworkId } = message.body;
+      frameworkAt.set(subject, frameworkId);
+      if (epoch < (instances.get(frameworkId)?.epoch ?? 0)) continue;
+      instances.set(frameworkId, { subject, epoch, sinceMs: world.nowMs });
+    }
   };
 
   return {
     id: "R2",
     statement: "an offer is taken once and never after its end; a call has one answer",
-    sees: { said: ["master", "framework"] },
+    sees: { said: ["master", "framework"], unsent: ["master"] },
     on(observation: Observation): void {
+      // A master whose word reached nobody has changed whom it serves all the same.
+      if (observation.what === "unsent") return subscribed(observation.frame);
       if (observation.what !== "said") return;
       const { node, frame } = observation;
       if (frame.speaker.startsWith("framework.")) return called(node, frame);
       if (frame.speaker !== "master") return;
+      subscribed(frame);
       for (const message of frame.messages) {
         if (message.kind === "RESCIND") rescinded.add(message.body.offerId);
-        if (message.kind === "SUBSCRIBED") {
-          const { subject, epoch } = frame;
-          const { frameworkId } = message.body;
-          frameworkAt.set(subject, frameworkId);
-          if (epoch < (instances.get(frameworkId)?.epoch ?? 0)) continue;
-          instances.set(frameworkId, { subject, epoch, sinceMs: world.nowMs });
-        }
-        if (message.kind === "ERROR") dismissed(frame.subject);
         const isServed = message.kind === "ANSWER" && message.body.accepted;
         if (isServed || message.kind === "OFFERS") served(frame);
         if (message.kind !== "ANSWER") continue;

@@ -6,6 +6,7 @@ import type { CheckedWorld } from "./checker.ts";
 export class CommittedRecords {
   readonly #log: CheckedWorld["log"];
   #position = 0;
+  #epoch = 0;
 
   constructor({ log }: Pick<CheckedWorld, "log">) {
     this.#log = log;
@@ -16,13 +17,18 @@ export class CommittedRecords {
     return this.#position < this.#log.end;
   }
 
-  /** Records that were committed since it was asked last, in order. */
+  /**
+   * Records that were committed since it was asked last, in order; without those of a leader that
+   * was succeeded before they got there: they are void (P-7.5).
+   */
   *fresh(): IterableIterator<LogRecord> {
     while (this.#position < this.#log.end) {
       this.#position += 1;
       const bytes = this.#log.record(this.#position);
       const found = bytes === undefined ? undefined : opened(bytes);
-      if (found?.kind === "record") yield found.record;
+      if (found?.kind !== "record" || found.record.epoch < this.#epoch) continue;
+      this.#epoch = found.record.epoch;
+      yield found.record;
     }
   }
 }

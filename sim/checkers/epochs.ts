@@ -18,8 +18,10 @@ function electsAfter({ record }: LogEntry, epoch: number): boolean {
 export function epochChecker(_world: CheckedWorld, violate: Violate): Checker {
   /** Who speaks in an epoch: node and life. */
   const speakers = new Map<number, string>();
-  /** Highest epoch that a client has said it follows. */
+  /** Highest epoch that a client has said it follows, by its life. */
   const followed = new Map<string, number>();
+  /** The same of agents over all their lives: from Register on it stands on their disk (P-4.3). */
+  const kept = new Map<string, number>();
   /** Epoch in which a master spoke last, and the one in which it read that it is replaced. */
   const spoken = new Map<string, number>();
   const fenced = new Map<string, number>();
@@ -46,7 +48,7 @@ export function epochChecker(_world: CheckedWorld, violate: Violate): Checker {
       }
       if (observation.what === "fault" && observation.name === "agent-replaced") {
         // Another agent under the same name, on an empty disk.
-        for (const name of observation.on) followed.delete(`agent.${name}`);
+        for (const name of observation.on) kept.delete(`agent.${name}`);
         return;
       }
       if (observation.what !== "said") return;
@@ -67,13 +69,15 @@ export function epochChecker(_world: CheckedWorld, violate: Violate): Checker {
       // Executors speak in their agent's incarnation, operators in none.
       const client = speaker.startsWith("agent.") || speaker.startsWith("framework.");
       if (!client || frame.session === "") return;
-      // An agent keeps the highest epoch on its disk (P-4.3); a framework has none.
-      const key = speaker.startsWith("agent.") ? speaker : lifeOf(node);
-      const highest = followed.get(key) ?? 0;
+      const life = lifeOf(node);
+      const highest = Math.max(followed.get(life) ?? 0, kept.get(speaker) ?? 0);
       if (epoch < highest) {
-        violate("E1", `${key} speaks in epoch ${epoch} after it followed ${highest}`);
+        const who = speaker.startsWith("agent.") ? speaker : life;
+        violate("E1", `${who} speaks in epoch ${epoch} after it followed ${highest}`);
       }
-      followed.set(key, Math.max(epoch, highest));
+      followed.set(life, Math.max(epoch, highest));
+      const binds = frame.messages.some(({ kind }) => kind !== "Hello");
+      if (binds && speaker.startsWith("agent.")) kept.set(speaker, Math.max(epoch, highest));
     },
   };
 }

@@ -9,7 +9,7 @@ import { deadlineChecker } from "./deadlines.ts";
 import { deathChecker, poisonChecker } from "./deaths.ts";
 import { durableChecker } from "./durable.ts";
 import { epochChecker } from "./epochs.ts";
-import { judgeChecker } from "./judges.ts";
+import { silenceChecker } from "./silence.ts";
 import { keptLogChecker } from "./kept-log.ts";
 import { kindChecker } from "./kinds.ts";
 import { ledLogChecker } from "./led-log.ts";
@@ -36,7 +36,7 @@ export const CHECKERS: readonly MakeChecker[] = [
   absenceChecker,
   returnChecker,
   removalChecker,
-  judgeChecker,
+  silenceChecker,
   deadlineChecker,
   epochChecker,
   leadChecker,

@@ -3,7 +3,7 @@
  * how hard are plain values, resolved before it is applied, so that a run can be repeated, edited
  * and shrunk without the draws that led to it.
  */
-import type { MessageOf } from "#protocol";
+import type { MessageOf, OperatorCallKind } from "#protocol";
 import type { SimNode } from "../kernel/node.ts";
 import type { BusNetwork } from "../ports/bus.ts";
 import type { SimDisk } from "../ports/disk.ts";
@@ -14,19 +14,7 @@ import type { Paths } from "../ports/paths.ts";
 import type { Scheduler } from "../workloads/scheduler.ts";
 
 /** What operators ask the leader for. */
-export type OperatorQuestion = MessageOf<
-  | "OPERATOR_UPDATE_QUOTA"
-  | "OPERATOR_REMOVE_QUOTA"
-  | "OPERATOR_UPDATE_WEIGHT"
-  | "OPERATOR_TRANSFER"
-  | "OPERATOR_APPLY_OPERATION"
-  | "OPERATOR_DRAIN_AGENT"
-  | "OPERATOR_DEACTIVATE_AGENT"
-  | "OPERATOR_REACTIVATE_AGENT"
-  | "OPERATOR_SCHEDULE_MAINTENANCE"
-  | "OPERATOR_START_MAINTENANCE"
-  | "OPERATOR_STOP_MAINTENANCE"
->;
+export type OperatorQuestion = MessageOf<OperatorCallKind>;
 
 export interface Operator {
   /** Asks after all that was asked before has been answered. */

@@ -141,8 +141,8 @@ export const MASTER_MUTANTS: readonly SwarmMutant[] = [
     edits: [
       {
         file: "src/actors/master/absence.js",
-        find: "if (!holdsResources(task.state) && !endsUntold(task))",
-        replace: "if (!holdsResources(task.state))",
+        find: "if (!holdsResources(task.state) && !endsUntold(task) && !isGone)",
+        replace: "if (!holdsResources(task.state) && !isGone)",
       },
     ],
     noticedBy: ["LV"],

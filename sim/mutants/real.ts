@@ -248,8 +248,8 @@ export const REAL_MUTANTS: readonly SuiteMutant[] = [
     edits: [
       {
         file: "src/replication/chain.js",
-        find: "if (hash !== toHex(bytes.subarray(MARK.length, HEADER_BYTES))) {",
-        replace: 'if (hash === "") {',
+        find: "if (digest.some((byte, index) => byte !== bytes[MARK.length + index])) {",
+        replace: "if (digest.length === 0) {",
       },
     ],
     suite: "test/replication/index.test.js",

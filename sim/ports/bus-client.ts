@@ -30,7 +30,7 @@ export interface BusPermissions {
 export interface BusObserver {
   /** A node's adapter took it: `n` is the number of its record. */
   published(node: SimNode, packet: Packet): void;
-  /** What was to be published while no broker was reached: nobody will hear it. */
+  /** What was to be published and no broker was reached, or took it: nobody will hear it. */
   unsent?(node: SimNode, packet: Packet): void;
   /** The node's callback is about to be called with it. */
   delivered(node: SimNode, packet: Packet): void;
@@ -236,15 +236,16 @@ export class BusClient implements Bus {
     const bytesMax = this.payloadBytesMax ?? BUS_PAYLOAD_BYTES_MAX;
     const rights = this.#rightsTo(subject);
     if (rights === "invalid") return this.#drop("subject-invalid", subject);
-    if (data.length > bytesMax) return this.#drop("payload-too-large", subject);
     const link = this.#link;
-    if (this.#closed || !this.#told || link === undefined) {
+    const isForbidden = rights === "forbidden" || this.denied;
+    const isTooLarge = data.length > bytesMax;
+    const isApart = this.#closed || !this.#told || link === undefined;
+    if (isTooLarge || isApart || isForbidden) {
       const rest = { from: this.#node.name, cause: 0, seen: undefined };
       const unsent: Packet = { subject, data, reply, ...rest };
       for (const observer of this.#network.observers) observer.unsent?.(this.#node, unsent);
-      return this.#drop("disconnected", subject);
-    }
-    if (rights === "forbidden" || this.denied) {
+      if (isTooLarge) return this.#drop("payload-too-large", subject);
+      if (isApart) return this.#drop("disconnected", subject);
       this.#node.soon(() => this.#tell({ kind: "forbidden", subject }));
       return this.#drop("forbidden", subject);
     }

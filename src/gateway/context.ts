@@ -1,31 +1,9 @@
 /** What the gateway stands on: views, the way to the leader, runs. Given by the process. */
 import type { RunObject, RunRequest } from "#api";
-import type { BodyOf, MessageOf } from "#protocol";
+import type { BodyOf, MessageOf, OperatorCallKind } from "#protocol";
 import type { ClusterView, EventRing, RingEvent } from "#views";
 
-export type OperatorCall = MessageOf<
-  | "OPERATOR_TEARDOWN"
-  | "OPERATOR_KILL"
-  | "OPERATOR_UPDATE_TASK"
-  | "OPERATOR_EXPLAIN"
-  | "OPERATOR_OPEN_STREAM"
-  | "OPERATOR_CLOSE_STREAM"
-  | "OPERATOR_SET_LOG_LEVEL"
-  | "OPERATOR_SNAPSHOT"
-  | "OPERATOR_UPDATE_QUOTA"
-  | "OPERATOR_REMOVE_QUOTA"
-  | "OPERATOR_UPDATE_WEIGHT"
-  | "OPERATOR_TRANSFER"
-  | "OPERATOR_APPLY_OPERATION"
-  | "OPERATOR_DRAIN_AGENT"
-  | "OPERATOR_DEACTIVATE_AGENT"
-  | "OPERATOR_REACTIVATE_AGENT"
-  | "OPERATOR_MARK_AGENT_GONE"
-  | "OPERATOR_SCHEDULE_MAINTENANCE"
-  | "OPERATOR_START_MAINTENANCE"
-  | "OPERATOR_STOP_MAINTENANCE"
-  | "OPERATOR_WHITELIST"
->;
+export type OperatorCall = MessageOf<OperatorCallKind>;
 
 /** One piece of a log on its way to a reader. */
 export interface LogChunk {

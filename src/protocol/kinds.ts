@@ -151,6 +151,8 @@ export const KINDS = {
 } as const satisfies Record<string, KindRule>;
 
 export type Kind = keyof typeof KINDS;
+/** What people and gateways ask the leader for; it answers each with an OPERATOR_ANSWER. */
+export type OperatorCallKind = Exclude<Extract<Kind, `OPERATOR_${string}`>, "OPERATOR_ANSWER">;
 
 export function isKind(text: string): text is Kind {
   return Object.hasOwn(KINDS, text);

@@ -55,13 +55,14 @@ function fullSpares(runtime: string): string[] {
 /** Who is in its cgroups, names its directory, carries its mark, or has a namespace of such. */
 function processesOf(dir: string, driver: CgroupDriver): string[] {
   const found: string[] = [];
+  const sandboxes = join(dir, "work", "sandboxes", "/");
   const cgroups = driver.directories.map((path) => `/${path.split("/").slice(-2).join("/")}`);
   for (const pid of namesIn("/proc").filter((name) => /^\d+$/.test(name))) {
     if (Number(pid) === process.pid) continue;
     const command = textOf(`/proc/${pid}/cmdline`).replaceAll("\0", " ").trim();
     const isMember = cgroups.some((path) => textOf(`/proc/${pid}/cgroup`).includes(`${path}/`));
     const isNamed = command.includes(dir) || linkOf(`/proc/${pid}/cwd`).startsWith(dir);
-    const isMounted = textOf(`/proc/${pid}/mountinfo`).includes(`${dir}/work/sandboxes/`);
+    const isMounted = textOf(`/proc/${pid}/mountinfo`).includes(sandboxes);
     if (!isMember && !isNamed && !isMounted) continue;
     const name = textOf(`/proc/${pid}/comm`).trim();
     if (name !== "") found.push(`process ${pid} (${name}) ${command}`);

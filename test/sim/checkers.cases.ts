@@ -275,14 +275,17 @@ t.test("E1 sees two masters in one epoch, and a client that goes back", async (t
 t.test("E1 lets a driver begin anew in its process, and an agent on another disk", async (t) => {
   const { said, says, checker } = watched(epochChecker);
   says("f1", "framework.f.i", 6);
-  says("x", "agent.x", 6);
+  says("x", "agent.x", 6, { kind: "RegisterAgent", body: {} });
+  says("x", "agent.x", 7, { kind: "Hello", body: {} });
   checker.on({ what: "actor-ended", node: nodeOf("f1"), kind: "ended", why: "ended" });
   checker.on({ what: "actor-ended", node: nodeOf("x"), kind: "ended", why: "ended" });
   says("f1", "framework.f.i", 5);
-  t.same(said, []);
+  says("x", "agent.x", 6);
+  t.same(said, [], "a Hello may be forgotten");
   says("x", "agent.x", 5);
   t.match(said, [/E1 agent.x speaks in epoch 5 after it followed 6/], "its disk remembers");
   checker.on({ what: "fault", name: "agent-replaced", target: "x", on: ["x"] });
+  checker.on({ what: "actor-ended", node: nodeOf("x"), kind: "ended", why: "ended" });
   says("x", "agent.x", 4);
   t.equal(said.length, 1);
 });

@@ -19,5 +19,6 @@ import "./failure.cases.ts";
 import "./scenario.cases.ts";
 import "./experiments.cases.ts";
 import "./swarm.cases.ts";
+import "./guards.cases.ts";
 
 t.setTimeout(400_000);

@@ -3,7 +3,7 @@
  * is appended, then applied, then answered; a read is answered after a proof of lead, so that a
  * master that was replaced answers none (P-7.2).
  */
-import type { BodyOf, MessageId } from "#protocol";
+import { type BodyOf, KINDS, type MessageId, type OperatorCallKind } from "#protocol";
 import type { Mail, MailOf } from "#runtime";
 import { askWhy, explanationOf } from "./explain.ts";
 import { complete } from "./frameworks.ts";
@@ -17,29 +17,7 @@ import { PROMISED_MAX, refuse, say, type Turn, type WaitingRead } from "./state.
 import { resize } from "./resize.ts";
 import { killTask } from "./tasks.ts";
 
-export type OperatorCall = MailOf<
-  | "OPERATOR_TEARDOWN"
-  | "OPERATOR_KILL"
-  | "OPERATOR_EXPLAIN"
-  | "OPERATOR_OPEN_STREAM"
-  | "OPERATOR_CLOSE_STREAM"
-  | "OPERATOR_SET_LOG_LEVEL"
-  | "OPERATOR_SNAPSHOT"
-  | "OPERATOR_UPDATE_QUOTA"
-  | "OPERATOR_REMOVE_QUOTA"
-  | "OPERATOR_UPDATE_WEIGHT"
-  | "OPERATOR_UPDATE_TASK"
-  | "OPERATOR_TRANSFER"
-  | "OPERATOR_APPLY_OPERATION"
-  | "OPERATOR_DRAIN_AGENT"
-  | "OPERATOR_DEACTIVATE_AGENT"
-  | "OPERATOR_REACTIVATE_AGENT"
-  | "OPERATOR_MARK_AGENT_GONE"
-  | "OPERATOR_SCHEDULE_MAINTENANCE"
-  | "OPERATOR_START_MAINTENANCE"
-  | "OPERATOR_STOP_MAINTENANCE"
-  | "OPERATOR_WHITELIST"
->;
+export type OperatorCall = MailOf<OperatorCallKind>;
 
 /** Records that give the lead away came with this version (P-7.8). */
 const YIELD_VERSION = 2;
@@ -200,29 +178,9 @@ export function answerRead(turn: Turn, { reply, id, question }: WaitingRead): vo
   answerOperator(turn, reply, id, { accepted: true, explanation });
 }
 
-const OPERATOR_KINDS: ReadonlySet<string> = new Set<OperatorCall["kind"]>([
-  "OPERATOR_TEARDOWN",
-  "OPERATOR_KILL",
-  "OPERATOR_EXPLAIN",
-  "OPERATOR_OPEN_STREAM",
-  "OPERATOR_CLOSE_STREAM",
-  "OPERATOR_SET_LOG_LEVEL",
-  "OPERATOR_SNAPSHOT",
-  "OPERATOR_UPDATE_QUOTA",
-  "OPERATOR_REMOVE_QUOTA",
-  "OPERATOR_UPDATE_WEIGHT",
-  "OPERATOR_UPDATE_TASK",
-  "OPERATOR_TRANSFER",
-  "OPERATOR_APPLY_OPERATION",
-  "OPERATOR_DRAIN_AGENT",
-  "OPERATOR_DEACTIVATE_AGENT",
-  "OPERATOR_REACTIVATE_AGENT",
-  "OPERATOR_MARK_AGENT_GONE",
-  "OPERATOR_SCHEDULE_MAINTENANCE",
-  "OPERATOR_START_MAINTENANCE",
-  "OPERATOR_STOP_MAINTENANCE",
-  "OPERATOR_WHITELIST",
-]);
+const OPERATOR_KINDS: ReadonlySet<string> = new Set(
+  Object.keys(KINDS).filter((kind) => kind.startsWith("OPERATOR_") && kind !== "OPERATOR_ANSWER"),
+);
 
 export function isOperatorCall(mail: Mail): mail is OperatorCall {
   return OPERATOR_KINDS.has(mail.kind);

@@ -27,7 +27,7 @@ function silentOnes({ operations }: LogRecord): string[] {
   );
 }
 
-export function judgeChecker(world: CheckedWorld, violate: Violate): Checker {
+export function silenceChecker(world: CheckedWorld, violate: Violate): Checker {
   const committed = new CommittedRecords(world);
   /** Since when a process stands still. */
   const stands = new Map<string, number>();
