@@ -70,6 +70,11 @@ export function credentialName(identity: Identity): string {
   }
 }
 
+/** Who it is, for people and for files: the role and the name. */
+export function holderOf(identity: Identity): string {
+  return `${identity.role} ${credentialName(identity)}`;
+}
+
 /** Everything that is answered to `identity` arrives below this subject. */
 export function inboxOf(identity: Identity): string {
   switch (identity.role) {

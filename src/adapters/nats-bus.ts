@@ -58,6 +58,9 @@ export const BROKER_TLS_NAME = "broker.meseta";
 
 const REDIAL_MS = 250;
 const REDIAL_JITTER_MS = 250;
+/** What the library says where the broker lets nobody in by this credential. */
+const REFUSED = "AUTHORIZATION_VIOLATION";
+const REFUSED_WHY = "the credential was revoked, has ended, or is of another cluster";
 
 export function connectionOptions(options: NatsBusOptions): ConnectionOptions {
   const redialMs = options.redialMs ?? REDIAL_MS;
@@ -171,7 +174,7 @@ class NatsBus implements Bus {
 
   #fault(code: string, subject: string | undefined): void {
     if (subject === undefined) {
-      this.#why = code;
+      this.#why = code === REFUSED ? `${code}: ${REFUSED_WHY}` : code;
       return;
     }
     this.#count("forbidden");

@@ -17,6 +17,7 @@ import { addRoleCommands } from "./commands/roles.ts";
 import { addRunCommands } from "./commands/run.ts";
 import { addTaskCommands } from "./commands/tasks.ts";
 import { addTokenCommands } from "./commands/tokens.ts";
+import { addCredentialCommands } from "./commands/credentials.ts";
 import { addSimCommand } from "./commands/sim.ts";
 import { addWhyCommand } from "./commands/why.ts";
 import { CliError, EXIT } from "./exit.ts";
@@ -54,6 +55,7 @@ export function makeProgram(): Command {
   addWhyCommand(program);
   addMasterCommands(program);
   addTokenCommands(program);
+  addCredentialCommands(program);
   addLogCommands(program);
   addClusterCommands(program);
   addSimCommand(program);

@@ -101,6 +101,12 @@ class BrokerRunner implements Broker {
   }
 
   async begin(): Promise<void> {
+    await writeFileDurably(join(this.#options.dir, "port"), `${this.port}\n`, { mode: 0o600 });
+    await this.#launch();
+  }
+
+  /** Anew for each start: keys may have been revoked since the last one. */
+  async #writeConfig(): Promise<void> {
     const { dir, trust, member } = this.#options;
     const text = brokerConfigText({
       serverName: this.#serverName,
@@ -113,13 +119,12 @@ class BrokerRunner implements Broker {
       ...(member === undefined ? {} : { cluster: member.routes }),
     });
     await writeFileDurably(configOf(dir), text, { mode: 0o600 });
-    await writeFileDurably(join(dir, "port"), `${this.port}\n`, { mode: 0o600 });
-    await this.#launch();
   }
 
   /** Starts the child and waits until it says its name on the port. */
   async #launch(): Promise<void> {
     const { binary, dir } = this.#options;
+    await this.#writeConfig();
     // Its own session: a Ctrl-C in the terminal is for us, who stop things in order.
     const child = spawn(binary.path, ["--config", configOf(dir)], {
       detached: true,

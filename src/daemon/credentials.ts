@@ -16,6 +16,7 @@ import {
   writeFileDurably,
 } from "#adapters";
 import { type ClusterId, type Speaker, subjectsOf } from "#protocol";
+import { Revocations } from "./revocations.ts";
 
 const TRUST_DIR = "trust";
 const DAY_MS = 86_400_000;
@@ -37,7 +38,19 @@ export const CREDENTIAL_LIFETIME_MS: Readonly<Record<Speaker, number>> = {
 /** Their keys came later: a trust of before has none, and gets them. */
 const ADDED: ReadonlySet<string> = new Set(["role-joiner", "role-registrar"]);
 
-/** What a broker's configuration says of trust; all of it may be read by anybody. */
+/**
+ * When revoked tokens were issued at the latest, in s: beyond every clock, since issue times are
+ * whatever the signer's clock showed. A revoked key never is good again; its holder makes another.
+ */
+const REVOKED_UNTIL_S = Date.UTC(2100, 0) / 1000;
+/** Who tells a broker that the account has changed; it may do nothing else. */
+export const SYSTEM_INBOX = "_INBOX.system";
+const SYSTEM_LIFETIME_MS = 60_000;
+
+/**
+ * What a broker's configuration says of trust; all of it may be read by anybody. The account's token
+ * is made when it is read, and names the keys that are revoked by then.
+ */
 export interface BrokerTrust {
   readonly operatorJwt: string;
   readonly systemAccountId: string;
@@ -60,6 +73,13 @@ export interface Trust {
   mint(options: Mint): string;
   /** A new key and its token, for who has no key of their own yet. */
   issue(identity: Identity, lifetimeMs?: number): Credential;
+  /** By which a running broker is told of a new account token; good for a minute. */
+  issueSystem(): Credential;
+}
+
+/** Where a running broker takes a new token of `accountId`, at once and without closing anything. */
+export function accountUpdateSubject(accountId: string): string {
+  return `$SYS.REQ.ACCOUNT.${accountId}.CLAIMS.UPDATE`;
 }
 
 /** The seeds of a trust, by file name without ending. */
@@ -153,6 +173,22 @@ function trustOf(keys: Keys, options: OpenTrust): Trust {
       const limit = lifetimeMs === undefined ? {} : { lifetimeMs };
       return { jwt: mint({ identity, userId: key.id, ...limit }), seed: key.seed };
     },
+    issueSystem() {
+      const key = makeKey("user");
+      const nowMs = options.nowMs();
+      const jwt = sign(keyNamed(keys, "system"), nowMs, {
+        name: "system",
+        sub: key.id,
+        exp: Math.floor((nowMs + SYSTEM_LIFETIME_MS) / 1000),
+        nats: {
+          type: "user",
+          ...UNLIMITED,
+          pub: { allow: [accountUpdateSubject(account.id)] },
+          sub: { allow: [`${SYSTEM_INBOX}.>`] },
+        },
+      });
+      return { jwt, seed: key.seed };
+    },
   };
 }
 
@@ -178,7 +214,7 @@ const STREAM_LIMITS = {
 /** For users signed by the account's own key; there are none, and there shall be none. */
 const DENY_ALL = { pub: { deny: [">"] }, sub: { deny: [">"] } };
 
-function brokerTrust(keys: Keys, { cluster, nowMs }: OpenTrust): BrokerTrust {
+function brokerTrust(keys: Keys, { cluster, dataDir, nowMs }: OpenTrust): BrokerTrust {
   const subjects = subjectsOf(cluster);
   const root = keyNamed(keys, "operator");
   const signer = keyNamed(keys, "operator-signing");
@@ -189,6 +225,7 @@ function brokerTrust(keys: Keys, { cluster, nowMs }: OpenTrust): BrokerTrust {
     const template = { ...UNLIMITED, pub: { allow: publish }, sub: { allow: subscribe } };
     return { kind: "user_scope", role, key: keyNamed(keys, `role-${role}`).id, template };
   });
+  const revocations = new Revocations(dataDir);
   const now = nowMs();
   return {
     systemAccountId: system.id,
@@ -203,16 +240,20 @@ function brokerTrust(keys: Keys, { cluster, nowMs }: OpenTrust): BrokerTrust {
       sub: system.id,
       nats: { type: "account", limits: ACCOUNT_LIMITS },
     }),
-    accountJwt: sign(signer, now, {
-      name: `meseta-${cluster}`,
-      sub: account.id,
-      nats: {
-        type: "account",
-        limits: { ...ACCOUNT_LIMITS, ...STREAM_LIMITS },
-        signing_keys: scopes,
-        default_permissions: DENY_ALL,
-      },
-    }),
+    get accountJwt() {
+      const revoked = revocations.list().map(({ key }) => [key, REVOKED_UNTIL_S]);
+      return sign(signer, nowMs(), {
+        name: `meseta-${cluster}`,
+        sub: account.id,
+        nats: {
+          type: "account",
+          limits: { ...ACCOUNT_LIMITS, ...STREAM_LIMITS },
+          signing_keys: scopes,
+          default_permissions: DENY_ALL,
+          ...(revoked.length === 0 ? {} : { revocations: Object.fromEntries(revoked) }),
+        },
+      });
+    },
   };
 }
 
@@ -239,8 +280,19 @@ function base64url(bytes: string | Uint8Array): string {
 
 /** When a token ends, by the wall clock; undefined for one without end. For renewal in time. */
 export function expiryMs(jwt: string): number | undefined {
+  const { exp } = claimsOf(jwt);
+  return typeof exp === "number" ? exp * 1000 : undefined;
+}
+
+/** The public key that a token is for. @throws Error when the text is no token. */
+export function userKeyOf(jwt: string): string {
+  const { sub } = claimsOf(jwt);
+  if (typeof sub !== "string") throw new Error("a token without a subject");
+  return sub;
+}
+
+function claimsOf(jwt: string): { readonly exp?: unknown; readonly sub?: unknown } {
   const body = jwt.split(".")[1] ?? "";
   const claims: unknown = JSON.parse(Buffer.from(body, "base64url").toString("utf8"));
-  if (typeof claims !== "object" || claims === null || !("exp" in claims)) return undefined;
-  return typeof claims.exp === "number" ? claims.exp * 1000 : undefined;
+  return typeof claims === "object" && claims !== null ? claims : {};
 }

@@ -27,6 +27,8 @@ export * from "./restarts.ts";
 export { runAgent, runMaster } from "./role-processes.ts";
 export { readSnapshotFile, type SnapshotFile } from "./snapshot-file.ts";
 export { type RestoredLog, type Restoring, restoreSnapshot } from "./snapshot-restore.ts";
+export { listCredentials, revokeCredential, type ShownCredential } from "./revoke-command.ts";
+export { Revocations } from "./revocations.ts";
 export { createToken, listTokens, revokeToken, type ShownToken } from "./token-command.ts";
 export { runDown, runUp, type SavedContext, type UpDoors } from "./up.ts";
 export { YOUNG_GENERATION_MIB_MAX, youngGenerationFlags } from "./young-generation.ts";

@@ -15,6 +15,7 @@ export const TOKENS_MAX = 1_000;
 export const TOKEN_USES_MAX = 10_000;
 const TOKEN_ID_LENGTH = 10;
 const ENDING = ".token.json";
+const USE = /^.*\.used-/;
 
 const Shape = Type.Object({
   id: Type.String(),
@@ -95,6 +96,18 @@ export class JoinTokens {
   /** Durable when it returns: only then may the key be signed. */
   async markUsed(id: TokenId, key: string, principal: string): Promise<void> {
     await writeFileDurably(join(this.#dir, `${id}.used-${key}`), `${principal}\n`, { mode: 0o600 });
+  }
+
+  /** Keys that machines joined by, and what they are called. */
+  async joined(): Promise<{ readonly key: string; readonly principal: string }[]> {
+    const files = (await readdir(this.#dir).catch(ifAbsent)) ?? [];
+    const marks = files.filter((name) => USE.test(name));
+    return await Promise.all(
+      marks.map(async (name) => ({
+        key: name.replace(USE, ""),
+        principal: (await readFile(join(this.#dir, name), "utf8")).trim(),
+      })),
+    );
   }
 
   /** @throws Error in one sentence when there is no such token. */

@@ -11,6 +11,7 @@ import { parseListen, startBrokerListener } from "./broker-listener.ts";
 import type { Trust } from "./credentials.ts";
 import type { DataDir } from "./data-dir.ts";
 import { JoinTokens } from "./join-tokens.ts";
+import { Revocations } from "./revocations.ts";
 import { startRegistrar } from "./registrar.ts";
 import { recordListen } from "./token-command.ts";
 
@@ -52,7 +53,9 @@ export async function openOutside(options: OpenOutside): Promise<OutsideDoor | u
     nonce: systemRandom().token(8),
   });
   const tokens = new JoinTokens(data.root);
-  startRegistrar({ bus, subjects: subjectsOf(trust.cluster), trust, tokens, nowMs, tell });
+  const revocations = new Revocations(data.root);
+  const subjects = subjectsOf(trust.cluster);
+  startRegistrar({ bus, subjects, trust, tokens, revocations, nowMs, tell });
   return {
     servers: listener.servers,
     async stop() {

@@ -4,6 +4,7 @@
  * of a token is on disk before its credential is said (P-1.5). It admits nobody to the cluster:
  * that is the leader's work.
  */
+import { holderOf, type Identity } from "#access";
 import { isUserKey } from "#adapters";
 import {
   type AnyMessage,
@@ -19,6 +20,7 @@ import {
 import type { Bus, BusMessage } from "#runtime";
 import type { Trust } from "./credentials.ts";
 import { fateOfToken, type JoinTokens } from "./join-tokens.ts";
+import type { Revocations } from "./revocations.ts";
 
 /** Questions that are being answered; further ones get no answer and are put again. */
 export const JOINS_OPEN_MAX = 64;
@@ -31,6 +33,7 @@ export interface RegistrarOptions {
   readonly subjects: Subjects;
   readonly trust: Trust;
   readonly tokens: JoinTokens;
+  readonly revocations: Revocations;
   nowMs(): number;
   tell(sentence: string): void;
 }
@@ -43,6 +46,9 @@ const MENDS: Readonly<Record<JoinRefused["reason"], string>> = {
   "token-revoked": "the token was revoked",
   "token-used": "the token has been used as often as it may be",
   "key-invalid": "the key is none of a user",
+  "key-unknown": "the key is not the one that this credential was given for",
+  "key-revoked":
+    "the credential of this machine was revoked; remove its files, and it joins as another",
   failed: "the registrar could not answer",
 };
 
@@ -89,6 +95,7 @@ const asId0 = 0 as Parameters<typeof encodeSingle>[1];
 async function admit(options: RegistrarOptions, id: string, join: BodyOf<"Join">): Promise<Answer> {
   const { tokens, tell } = options;
   if (!isUserKey(join.key)) return refusal("key-invalid");
+  if (options.revocations.has(join.key)) return refusal("key-revoked");
   const state = await tokens.find(id);
   if (state === undefined) return refusal("unknown-token");
   const fate = fateOfToken(state, options.nowMs(), join.key);
@@ -99,6 +106,7 @@ async function admit(options: RegistrarOptions, id: string, join: BodyOf<"Join">
   const principal = principalOf(join);
   const isNew = !state.usedBy.includes(join.key);
   if (isNew) await tokens.markUsed(asId(id), join.key, principal);
+  await options.revocations.remember({ key: join.key, holder: holderOf(agentNamed(principal)) });
   const answer = signed(options, principal, join.key);
   if (isNew) tell(`${principal} joins by token ${id}`);
   return answer;
@@ -110,12 +118,23 @@ async function renew(
   name: string,
   join: BodyOf<"Join">,
 ): Promise<Answer> {
+  const { revocations, tokens } = options;
   if (!isUserKey(join.key) || !isId(name)) return refusal("key-invalid");
-  return signed(options, asId<Principal>(name), join.key);
+  if (revocations.has(join.key)) return refusal("key-revoked");
+  const principal = asId<Principal>(name);
+  // For the key that it was given alone: a thief of the credential must not outlive its revocation.
+  const isKnown =
+    revocations.holderOf(join.key) === holderOf(agentNamed(principal)) ||
+    (await tokens.joined()).some((one) => one.key === join.key && one.principal === name);
+  return isKnown ? signed(options, principal, join.key) : refusal("key-unknown");
+}
+
+function agentNamed(principal: Principal) {
+  return { role: "agent", principal } as const satisfies Identity;
 }
 
 function signed({ trust }: RegistrarOptions, principal: Principal, userId: string): Answer {
-  const jwt = trust.mint({ identity: { role: "agent", principal }, userId });
+  const jwt = trust.mint({ identity: agentNamed(principal), userId });
   return { kind: "Joined", id: 1, re: 1, body: { principal, jwt } };
 }
 

@@ -6,6 +6,7 @@
 import { type AnyActor, createActor } from "xstate";
 import type { Peer, SessionId, WireReason } from "#protocol";
 import type { ActorEnd, ActorPorts, Address, Behaviour, Env, RunningActor } from "./actor.ts";
+import { BusWatch } from "./bus-watch.ts";
 import { Counters } from "./counters.ts";
 import { Door, type DoorHost, type Gate } from "./door.ts";
 import { BATCH_EFFECTS_MAX, type Effect } from "./effects.ts";
@@ -101,7 +102,7 @@ class Host<State> implements RunningActor<State>, DoorHost, PerformHost {
   #over = false;
   #end: ActorEnd | undefined;
   #nowMs = 0;
-  #busSinceMs: number;
+  readonly #busWatch: BusWatch;
 
   constructor(
     behaviour: Behaviour<State>,
@@ -116,7 +117,7 @@ class Host<State> implements RunningActor<State>, DoorHost, PerformHost {
     this.clock = ports.clock;
     this.#behaviour = behaviour;
     this.#options = options;
-    this.#busSinceMs = this.clock.monotonicMs();
+    this.#busWatch = new BusWatch(ports, behaviour.name, this.counters);
     this.#refusals = new Refusals(behaviour.name, this.counters, ports.logger);
     this.holds = new Holds(this.tokens, () => this.count("dropped", "fenced"));
     this.timers = new Timers(ports.clock, (timer, lateMs) => this.#due(timer, lateMs));
@@ -129,7 +130,7 @@ class Host<State> implements RunningActor<State>, DoorHost, PerformHost {
       links: this.links,
       nowMs: () => this.#nowMs,
       lifecycle: () => this.#lifecycle,
-      busSinceMs: () => this.#busSinceMs,
+      busSinceMs: () => this.#busWatch.sinceMs,
       oldestWaitingMs: () => this.#mailbox.oldestBehindMs(this.#handled),
     });
     this.#actor = createActor(hosted(behaviour.machine));
@@ -285,15 +286,10 @@ class Host<State> implements RunningActor<State>, DoorHost, PerformHost {
 
   #busStatus(status: BusStatus): void {
     if (!this.alive) return;
-    if (status.kind === "forbidden") {
-      this.count("forbidden", status.subject);
-      this.ports.logger.log("error", `the broker forbids ${status.subject}`, { actor: this.name });
-      return;
-    }
-    this.#busSinceMs = this.clock.monotonicMs();
-    const connected = status.kind === "connected";
-    if (connected && status.reconnect) this.links.reconnected();
-    this.done({ what: "bus", connected, why: connected ? "" : status.why });
+    const change = this.#busWatch.heard(status);
+    if (change === undefined) return;
+    if (change.again) this.links.reconnected();
+    this.done({ what: "bus", connected: change.connected, why: change.why });
   }
 
   /** One batch: inputs through the machine, effects in order, then the frames. */

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { connect as connectTls } from "node:tls";
 import fc from "fast-check";
 import t, { type Test } from "tap";
-import { inboxOf } from "#access";
+import { credentialName, inboxOf } from "#access";
 import {
   BROKER_TLS_NAME,
   entryOf,
@@ -31,10 +31,24 @@ import {
   parseListen,
   principalOf,
   renewOnce,
+  Revocations,
+  revokeCredential,
+  listCredentials,
   startBrokerListener,
   startRegistrar,
+  userKeyOf,
 } from "#daemon";
-import { agentPeer, asId, type ClusterId, type Principal, type TokenId } from "#protocol";
+import {
+  agentPeer,
+  asId,
+  type ClusterId,
+  decodeSingle,
+  encodeSingle,
+  type Epoch,
+  type Principal,
+  type TokenId,
+} from "#protocol";
+import type { Bus, RequestOutcome } from "#runtime";
 import { startTestBroker } from "../support/broker.ts";
 import { until } from "../support/until.ts";
 
@@ -160,7 +174,8 @@ t.test("machines join a broker by TLS", async (test) => {
   });
   const registrar = await tested.connect({ role: "registrar" });
   const tokens = new JoinTokens(dir);
-  startRegistrar({ bus: registrar, subjects, trust, tokens, nowMs, tell });
+  const revocations = new Revocations(dir);
+  startRegistrar({ bus: registrar, subjects, trust, tokens, revocations, nowMs, tell });
   await new Promise((resolve) => registrar.flush(resolve));
   test.teardown(async () => {
     await new Promise<void>((resolve) => registrar.close(resolve));
@@ -279,5 +294,52 @@ t.test("machines join a broker by TLS", async (test) => {
     test.equal(after.credential.seed, before.credential.seed);
     test.not(after.credential.jwt, before.credential.jwt);
     test.match(await readFile(path, "utf8"), /^# authority /m);
+  });
+
+  await test.test("a machine's credential is taken away, and stays so", async (test) => {
+    const { line } = await lineOf({ uses: 2 });
+    const join = await machine();
+    const path = await join(line);
+    const thief = busBy(path);
+    const key = userKeyOf(entryOf(readCredentialFile(path), "agent").credential.jwt);
+    const principal = credentialName(thief.identity);
+    const other = busBy(await (await machine())(line));
+    const close = (bus: Bus) => new Promise<void>((resolve) => bus.close(resolve));
+    test.teardown(() => Promise.all([close(thief.bus), close(other.bus)]));
+    await until(() => thief.bus.connected && other.bus.connected, "both are connected");
+    let losses = 0;
+    other.bus.onStatus(({ kind }) => {
+      if (kind === "disconnected") losses += 1;
+    });
+    // A key of the thief's own, in the name that it stole.
+    const body = { key: makeKey("user").id, host: "x", version: "test" };
+    const asked = encodeSingle({ kind: "Join", id: 1, re: 0, body }, 0 as Epoch);
+    if (asked.fault !== undefined) throw new Error(asked.fault);
+    const answer = await new Promise<RequestOutcome>((done) =>
+      thief.bus.request(subjects.renewing(asId(principal)), asked.bytes, 5_000, done),
+    );
+    const told = answer.kind === "reply" ? decodeSingle(answer.message.data) : undefined;
+    test.match(told, { message: { kind: "JoinRefused", body: { reason: "key-unknown" } } });
+
+    const config = resolveConfig({ flags: { data: dir, cluster: "test", nats: broker.url } });
+    await test.rejects(
+      revokeCredential(config, undefined, "nobody"),
+      /nobody is no credential file/,
+    );
+    test.match(await revokeCredential(config, undefined, principal), {
+      keys: [{ key, holder: `agent ${principal}` }],
+      untold: undefined,
+    });
+    await until(() => !thief.bus.connected, "it is cut off");
+    const listed = await listCredentials(config, undefined);
+    test.match(
+      listed.find((one) => one.key === key),
+      { state: "revoked", holder: `agent ${principal}` },
+    );
+    test.equal(losses, 0, "nobody else is");
+    await tested.kill();
+    await tested.back();
+    await until(() => other.bus.connected, "the broker is back, and who may is");
+    test.notOk(thief.bus.connected, "the broker that starts knows it too");
   });
 });

@@ -102,6 +102,19 @@ t.test("a reconnect without a loss is no gap; with one it is", async (t) => {
   t.equal(desk.a1.seen.at(-1), "link master closed gap", "at once, not by a timer");
 });
 
+t.test("a lost broker is told once for each reason, and so is its return", async (t) => {
+  const desk = new Desk();
+  desk.connect();
+  const { bus, logger } = desk.a1Ports;
+  const told = (): string[] => logger.lines.filter((line) => line.includes("The broker"));
+  bus.cut();
+  bus.cut();
+  t.same(told(), ["warn The broker is lost, and is dialled again: cut"]);
+  bus.mend();
+  t.equal(told().at(-1), "info The broker is reached again");
+  t.equal(told().length, 2);
+});
+
 t.test("a Hello whose Come was lost is said again, and the same session opens", async (t) => {
   const desk = new Desk();
   desk.master.run({ kind: "listen", to: "from-agents", listen: true });

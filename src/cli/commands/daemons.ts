@@ -1,5 +1,4 @@
 /** Commands that start and stop processes of the cluster: up, down, master, agent, credential. */
-import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Command } from "commander";
 import { type Setting, SETTING_NAMES, SETTINGS } from "#config";
@@ -94,32 +93,4 @@ export function addDaemonCommands(program: Command): void {
     const { runAgent } = await import("#daemon");
     await startOrSay(() => runAgent(config, { tell: note }));
   });
-  addCredentialCommands(program);
-}
-
-function addCredentialCommands(program: Command): void {
-  const roles = ["master", "agent", "framework"] as const;
-  program
-    .command("credential")
-    .description("rights on the bus")
-    .command("create <role> <name>")
-    .description("a file by which a master, an agent or a framework (name.instance) may join")
-    .requiredOption("--out <file>", "where to write it, readable by its owner alone")
-    .option("--data <text>", SETTINGS.data.meaning)
-    .option("--cluster <text>", SETTINGS.cluster.meaning)
-    .option("--nats <text>", "addresses that the file names; default: those of the cluster")
-    .action(async (role: string, name: string, flags: { out: string }, command: Command) => {
-      const known = roles.find((one) => one === role);
-      if (known === undefined) {
-        throw new CliError(EXIT.usage, `role: ${role} is none of ${roles.join(", ")}`);
-      }
-      const { config } = invocationOf(command);
-      const { createCredential } = await import("#daemon");
-      await startOrSay(async () => {
-        const out = resolve(flags.out);
-        await createCredential(config, dataOfContext(), { role: known, name, out });
-        data(`${out}\n`);
-        return EXIT.done;
-      });
-    });
 }

@@ -30,6 +30,8 @@ export const JoinRefusedSchema = Type.Object({
     Type.Literal("token-revoked"),
     Type.Literal("token-used"),
     Type.Literal("key-invalid"),
+    Type.Literal("key-unknown"),
+    Type.Literal("key-revoked"),
     Type.Literal("failed"),
   ]),
   message: Type.String({ maxLength: 4096 }),

@@ -1,0 +1,77 @@
+/** Commands about rights on the bus: create, list, revoke; they act on the data directory of the cluster. */
+import { resolve } from "node:path";
+import type { Command } from "commander";
+import { SETTINGS } from "#config";
+import { CliError, EXIT } from "../exit.ts";
+import { invocationOf } from "../invocation.ts";
+import { data, note, printList } from "../output.ts";
+import { dataOfContext, startOrSay } from "./daemons.ts";
+
+const ROLES = ["master", "agent", "framework"] as const;
+
+export function addCredentialCommands(program: Command): void {
+  const credential = program.command("credential").description("rights on the bus");
+  const of = (command: Command): Command =>
+    command
+      .option("--data <text>", SETTINGS.data.meaning)
+      .option("--cluster <text>", SETTINGS.cluster.meaning);
+  of(
+    credential
+      .command("create <role> <name>")
+      .description("a file by which a master, an agent or a framework (name.instance) may join"),
+  )
+    .requiredOption("--out <file>", "where to write it, readable by its owner alone")
+    .option("--nats <text>", "addresses that the file names; default: those of the cluster")
+    .action(async (role: string, name: string, flags: { out: string }, command: Command) => {
+      const known = ROLES.find((one) => one === role);
+      if (known === undefined) {
+        throw new CliError(EXIT.usage, `role: ${role} is none of ${ROLES.join(", ")}`);
+      }
+      const { config } = invocationOf(command);
+      const { createCredential } = await import("#daemon");
+      await startOrSay(async () => {
+        const out = resolve(flags.out);
+        await createCredential(config, dataOfContext(), { role: known, name, out });
+        data(`${out}\n`);
+        return EXIT.done;
+      });
+    });
+  of(
+    credential.command("list").description("who was given some, and whose were taken away"),
+  ).action(async (_flags: object, command: Command) => {
+    const { config, output } = invocationOf(command);
+    const { listCredentials } = await import("#daemon");
+    await startOrSay(async () => {
+      const rows = await listCredentials(config, dataOfContext());
+      type Row = (typeof rows)[number];
+      printList(
+        rows,
+        [
+          { head: "HOLDER", value: ({ holder }: Row) => (holder === "" ? "-" : holder) },
+          { head: "STATE", value: ({ state }: Row) => state },
+          { head: "KEY", value: ({ key }: Row) => key },
+        ],
+        output,
+      );
+      return EXIT.done;
+    });
+  });
+  of(
+    credential
+      .command("revoke <who>")
+      .description("a holder, a key or a credential file: cut off at once, for ever"),
+  )
+    .option("--nats <text>", "brokers that are told; default: those of the cluster")
+    .action(async (who: string, _flags: object, command: Command) => {
+      const { config } = invocationOf(command);
+      const { revokeCredential } = await import("#daemon");
+      await startOrSay(async () => {
+        const { keys, untold } = await revokeCredential(config, dataOfContext(), who);
+        for (const { key, holder } of keys)
+          data(`revoked  ${holder === "" ? "-" : holder}  ${key}\n`);
+        if (untold === undefined) return EXIT.done;
+        note(`${untold}: it is cut off when the brokers of this cluster start next`);
+        return EXIT.failed;
+      });
+    });
+}
