@@ -11,6 +11,7 @@ import { encodeFrame, encodeMessage, encodePlain, type Epoch, type Kind } from "
 import { deathsIn } from "../../tools/chaos/deaths.ts";
 import { gapsOf } from "../../tools/chaos/gaps.ts";
 import { Journal, type JournalRow, readJournal } from "../../tools/chaos/journal.ts";
+import { readInOrder } from "../../tools/chaos/order.ts";
 import { outcomesOf } from "../../tools/chaos/outcomes.ts";
 import { COLLECTED, type Row, TraceFile } from "../../tools/chaos/trace.ts";
 import { judge } from "../../tools/chaos/verdict.ts";
@@ -109,6 +110,42 @@ t.test("an agent that goes back to an older leader is found", async (test) => {
     said(3, "agent-1", FROM_AGENT, 5, { kind: "Ping" as Kind, body: {}, session: "t" }),
   ];
   test.same(await found(test, rows), ["E1"]);
+});
+
+t.test("what passes late, on a connection that was given up, was said before", async (test) => {
+  const on = (link: number, row: Row): Row => ({ ...(row as Row & { what: "said" }), link });
+  const dial = (atMs: number, node: string, link: number): Row => ({
+    what: "dial",
+    atMs,
+    node,
+    link,
+  });
+  const start = (atMs: number, node: string, life: number): Row => ({
+    what: "start",
+    atMs,
+    node,
+    life,
+  });
+  const word = (session: string): Word => ({ kind: "Ping" as Kind, body: {}, session });
+  const beacon = said(1, "master-1", LEADER, 7, BEACON);
+  const older = (atMs: number) => said(atMs, "agent-1", FROM_AGENT, 5, word("s"));
+  const newer = (atMs: number) => said(atMs, "agent-1", FROM_AGENT, 7, word("t"));
+  const dialled = [beacon, dial(1, "agent-1", 1), on(1, older(2)), dial(3, "agent-1", 2)];
+  test.same(await found(test, [...dialled, on(2, newer(4)), on(1, older(5))]), []);
+  test.same(await found(test, [...dialled, on(2, newer(4)), on(2, older(5))]), ["E1"]);
+  const told: string[] = [];
+  const rows = [...dialled, on(2, newer(4)), on(1, older(5)), on(2, newer(6))];
+  for await (const row of readInOrder(await written(scratch(test), rows))) {
+    if (row.what === "said") told.push(`${row.link ?? "-"} at ${row.atMs}`);
+  }
+  test.same(told, ["- at 1", "1 at 2", "1 at 4", "2 at 4", "2 at 6"]);
+
+  const leads = (link: number, atMs: number) => on(link, said(atMs, "master-1", LEADER, 7, BEACON));
+  const replaced = [start(1, "master-1", 1), dial(1, "master-1", 1), leads(1, 2)];
+  replaced.push(start(3, "master-1", 2));
+  test.same(await found(test, [...replaced, leads(1, 4)]), [], "the last word of the one before");
+  replaced.push(dial(3, "master-1", 2));
+  test.same(await found(test, [...replaced, leads(2, 4)]), ["E1"]);
 });
 
 t.test("an update that nobody was told of, or that nobody made, is found", async (test) => {
@@ -223,10 +260,12 @@ t.test("a wire tells each message however its bytes are cut", async (test) => {
   await new Promise<void>((done) => free.listen(0, "127.0.0.1", done));
   const { port } = free.address() as AddressInfo;
   await new Promise((done) => free.close(done));
+  const links: number[] = [];
   const wire = await openWire({
     host: "127.0.0.1",
     port,
     broker: { host: "127.0.0.1", port: (broker.address() as AddressInfo).port },
+    dialled: (link) => void links.push(link),
     passed: (message) => void heard.push(message),
   });
   const near = connect(port, "127.0.0.1");

@@ -206,7 +206,9 @@ export class ChaosCluster {
       const port = 10_000 + number * 10 + index;
       const broker = { host: this.#addressOf("broker", index), port: CLIENT_PORT };
       const passed = (message: Passed): void => this.#options.passed(name, message);
-      this.#wires.push(await openWire({ host: HUB_ADDRESS, port, broker, passed }));
+      const dialled = (link: number): void =>
+        this.#options.trace.write({ what: "dial", atMs: Date.now(), node: name, link });
+      this.#wires.push(await openWire({ host: HUB_ADDRESS, port, broker, dialled, passed }));
       servers.push(`nats://${HUB_ADDRESS}:${port}`);
     }
     return servers;

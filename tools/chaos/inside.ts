@@ -109,7 +109,7 @@ export class Run {
   #passed(node: string, message: Parameters<LiveView["passed"]>[1]): void {
     this.#messages += 1;
     this.#live.passed(node, message);
-    const { way, subject, reply, payload } = message;
+    const { way, subject, reply, payload, link } = message;
     // What wakes followers of the log is no frame, and streams of logs are nobody's business.
     const isAnswer = subject.startsWith("_INBOX.") && subject.includes(".append.");
     const isOurs = subject.startsWith("meseta.") && !(way === "heard" && subject === SUBJECTS.log);
@@ -120,6 +120,7 @@ export class Run {
       node,
       subject,
       ...(reply === undefined ? {} : { reply }),
+      link,
       data: payload.toString("base64"),
     });
   }

@@ -14,10 +14,14 @@ export type Row =
       readonly node: string;
       readonly subject: string;
       readonly reply?: string;
+      /** The connection that it passed on. */
+      readonly link?: number;
       /** In base 64. */
       readonly data: string;
     }
   | { readonly what: "start"; readonly atMs: number; readonly node: string; readonly life: number }
+  /** A process opens a connection; later ones have higher numbers. */
+  | { readonly what: "dial"; readonly atMs: number; readonly node: string; readonly link: number }
   | {
       readonly what: "end";
       readonly atMs: number;

@@ -14,7 +14,8 @@ import {
 } from "#sim";
 import { SUBJECTS } from "./cluster.ts";
 import { isOver, type JournalRow } from "./journal.ts";
-import { COLLECTED, readTrace, type Row } from "./trace.ts";
+import { readInOrder } from "./order.ts";
+import { COLLECTED, type Row } from "./trace.ts";
 
 /**
  * The invariants that can be seen from outside of processes. Not R1 and Q1: what a leader has given
@@ -154,7 +155,7 @@ export async function judge(evidence: Evidence): Promise<Finding[]> {
     nextMs = atMs + RECOUNT_MS;
     for (const checker of checkers) checker.recount?.();
   };
-  for await (const row of readTrace(evidence.trace)) {
+  for await (const row of readInOrder(evidence.trace)) {
     if (row.what === "turn" && row.to === COLLECTED) break;
     reach(row.atMs);
     teller.row(row);

@@ -12,6 +12,8 @@ export interface Passed {
   readonly subject: string;
   readonly reply: string | undefined;
   readonly payload: Buffer;
+  /** Number of the connection. */
+  readonly link: number;
 }
 
 export interface Wire {
@@ -23,16 +25,23 @@ export interface WireEnds {
   readonly host: string;
   readonly port: number;
   readonly broker: { readonly host: string; readonly port: number };
+  /** The process has opened connection `link`; numbers of all wires rise together. */
+  dialled(link: number): void;
   passed(message: Passed): void;
 }
 
-export async function openWire({ host, port, broker, passed }: WireEnds): Promise<Wire> {
+let links = 0;
+
+export async function openWire({ host, port, broker, dialled, passed }: WireEnds): Promise<Wire> {
   const sockets = new Set<Socket>();
   const server: Server = createServer((near) => {
     const far = connect(broker.port, broker.host);
     sockets.add(near).add(far);
-    const said = new Reader("said", passed);
-    const heard = new Reader("heard", passed);
+    links += 1;
+    const link = links;
+    dialled(link);
+    const said = new Reader("said", (message) => passed({ ...message, link }));
+    const heard = new Reader("heard", (message) => passed({ ...message, link }));
     carry(near, far, said, () => sockets.delete(near));
     carry(far, near, heard, () => sockets.delete(far));
   });
@@ -69,13 +78,13 @@ const CARRIES = /^(?:H?PUB|H?MSG)$/;
 /** Cuts bytes into lines and payloads of the broker's protocol, and tells the messages. */
 class Reader {
   readonly #way: Passed["way"];
-  readonly #tell: (passed: Passed) => void;
+  readonly #tell: (passed: Omit<Passed, "link">) => void;
   #parts: Buffer[] = [];
   #size = 0;
   /** So many bytes are needed before it is worth looking. */
   #needed = 1;
 
-  constructor(way: Passed["way"], tell: (passed: Passed) => void) {
+  constructor(way: Passed["way"], tell: (passed: Omit<Passed, "link">) => void) {
     this.#way = way;
     this.#tell = tell;
   }
