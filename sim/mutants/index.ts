@@ -7,6 +7,7 @@ import { MASTER_MUTANTS } from "./master.ts";
 import { IDENTITY_MUTANTS } from "./identity.ts";
 import { LOG_MUTANTS } from "./log.ts";
 import type { Mutant } from "./mutant.ts";
+import { OPERATION_MUTANTS } from "./operations.ts";
 import { REAL_MUTANTS } from "./real.ts";
 
 export const MUTANTS: readonly Mutant[] = [
@@ -16,5 +17,6 @@ export const MUTANTS: readonly Mutant[] = [
   ...IDENTITY_MUTANTS,
   ...AGENT_MUTANTS,
   ...MASTER_MUTANTS,
+  ...OPERATION_MUTANTS,
   ...REAL_MUTANTS,
 ];

@@ -4,6 +4,7 @@
  */
 import type { SuiteMutant } from "./mutant.ts";
 
+const AGENT = "test/agent/index.test.js";
 const ADAPTERS = "test/adapters/index.test.js";
 const BUS = "the bus over a broker: the contract of the bus";
 const MASTER = "test/master/index.test.js";
@@ -61,6 +62,130 @@ export const REAL_MUTANTS: readonly SuiteMutant[] = [
     ],
     suite: RUNTIME,
     test: "whoever ignores its window is closed before its messages count",
+  },
+  {
+    name: "timer-before-mail",
+    statement: "a timer that is due comes before mail that arrived before it",
+    edits: [
+      {
+        file: "src/runtime/host.js",
+        find: "this.input(waitingOf(input, this.clock, false, timer));",
+        replace:
+          "this.#mailbox.pushSystem(waitingOf(input, this.clock, false, timer));\n" +
+          "        this.wake();",
+      },
+    ],
+    suite: RUNTIME,
+    test: "a timer that fires while mail waits comes behind that mail",
+  },
+  {
+    name: "called-without-room",
+    statement: "a client is called though the windows of all would be more than the mailbox takes",
+    edits: [
+      {
+        file: "src/runtime/links.js",
+        find: "this.#mailMax) {\n            link.waitsForRoom = true;",
+        replace: "Infinity) {\n            link.waitsForRoom = true;",
+      },
+    ],
+    suite: RUNTIME,
+    test: "clients wait for Come until there is room for their window",
+  },
+  {
+    name: "called-all-at-once",
+    statement: "a leader calls all agents that say Hello at once",
+    edits: [
+      {
+        file: "src/actors/master/greetings.js",
+        find: "if (state.coming.size >= state.settings.comingMax)",
+        replace: "if (state.coming.size < 0)",
+      },
+    ],
+    suite: MASTER,
+    test: "agents are called a few at a time, the next when one has registered",
+  },
+  {
+    name: "hellos-not-spread",
+    statement: "all agents say Hello as soon as they hear of a new leader",
+    edits: [
+      {
+        file: "src/actors/agent/registration.js",
+        find: "registration.windowMs === 0 ? 0 :",
+        replace: "registration.windowMs >= 0 ? 0 :",
+      },
+    ],
+    suite: AGENT,
+    test: "the first Hello comes somewhere in the window that the leader has announced",
+  },
+  {
+    name: "heard-of-before-it-hears",
+    statement: "a leader says that it leads before the broker has its subscriptions",
+    edits: [
+      {
+        file: "src/actors/master/takeover.js",
+        find: 'out.push({ kind: "flush", token: FLUSH });\n}\n/** The broker has',
+        replace: "listening(turn, true);\n}\n/** The broker has",
+      },
+    ],
+    suite: MASTER,
+    test: "a leader is heard of when the broker has its subscriptions, not before",
+  },
+  {
+    name: "standby-hears",
+    statement: "a master that cannot act listens to agents",
+    edits: [
+      {
+        file: "src/actors/master/step.js",
+        find: 'case "standby":\n',
+        replace:
+          'case "standby":\n' +
+          '            out.push({ kind: "listen", to: "from-agents", listen: true });\n',
+      },
+    ],
+    suite: MASTER,
+    test: "a leader is heard of when the broker has its subscriptions, not before",
+  },
+  {
+    name: "executors-heard-unread",
+    statement: "an agent listens to executors before its checkpoints are read",
+    edits: [
+      {
+        file: "src/actors/agent/step.js",
+        find: 'case "recovering":\n            return begin(out);',
+        replace:
+          'case "recovering":\n' +
+          '            out.push({ kind: "listen", to: "from-executors", listen: true });\n' +
+          "            return begin(out);",
+      },
+    ],
+    suite: AGENT,
+    test: "an agent hears nobody before its checkpoints are read",
+  },
+  {
+    name: "offers-in-the-way-stay",
+    statement: "offers stand of what an operator sets aside",
+    edits: [
+      {
+        file: "src/actors/master/operations.js",
+        find: "    makeFree(turn, agent, change.consumed);\n",
+        replace: "",
+      },
+    ],
+    suite: MASTER,
+    test: "an operator's is intent in the log, then done, then closed",
+  },
+  {
+    name: "unfitting-operation-done",
+    statement: "an agent does an operation to what it does not have, or to what a task uses",
+    edits: [
+      {
+        file: "src/actors/agent/operations.js",
+        find: "if (!free.contains(consumed))",
+        replace: "if (consumed === undefined)",
+      },
+    ],
+    suite: AGENT,
+    test: "the agent refuses what no longer fits, and what a task uses",
   },
   {
     name: "other-epoch-obeyed",

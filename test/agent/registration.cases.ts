@@ -2,6 +2,7 @@
 import t from "tap";
 import { readRecords } from "#actors/agent";
 import { decodeValue } from "#protocol";
+import type { ActorPorts } from "#runtime";
 import { task, TestNode } from "./a-node.ts";
 
 function aNode(options: ConstructorParameters<typeof TestNode>[0] = {}): TestNode {
@@ -147,4 +148,52 @@ t.test("parts are bounded by their bytes too", async (t) => {
       [3, 2],
     ],
   );
+});
+
+t.test("an agent hears nobody before its checkpoints are read (P-3.8)", async (t) => {
+  const begun: string[] = [];
+  const node: TestNode = new TestNode({
+    ports: (ports) => {
+      const { bus } = ports;
+      const noting: ActorPorts["bus"] = {
+        publish: (...given) => bus.publish(...given),
+        subscribe: (...given) => {
+          begun.push(node.running?.agent.lifecycle() ?? "making");
+          return bus.subscribe(...given);
+        },
+        request: (...given) => bus.request(...given),
+        flush: (done) => bus.flush(done),
+        onStatus: (listener) => bus.onStatus(listener),
+        get connected() {
+          return bus.connected;
+        },
+        get dropped() {
+          return bus.dropped;
+        },
+        close: (done) => bus.close(done),
+      };
+      return { ...ports, bus: noting };
+    },
+  });
+  node.start();
+  node.untilRegistered();
+  node.crash();
+  node.start();
+  node.untilRegistered(2);
+  t.ok(begun.length >= 6);
+  t.notOk(begun.includes("recovering"), begun.join(" "));
+});
+
+t.test("the first Hello comes somewhere in the window that the leader has announced", async (t) => {
+  const afterMs = new Set<number>();
+  for (const seed of ["1", "2", "3", "4", "5"]) {
+    const node = new TestNode({ seed });
+    node.start();
+    node.until(() => node.lifecycle === "registering", "finds its leader");
+    const foundMs = node.world.nowMs;
+    node.until(() => node.leader.hellos > 0, "says Hello");
+    afterMs.add(node.world.nowMs - foundMs);
+  }
+  t.ok(Math.max(...afterMs) > 20, `${[...afterMs]} ms after the beacon`);
+  t.ok(Math.max(...afterMs) < 200);
 });

@@ -157,3 +157,22 @@ t.test("who asks hears who leads, and is spread among those who ask", async (t) 
   ask("d");
   t.match(stage.taken("Beacon"), [/^agent.d ← .* window 2$/]);
 });
+
+t.test("a leader is heard of when the broker has its subscriptions, not before", async (t) => {
+  const standby = new Stage({ log: past(), name: "m2" });
+  t.equal(standby.lifecycle, "standby");
+  t.same([...standby.hears], [], "a standby hears nobody");
+  const stage = new Stage({ reachesBroker: false });
+  stage.elapse(3000);
+  const ask = (): void => stage.done({ what: "sought", peer: agentPeer(asId<Principal>("a")) });
+  ask();
+  t.equal(stage.lifecycle, "leading");
+  t.same([...stage.hears].sort(), ["from-agents", "from-frameworks", "from-operators"]);
+  t.notOk(stage.state.announced);
+  t.same(stage.taken("Beacon"), []);
+  stage.reachesBroker = true;
+  stage.elapse(1000);
+  ask();
+  t.ok(stage.state.announced);
+  t.equal(stage.taken("Beacon").length, 1);
+});

@@ -61,6 +61,8 @@ export interface StageOptions extends Partial<Omit<MasterConfig, "subjects" | "c
   readonly moods?: readonly Mood[];
   /** Files of the master's own; absent: it has no disk. */
   readonly disk?: Map<string, Uint8Array>;
+  /** false: what it subscribes to does not reach the broker yet. */
+  readonly reachesBroker?: boolean;
 }
 
 /** How the log treats an append that it does not simply commit. */
@@ -101,6 +103,10 @@ export class Stage {
   muted = false;
   ended: string | undefined;
   busConnected = true;
+  /** Whether what it subscribes to reaches the broker. */
+  reachesBroker: boolean;
+  /** Whom it hears. */
+  readonly hears = new Set<string>();
   readonly #actor;
   readonly #random = new Steady();
   #lines: string[] = [];
@@ -111,7 +117,9 @@ export class Stage {
   #readings = 0;
 
   constructor(options: StageOptions = {}) {
-    const { log = [], exclusive = false, name = "m1", moods = [], disk, ...config } = options;
+    const { log = [], exclusive = false, name = "m1", moods = [], disk, ...rest } = options;
+    const { reachesBroker = true, ...config } = rest;
+    this.reachesBroker = reachesBroker;
     this.disk = disk ?? new Map();
     this.moods = [...moods];
     this.log = log as LogBytes[];
@@ -309,7 +317,11 @@ export class Stage {
       case "ask-leader":
         return this.#later({ what: "ask", token: effect.token, outcome: this.ask });
       case "flush":
-        return this.#later({ what: "flushed", token: effect.token, reached: true });
+        return this.#later({
+          what: "flushed",
+          token: effect.token,
+          reached: this.reachesBroker,
+        });
       case "timer":
         this.#timers = this.#timers.filter(({ name }) => name !== effect.name);
         this.#timers.push({ name: effect.name, atMs: this.nowMs + effect.inMs });
@@ -342,6 +354,7 @@ export class Stage {
         this.#write(`is ${this.lifecycle}`);
         return this.#enter(effect.event.type);
       case "listen":
+        return void this.hears.add(effect.to);
       case "log":
         return;
       default:

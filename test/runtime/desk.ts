@@ -75,6 +75,13 @@ export class DeskClock implements Clock {
     }
   }
 
+  /** Timers that are due fire, whatever else waits to run. */
+  fireDue(): void {
+    const due = this.#planned.filter(({ atMs }) => atMs <= this.nowMs);
+    this.#planned = this.#planned.filter(({ atMs }) => atMs > this.nowMs);
+    for (const { run } of due) run?.();
+  }
+
   /** Lets `ms` pass, step by step. */
   pass(ms: number): void {
     const untilMs = this.nowMs + ms;

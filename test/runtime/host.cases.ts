@@ -316,6 +316,25 @@ t.test("timers stand behind mail that arrived before, and say how late they are"
   ]);
 });
 
+t.test("a timer that fires while mail waits comes behind that mail", async (t) => {
+  const desk = new Desk({ batchMax: () => 1 });
+  desk.connect();
+  desk.master.run({ kind: "timer", name: "tick", inMs: 100 });
+  desk.clock.settle();
+  desk.master.work = () => {
+    desk.clock.nowMs += 60;
+    desk.clock.fireDue();
+  };
+  desk.a1.run(toMaster(1), toMaster(2), toMaster(3));
+  desk.clock.settle();
+  t.same(desk.master.seen.slice(-4), [
+    "mail ExitedExecutor from agent.a1",
+    "mail ExitedExecutor from agent.a1",
+    "mail ExitedExecutor from agent.a1",
+    "due tick late 20",
+  ]);
+});
+
 t.test("a timer armed again or cancelled is void even when it waits in the mailbox", async (t) => {
   const desk = new Desk({ batchMax: () => 1 });
   const timer = (name: string, inMs: number): Effect => ({ kind: "timer", name, inMs });
