@@ -32,7 +32,10 @@ export class Endings {
       if (message.kind !== "RegisterAgent") continue;
       const principal = speaker.slice("agent.".length);
       const known = this.#agents.get(principal) ?? new Set<string>();
-      known.add(message.body.agent.agentId);
+      const { agentId } = message.body.agent;
+      // One work directory at a time: whoever comes under another id has given the last one up.
+      for (const id of known) if (!known.has(agentId)) this.#replaced.add(id);
+      known.add(agentId);
       this.#agents.set(principal, known);
     }
   }

@@ -1,30 +1,43 @@
 /**
  * W1: what a master says of agents and frameworks stands in the log by then (P-1.7): that an
- * agent is registered, that a framework is subscribed, that an agent's tasks are unreachable.
+ * agent is registered, that a framework is subscribed, that an agent's tasks are unreachable. An
+ * agent that the log says to be gone is never registered again (P-4.2).
  */
 import type { AnyMessage } from "#protocol";
+import type { RegistryOperation } from "#replication";
 import type { Observation } from "../observation.ts";
 import type { CheckedWorld, Checker, Violate } from "./checker.ts";
-import { CommittedOperations } from "./committed.ts";
+import { CommittedRecords } from "./committed.ts";
 
 export function promiseChecker(world: CheckedWorld, violate: Violate): Checker {
-  const committed = new CommittedOperations(world);
+  const committed = new CommittedRecords(world);
   const admitted = new Set<string>();
   const frameworks = new Set<string>();
   /** Agents that were unreachable or gone at some time: what is said of them may be late. */
   const lost = new Set<string>();
+  /** Agents that are gone for good, by the epoch in which the log was told so. */
+  const gone = new Map<string, number>();
   const read = (): void => {
-    for (const operation of committed.fresh()) {
-      if (operation.kind === "AgentAdmitted") admitted.add(operation.agentId);
-      if (operation.kind === "FrameworkAdmitted") frameworks.add(operation.frameworkId);
-      const isLost = operation.kind === "AgentMarkedUnreachable";
-      if (isLost || operation.kind === "AgentMarkedGone") lost.add(operation.agentId);
+    for (const { epoch, operations } of committed.fresh()) {
+      for (const operation of operations) apply(operation, epoch);
     }
   };
-  const judge = (message: AnyMessage, master: string): void => {
+  const apply = (operation: RegistryOperation, epoch: number): void => {
+    if (operation.kind === "AgentAdmitted") admitted.add(operation.agentId);
+    if (operation.kind === "FrameworkAdmitted") frameworks.add(operation.frameworkId);
+    if (operation.kind === "AgentMarkedUnreachable") lost.add(operation.agentId);
+    if (operation.kind !== "AgentMarkedGone") return;
+    lost.add(operation.agentId);
+    gone.set(operation.agentId, epoch);
+  };
+  const judge = (message: AnyMessage, master: string, epoch: number): void => {
     switch (message.kind) {
       case "AgentRegistered": {
         const { agentId } = message.body;
+        // A leader that was succeeded may not know yet what its successor was told.
+        if (epoch >= (gone.get(agentId) ?? Number.POSITIVE_INFINITY)) {
+          violate("W1", `${master} says that ${agentId} is registered; the log says it is gone`);
+        }
         if (admitted.has(agentId)) return;
         return violate("W1", `${master} says that ${agentId} is registered; the log does not`);
       }
@@ -52,7 +65,7 @@ export function promiseChecker(world: CheckedWorld, violate: Violate): Checker {
       const { node, frame } = observation;
       if (frame.messages.length === 0) return;
       read();
-      for (const message of frame.messages) judge(message, node.name);
+      for (const message of frame.messages) judge(message, node.name, frame.epoch);
     },
   };
 }

@@ -7,6 +7,8 @@ import { MACHINE } from "../machine-size.ts";
 import { type Applied, type Fault, type FaultArgs, type FaultTarget, firstUp } from "./fault.ts";
 
 const MILLI = 1000;
+/** Grace of tasks whose agent is drained before it is gone. */
+const DRAIN_GRACE_MS = 1_000;
 
 /** A guarantee of `by` percent of all machines, and a limit of twice as much. */
 function changeQuota(target: FaultTarget, args: FaultArgs): Applied | undefined {
@@ -58,6 +60,29 @@ function drainAgent(target: FaultTarget, args: FaultArgs): Applied | undefined {
   target.operator.ask({ kind: "OPERATOR_DRAIN_AGENT", body });
   return {
     heal: () => target.operator.ask({ kind: "OPERATOR_REACTIVATE_AGENT", body: { agentId } }),
+  };
+}
+
+/**
+ * Counted as gone for good, at once or when it is empty. Whoever is told that its work directory
+ * is worth nothing any more gives the machine a new one: it comes back as another agent.
+ */
+function markGone(target: FaultTarget, args: FaultArgs): Applied | undefined {
+  const agentId = agentIdOf(target, args);
+  const member = firstUp(target, args);
+  if (agentId === undefined || member === undefined) return undefined;
+  const { replacements } = member;
+  const drains = (args.by ?? 0) > 50;
+  if (drains) {
+    const body = { agentId, maxGracePeriodMs: DRAIN_GRACE_MS, markGone: true };
+    target.operator.ask({ kind: "OPERATOR_DRAIN_AGENT", body });
+  } else target.operator.ask({ kind: "OPERATOR_MARK_AGENT_GONE", body: { agentId } });
+  return {
+    heal: () => {
+      // Another fault may have installed it anew meanwhile.
+      if (member.replacements === replacements) member.replace();
+      member.restart();
+    },
   };
 }
 
@@ -152,6 +177,17 @@ export const OPERATOR_FAULTS: readonly Fault[] = [
     lastsMs: [5_000, 40_000],
     on: "anyAgent",
     apply: deactivateAgent,
+  },
+  {
+    name: "agent-gone",
+    group: "operator",
+    statement: "an operator counts an agent as gone, perhaps when it is empty; it comes as another",
+    weight: 1,
+    lastsMs: [5_000, 40_000],
+    on: "anyAgent",
+    by: { low: 1, high: 100, unit: "percent" },
+    milder: "agent-replaced",
+    apply: markGone,
   },
   {
     name: "reserve",

@@ -150,6 +150,34 @@ export const MASTER_MUTANTS: readonly SwarmMutant[] = [
     faults: ["never-ack", "agent-replaced"],
   },
   {
+    name: "gone-agent-returns",
+    statement: "an agent that an operator has counted as gone is taken in again",
+    edits: [
+      {
+        file: "src/actors/master/agents.js",
+        find: 'if (known.condition === "gone") {',
+        replace: 'if (known.condition === "never") {',
+      },
+    ],
+    noticedBy: ["W1"],
+    profile: "nats",
+    faults: ["agent-gone", "disconnect-client"],
+  },
+  {
+    name: "gone-tasks-untold",
+    statement: "nobody is told of the tasks of an agent that is counted as gone",
+    edits: [
+      {
+        file: "src/actors/master/absence.js",
+        find: "for (const frameworkId of loseTasks(turn, agent, how)) {",
+        replace: 'for (const frameworkId of how === "gone" ? [] : loseTasks(turn, agent, how)) {',
+      },
+    ],
+    noticedBy: ["T3", "T1", "LV"],
+    profile: "nats",
+    scheduled: [{ atMs: 40_000, name: "agent-gone", on: ["agents"], by: 1, lastsMs: 20_000 }],
+  },
+  {
     name: "removals-unlimited",
     statement: "all agents that are silent at once are given up at once",
     edits: [
