@@ -197,3 +197,27 @@ t.test("the first Hello comes somewhere in the window that the leader has announ
   t.ok(Math.max(...afterMs) > 20, `${[...afterMs]} ms after the beacon`);
   t.ok(Math.max(...afterMs) < 200);
 });
+
+t.test("refused for good, an agent first ends what the leader had it shut down", async (t) => {
+  const node = aNode();
+  node.runTask(task("a", "ignore-term; hang"));
+  node.until(() => node.story("a").length === 1, "runs");
+  const { hellos } = node.leader;
+  node.order({ kind: "ShutdownFramework", body: { frameworkId: node.frameworkId } });
+  const body = { reason: "not-allowed", message: "it was marked gone", final: true } as const;
+  node.order({ kind: "AgentRefused", body });
+  node.until(() => node.lifecycle === "detecting", "it has left its leader");
+  node.run(1_000);
+  t.equal(node.lifecycle, "detecting", "its task has a grace");
+  node.until(() => node.lifecycle === "failed", "it ends", 30_000);
+  t.notOk([...node.machine.containers.values()].some(({ running }) => running));
+  t.equal(node.leader.hellos, hellos, "and it did not come back");
+});
+
+t.test("refused for good with nothing to end, an agent ends at once", async (t) => {
+  const node = aNode();
+  const body = { reason: "not-allowed", message: "it was marked gone", final: true } as const;
+  node.order({ kind: "AgentRefused", body });
+  node.run(200);
+  t.equal(node.lifecycle, "failed");
+});

@@ -172,6 +172,16 @@ t.test("gone by the operator: its tasks are, also those that were unreachable", 
   t.equal(stage.state.frameworks.get(frameworkIdOf("f"))?.tasks.size, 0);
 });
 
+t.test("who comes back though it is gone is told to end its tasks, then refused", async (t) => {
+  const stage = set();
+  running(stage);
+  stage.mail(ROOT, "OPERATOR_MARK_AGENT_GONE", { agentId: agentId("a1") }, AT);
+  stage.take();
+  const frameworkId = frameworkIdOf("f");
+  register(stage, "a1", { frameworks: [{ frameworkId, info: frameworkInfo() }] });
+  t.match(stage.take().join("\n"), /ShutdownFramework .*\n.*AgentRefused .*was marked gone/);
+});
+
 t.test("what an operator cannot order is refused, with its reason", async (t) => {
   const stage = set();
   const nobody = { agentId: agentId("nobody") };

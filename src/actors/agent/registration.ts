@@ -7,6 +7,7 @@ import {
   type AgentInfo,
   type Beacon,
   encodePlain,
+  type FrameworkId,
   MASTER_PEER,
   type OperationRecord,
   REGISTER_TASKS_MAX,
@@ -60,6 +61,7 @@ export function heardBeacon(state: AgentState, beacon: Beacon, env: Env, out: Ef
     return void out.push({ kind: "log", level: "error", sentence, fields });
   }
   if (beacon.epoch < meta.epoch) return count(out, "beacon-refused", "lower-epoch");
+  if (registration.refusedForGood) return count(out, "beacon-refused", "refused-for-good");
   if (env.nowMs < registration.refusedUntilMs) return count(out, "beacon-refused", "backoff");
   const newer = beacon.epoch > meta.epoch;
   if (env.lifecycle !== "detecting" && !newer) return;
@@ -258,10 +260,24 @@ export function refused(
   const fields = { reason, message };
   const sentence = "The leader does not admit this agent";
   out.push({ kind: "log", level: final ? "error" : "warn", sentence, fields });
-  if (final) return void out.push({ kind: "lifecycle", event: { type: "Fail" } });
   const { registration } = state;
+  if (final) {
+    registration.refusedForGood = true;
+    if (env.lifecycle !== "detecting") lose(out, reason);
+    return;
+  }
   registration.refusedUntilMs = env.nowMs + registration.backoffMs;
   if (env.lifecycle !== "detecting") lose(out, reason);
+}
+
+/** Refused for good, it ends when all that the leader had it shut down has ended. */
+export function endRefused({ registration, model }: AgentState, env: Env, out: Effect[]): void {
+  if (!registration.refusedForGood || env.lifecycle === "stopping") return;
+  const isEnding = (one: { readonly frameworkId: FrameworkId }): boolean =>
+    model.frameworks.get(one.frameworkId)?.shutdown === true;
+  for (const executor of model.executors.values()) if (isEnding(executor)) return;
+  for (const task of model.tasks.values()) if (isEnding(task)) return;
+  out.push({ kind: "lifecycle", event: { type: "Fail" } });
 }
 
 export function enteredRunning(state: AgentState, env: Env, out: Effect[]): void {
@@ -289,7 +305,7 @@ export function enteredDetecting(state: AgentState, env: Env, out: Effect[]): vo
  */
 export function seek({ registration }: AgentState, env: Env, out: Effect[]): void {
   if (env.lifecycle !== "detecting" || !env.bus.connected) return;
-  if (env.nowMs < registration.seekFromMs) return;
+  if (registration.refusedForGood || env.nowMs < registration.seekFromMs) return;
   registration.seekFromMs = env.nowMs + SEEK_MS;
   out.push({ kind: "ask-leader", token: "seek", timeoutMs: SEEK_MS });
 }

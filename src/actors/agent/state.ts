@@ -117,6 +117,8 @@ export interface Registration {
   refusedUntilMs: number;
   /** Who leads is not asked again before. */
   seekFromMs: number;
+  /** The leader will never take this work directory: the agent ends with what runs here. */
+  refusedForGood: boolean;
 }
 
 /** One log that somebody reads. */
@@ -193,6 +195,7 @@ export class AgentState {
       heartbeatIntervalMs: 15_000,
       refusedUntilMs: 0,
       seekFromMs: 0,
+      refusedForGood: false,
     };
   }
 }

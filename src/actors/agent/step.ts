@@ -31,6 +31,7 @@ import { pushMeta } from "./meta.ts";
 import {
   agentInfo,
   checkSilence,
+  endRefused,
   enteredDetecting,
   enteredRegistering,
   enteredRunning,
@@ -378,4 +379,5 @@ export function batchEnded(state: AgentState, env: Env, out: Effect[]): void {
   } else state.journal.flush(out);
   removeDoomed(state, out);
   pump(state, env, out);
+  endRefused(state, env, out);
 }

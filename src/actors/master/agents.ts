@@ -101,9 +101,10 @@ export function admit(turn: Turn, registration: Registration): void {
 
 function refused(
   turn: Turn,
-  { peer, principal, first }: Registration,
+  registration: Registration,
   known: RegisteredAgent | undefined,
 ): boolean {
+  const { peer, principal, first } = registration;
   const { agent: info, incarnation } = first;
   const resources = Resources.check(info.resources);
   if (!resources.ok) {
@@ -123,6 +124,7 @@ function refused(
   }
   if (known.condition === "gone") {
     const message = `agent ${info.agentId} was marked gone; give it a new work directory`;
+    endTasks(turn, registration);
     refuseAgent(turn, peer, "not-allowed", message, true);
     return true;
   }
@@ -132,6 +134,13 @@ function refused(
     return true;
   }
   return false;
+}
+
+/** Whose tasks were said to be gone ends what is left of them, before it ends itself. */
+function endTasks(turn: Turn, { peer, frameworks, tasks }: Registration): void {
+  const ids = new Set([...frameworks, ...tasks].map(({ frameworkId }) => frameworkId));
+  for (const frameworkId of ids)
+    say(turn, peer, { kind: "ShutdownFramework", body: { frameworkId } });
 }
 
 type AgentOperation = Extract<RegistryOperation, { agentId: AgentId }>;
