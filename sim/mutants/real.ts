@@ -215,6 +215,19 @@ export const REAL_MUTANTS: readonly SuiteMutant[] = [
     test: "a lower epoch is not obeyed; another epoch is told that its session is over",
   },
   {
+    name: "older-session-spoken-in",
+    statement: "what waits in a session of an older epoch leaves in the newer one",
+    edits: [
+      {
+        file: "src/runtime/links.js",
+        find: "session.epoch >= this.#host.address.epoch(link.peer)",
+        replace: "session.epoch >= 0",
+      },
+    ],
+    suite: RUNTIME,
+    test: "a client that knows a newer epoch says nothing more in an older session",
+  },
+  {
     name: "said-while-disconnected",
     statement: "what is published without a connection is kept and leaves later",
     edits: [

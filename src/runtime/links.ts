@@ -10,6 +10,7 @@ import {
   ClosedAnswers,
   encodeBody,
   encodeMessage,
+  type Epoch,
   type Incarnation,
   type Peer,
   PROBE_AFTER_MS,
@@ -318,7 +319,8 @@ export class Links {
     const links = [...this.#dirty];
     this.#dirty.clear();
     for (const link of links) {
-      const voided = link.flush(this.#host.address.epoch(link.peer), nowMs, this.#publish);
+      this.#endOutlived(link);
+      const voided = link.flush(this.#epochFor(link), nowMs, this.#publish);
       if (voided > 0) this.#host.refuse("fenced", "held", link.peer, voided);
       if (link.session?.unacknowledged === true) this.#watch(link);
     }
@@ -443,11 +445,32 @@ export class Links {
       return;
     }
     const nowMs = this.#host.clock.monotonicMs();
-    const { address } = this.#host;
     for (const link of this.#owing) {
-      link.acknowledge(address.epoch(link.peer), nowMs, this.#publish);
+      this.#endOutlived(link);
+      link.acknowledge(this.#epochFor(link), nowMs, this.#publish);
     }
     this.#owing.clear();
+  }
+
+  /**
+   * Client: knows its actor of a newer epoch, a session of an older one is over. What waits in it
+   * was decided for the old leader and is void: stamped anew it would leave in an epoch that is not
+   * durable yet (P-4.3). The actor, which knows, says Hello and what it has.
+   */
+  #endOutlived(link: Link): void {
+    const { session } = link;
+    if (session?.side !== "client" || session.phase !== "open") return;
+    if (session.epoch >= this.#host.address.epoch(link.peer)) return;
+    session.superseded = true;
+    const voided = link.clear();
+    if (voided > 0) this.#host.refuse("lower-epoch", "frames", link.peer, voided);
+    this.#end(link, session);
+  }
+
+  /** A client speaks in the epoch of its open session, even where its actor has not read of it. */
+  #epochFor({ session, peer }: Link): Epoch {
+    if (session?.side === "client" && session.phase === "open") return session.epoch;
+    return this.#host.address.epoch(peer);
   }
 }
 

@@ -279,6 +279,18 @@ t.test("a lower epoch is not followed", async (t) => {
   t.equal(lifecycle(), "subscribed");
 });
 
+t.test("a leader that answers before its beacon came is followed from there", async (t) => {
+  const { beacon, subscribe, take, lifecycle } = story();
+  beacon(7);
+  subscribe(9);
+  take();
+  beacon(9);
+  t.same(take(), [], "the session that it opened goes on");
+  beacon(8);
+  t.same(take(), ["count lower-epoch"]);
+  t.equal(lifecycle(), "subscribed");
+});
+
 t.test("an update is told once and acknowledged as often as it comes", async (t) => {
   const { beacon, subscribe, call, update, take, told } = story();
   beacon(7);

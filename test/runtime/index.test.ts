@@ -1,4 +1,5 @@
 /** One process for all cases of the runtime floor. */
+import "./epochs.cases.ts";
 import "./host.cases.ts";
 import "./links.cases.ts";
 import "./supervisor.cases.ts";

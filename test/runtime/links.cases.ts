@@ -2,9 +2,7 @@
 import t from "tap";
 import {
   type AnyMessage,
-  agentPeer,
   asId,
-  type ContainerId,
   decodeSingle,
   encodeBody,
   encodeFrame,
@@ -12,11 +10,9 @@ import {
   encodeNobody,
   encodePlain,
   encodeSingle,
-  executorPeer,
   type Kind,
   MASTER_PEER,
   operatorPeer,
-  type Peer,
   type Principal,
 } from "#protocol";
 import type { Effect } from "#runtime";
@@ -206,26 +202,6 @@ t.test(
     t.equal(desk.a1.seen.at(-1), "link master come", "its own session goes on");
   },
 );
-
-t.test("a lower epoch is not obeyed; another epoch is told that its session is over", async (t) => {
-  const desk = new Desk();
-  desk.connect();
-  desk.epoch = 2;
-  desk.a1.run(toMaster(1));
-  desk.clock.pass(100);
-  t.equal(mails(desk), 0);
-  t.equal(desk.master.actor.counters.get("dropped", "lower-epoch"), 1);
-  t.equal(desk.a1.seen.at(-1), "link master closed lower-epoch");
-  desk.epoch = 0;
-  desk.master.run({
-    kind: "send",
-    to: A2,
-    message: { kind: "ReconcileTasks", body: { tasks: [] } },
-  });
-  desk.clock.pass(100);
-  t.notOk(desk.a2.seen.some((line) => line.startsWith("mail ReconcileTasks from master")));
-  t.ok(desk.a2.actor.counters.get("dropped", "lower-epoch") >= 1);
-});
 
 const REFUSED: readonly [title: string, kind: string, body: object, reason: string][] = [
   ["a kind nobody knows", "Nothing", {}, "unknown-kind"],
@@ -438,40 +414,6 @@ t.test("ten thousand peers cost two timers and nothing while they are silent", a
   desk.clock.pass(60_000);
   t.equal(desk.frames.length, before, "an idle session says nothing by itself");
   t.equal(desk.clock.timers, 0);
-});
-
-t.test("an agent's executors stay connected when the master's epoch changes", async (t) => {
-  const desk = new Desk();
-  const principal = asId<Principal>("a3");
-  let epochOfMaster = 1;
-  const incarnation = 5;
-  const epoch = (peer: Peer): number => (peer === MASTER_PEER ? epochOfMaster : incarnation);
-  const agent = startScripted(deskPorts(desk.broker, 7), addressOf(agentPeer(principal), epoch));
-  agent.onHello = (peer, session, out) => out.push({ kind: "come", peer, session });
-  agent.run({ kind: "listen", to: "from-executors", listen: true });
-  let obeyed = 0;
-  const executor = startScripted(
-    deskPorts(desk.broker, 8),
-    addressOf(executorPeer(principal, asId<ContainerId>("c1")), () => obeyed),
-  );
-  executor.script = (input) => {
-    if (input.family !== "done" || input.what !== "link") return;
-    if (input.link.change === "come") obeyed = input.link.epoch;
-  };
-  executor.run(
-    { kind: "listen", to: "from-agent", listen: true },
-    { kind: "hello", peer: agentPeer(principal), incarnation: 1 },
-  );
-  desk.clock.settle();
-  t.equal(obeyed, incarnation, "it speaks in its agent's incarnation");
-  epochOfMaster = 2;
-  executor.run({
-    kind: "send",
-    to: agentPeer(principal),
-    message: { kind: "EXECUTOR_MESSAGE", body: { data: Uint8Array.of(1) } },
-  });
-  desk.clock.pass(100);
-  t.equal(agent.seen.at(-1), "mail EXECUTOR_MESSAGE from executor.a3.c1");
 });
 
 t.test("peers without a session make room for others; those with one do not", async (t) => {

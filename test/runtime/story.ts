@@ -16,6 +16,8 @@ export class Desk {
   /** Everything published, as text. */
   readonly frames: string[] = [];
   epoch = 1;
+  /** The highest epoch that the agents know. */
+  agentEpoch = 1;
   readonly #sessions = new Map<string, string>();
   readonly #reader = new FrameReader();
 
@@ -23,8 +25,9 @@ export class Desk {
     const epoch = (): number => this.epoch;
     this.master = startScripted(this.masterPorts, addressOf(MASTER_PEER, epoch), options);
     this.master.onHello = (peer, session, out) => out.push({ kind: "come", peer, session });
-    this.a1 = startScripted(this.a1Ports, addressOf(A1), options);
-    this.a2 = startScripted(this.a2Ports, addressOf(A2), options);
+    const known = (): number => this.agentEpoch;
+    this.a1 = startScripted(this.a1Ports, addressOf(A1, known), options);
+    this.a2 = startScripted(this.a2Ports, addressOf(A2, known), options);
     this.broker.onPublish = (subject, data) => this.#note(subject, data);
     this.clock.settle();
   }

@@ -196,6 +196,8 @@ function scheduleCall(state: FrameworkState, env: Env, out: Effect[]): void {
 /** The leader has room: who we are, and which subscription this one continues. */
 function subscribe(state: FrameworkState, epoch: Epoch, env: Env, out: Effect[]): void {
   state.sessionEpoch = epoch;
+  // A leader whose beacon was not heard yet may have answered the Hello: it is the one followed.
+  if (state.leader !== undefined && epoch > state.leader.epoch) state.leader.epoch = epoch;
   state.nonce ??= env.random.uuid();
   const body: BodyOf<"SUBSCRIBE"> = {
     frameworkInfo: state.info,
