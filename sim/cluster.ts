@@ -36,6 +36,7 @@ import { Sometimes } from "./sometimes.ts";
 import { Trace } from "./trace.ts";
 import { TraceEyes } from "./trace-eyes.ts";
 import { BatchWork } from "./workloads/batch.ts";
+import type { WorkloadKind } from "./workloads/items.ts";
 
 /** Different violations of one statement that a run keeps; further ones are counted. */
 export const VIOLATIONS_PER_ID_MAX = 5;
@@ -65,6 +66,8 @@ export interface ClusterOptions {
   readonly program?: FaultProgram;
   /** When everything is healed; absent: after 7/10 of the run. */
   readonly healMs?: number;
+  /** What frameworks do: batches that are drawn, or more than there is room for; absent: batches. */
+  readonly workload?: WorkloadKind;
   /** No master is of the version before this one; absent: that is drawn. */
   readonly presentVersions?: boolean;
   /** Names of the work items that are done; absent: all. What is left out was still drawn. */
@@ -207,6 +210,7 @@ export class SimCluster implements FaultTarget, CheckedWorld {
 
   #populate(around: Around): void {
     const { masters, agents, frameworks, items, untilMs, onlyItems: only } = this.options;
+    const { workload: kind = "batch" } = this.options;
     const { world } = this;
     for (const name of names("master", masters)) this.#members.push(masterMember(around, name));
     for (const name of names("agent", agents)) {
@@ -222,7 +226,7 @@ export class SimCluster implements FaultTarget, CheckedWorld {
       // A scenario says when it heals: its story counts on work of one kind.
       const plain = this.options.healMs !== undefined;
       const overMs = untilMs / 2;
-      const work = new BatchWork({ name, items, chance, overMs, world, only, plain });
+      const work = new BatchWork({ name, kind, items, chance, overMs, world, only, plain });
       this.works.set(name, work);
       this.#members.push(frameworkMember(around, name, work));
       this.#members.push(frameworkMember(around, name, work, true));
@@ -283,6 +287,15 @@ export class SimCluster implements FaultTarget, CheckedWorld {
 
   successor(name: string): Member | undefined {
     return this.#members.find((one) => one.name === successorOf(name));
+  }
+
+  get restingSinceMs(): number | undefined {
+    return this.swarm.restingSinceMs;
+  }
+
+  *backlogged(): IterableIterator<string> {
+    // The role of a framework has its name.
+    for (const [name, work] of this.works) if (work.isBacklogged) yield name;
   }
 
   get nowMs(): number {

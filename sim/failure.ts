@@ -22,6 +22,7 @@ export type FailureScenario = Pick<
   | "items"
   | "profile"
   | "untilMs"
+  | "workload"
   | "healMs"
   | "onlyItems"
   | "cutMs"
@@ -91,7 +92,10 @@ function plannedFault(value: unknown, path: string): string | undefined {
 function scenarioFault(value: unknown): string | undefined {
   const fault = faultIn(value, SCENARIO, "scenario");
   if (fault !== undefined || !isRecord(value)) return fault;
-  const { profile, onlyItems = [] } = value;
+  const { profile, workload = "batch", onlyItems = [] } = value;
+  if (workload !== "batch" && workload !== "backlog") {
+    return `scenario.workload: ${String(workload)} is neither batch nor backlog`;
+  }
   if (profile !== "nats" && profile !== "hostile") {
     return `scenario.profile: ${String(profile)} is neither nats nor hostile`;
   }
@@ -141,7 +145,7 @@ export function failureOf(cluster: SimCluster, id?: string, name?: string): Fail
   const violation = cluster.violations.find((one) => id === undefined || one.id === id);
   if (violation === undefined) return undefined;
   const { seed, masters, agents, frameworks, brokers, items } = cluster.options;
-  const { profile, untilMs, healMs, onlyItems, cutMs } = cluster.options;
+  const { profile, untilMs, workload, healMs, onlyItems, cutMs } = cluster.options;
   return {
     version: FAILURE_VERSION,
     ...(name === undefined ? {} : { name }),
@@ -154,6 +158,7 @@ export function failureOf(cluster: SimCluster, id?: string, name?: string): Fail
       items,
       profile,
       untilMs,
+      ...(workload === undefined ? {} : { workload }),
       ...(healMs === undefined ? {} : { healMs }),
       ...(onlyItems === undefined ? {} : { onlyItems }),
       ...(cutMs === undefined ? {} : { cutMs }),

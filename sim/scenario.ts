@@ -74,7 +74,7 @@ const ScenarioSchema = Type.Object(
       { additionalProperties: false },
     ),
     workload: Type.Object(
-      { kind: Type.Literal("batch"), items: Count },
+      { kind: Type.Union([Type.Literal("batch"), Type.Literal("backlog")]), items: Count },
       { additionalProperties: false },
     ),
     phases: Type.Array(PhaseSchema, { minItems: 1 }),
@@ -263,6 +263,7 @@ export function optionsOf(scenario: Scenario, seed: string): ClusterOptions {
     frameworks: count(frameworks),
     brokers: Math.max(1, count(brokers)),
     items: count(scenario.workload.items),
+    workload: scenario.workload.kind,
     profile: profile === "drawn" ? drawnProfile : profile,
     healMs,
     untilMs: healMs + msOf(scenario.converge),

@@ -19,6 +19,10 @@ export interface CheckedWorld {
   readonly nowMs: number;
   /** How long an offer of this run may stand. */
   readonly offerTimeoutMs: number;
+  /** When the last fault was put right; undefined while one is under way. */
+  readonly restingSinceMs: number | undefined;
+  /** Frameworks, by the role of each, that want more machines than there are, each of them whole. */
+  backlogged(): Iterable<string>;
   /** Entries that wait in the calendar. */
   readonly pending: number;
   /** Mail that waits unread, by node. */

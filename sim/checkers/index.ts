@@ -10,6 +10,7 @@ import { deathChecker, poisonChecker } from "./deaths.ts";
 import { durableChecker } from "./durable.ts";
 import { epochChecker } from "./epochs.ts";
 import { silenceChecker } from "./silence.ts";
+import { fairnessChecker } from "./fairness.ts";
 import { keptLogChecker } from "./kept-log.ts";
 import { kindChecker } from "./kinds.ts";
 import { ledLogChecker } from "./led-log.ts";
@@ -33,6 +34,7 @@ export { Watch } from "./watch.ts";
 export const CHECKERS: readonly MakeChecker[] = [
   allocationChecker,
   quotaChecker,
+  fairnessChecker,
   absenceChecker,
   returnChecker,
   removalChecker,

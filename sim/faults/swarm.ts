@@ -74,6 +74,7 @@ export class Swarm {
   /** All of them as they were applied, in order. */
   readonly applied: PlannedFault[] = [];
   #draws = 0;
+  #changedMs = 0;
   #over = false;
 
   constructor(world: World, target: FaultTarget, observe: Observe) {
@@ -86,6 +87,11 @@ export class Swarm {
   /** How many faults are under way. */
   get open(): number {
     return this.#open.size;
+  }
+
+  /** When something was broken or put right for the last time; undefined: something is broken. */
+  get restingSinceMs(): number | undefined {
+    return this.#open.size > 0 ? undefined : this.#changedMs;
   }
 
   /** Puts everything of the program into the calendar. */
@@ -121,6 +127,7 @@ export class Swarm {
   /** No more faults, and everything that was broken is put right. */
   heal(): void {
     this.#over = true;
+    this.#changedMs = this.#world.nowMs;
     for (const heal of [...this.#open]) heal();
   }
 
@@ -193,6 +200,7 @@ export class Swarm {
       (done) => done && { node: FAULTS_NODE, kind: "fault", summary: `${name} ${target}` },
     );
     if (applied === undefined) return false;
+    this.#changedMs = this.#world.nowMs;
     this.applied.push({ atMs: this.#world.nowMs, name, lastsMs, ...args });
     this.counts.set(name, (this.counts.get(name) ?? 0) + 1);
     this.#observe({ what: "fault", name, target, on: args.on });
@@ -200,6 +208,7 @@ export class Swarm {
     if (healing === undefined) return true;
     const heal = (): void => {
       if (!this.#open.delete(heal)) return;
+      this.#changedMs = this.#world.nowMs;
       const summary = `${name} ${target}`;
       const healed = this.#world.record({ node: FAULTS_NODE, kind: "heal", summary, cause: n });
       this.#world.because(healed, healing);

@@ -222,6 +222,21 @@ export const MASTER_MUTANTS: readonly SwarmMutant[] = [
     faults: ["quota-change", "crash-agent"],
   },
   {
+    name: "order-reversed",
+    statement: "what comes free is offered to whoever holds most",
+    edits: [
+      {
+        file: "src/allocator/sorted.js",
+        find: "return share;\n        const allocations",
+        replace: "return -share;\n        const allocations",
+      },
+    ],
+    noticedBy: ["D1"],
+    profile: "nats",
+    scheduled: [],
+    cluster: { agents: 6, items: 120, workload: "backlog" },
+  },
+  {
     name: "limit-forgotten",
     statement: "a role is offered more than its limit",
     edits: [

@@ -19,7 +19,9 @@ export interface SwarmMutant extends Guarded {
   /** These and no others, where chance would take too long to provoke it. */
   readonly scheduled?: readonly ScheduledFault[];
   /** What of the cluster must be otherwise for it. */
-  readonly cluster?: Partial<Pick<ClusterOptions, "masters" | "agents" | "untilMs">>;
+  readonly cluster?: Partial<
+    Pick<ClusterOptions, "masters" | "agents" | "untilMs" | "items" | "workload">
+  >;
 }
 
 /** A guard that only what is not simulated can break: tests of real adapters must miss it. */

@@ -21,7 +21,7 @@ import {
 } from "#protocol";
 import type { Driver, SchedulerEvent } from "#actors/framework";
 import { drawHabits, type Habits, PLAIN_HABITS } from "./habits.ts";
-import { type BatchOptions, drawItems, type Item } from "./items.ts";
+import { backlogItems, type BatchOptions, drawItems, type Item } from "./items.ts";
 import type { Manner, Scheduler } from "./scheduler.ts";
 import { amountIn, scalar, type SchedulerProcess, type Work } from "./work.ts";
 
@@ -68,6 +68,8 @@ export class BatchWork implements Work, Scheduler {
   readonly #options: BatchOptions;
   readonly #habits: Habits;
   readonly #items: readonly Item[];
+  /** Takes each offer at once and whole, as long as there is work. */
+  readonly #takesWhole: boolean;
   /** Items that have come in and are neither done nor being tried. */
   readonly #waiting = new Set<Item>();
   #arrived = 0;
@@ -91,13 +93,23 @@ export class BatchWork implements Work, Scheduler {
 
   constructor(options: BatchOptions) {
     this.#options = options;
-    this.#habits = options.plain === true ? PLAIN_HABITS : drawHabits(options.chance);
-    this.#items = drawItems(options, this.#habits.taskMs, this.#habits.jobItemsMax);
+    const { chance, kind, plain = false } = options;
+    this.#takesWhole = kind === "backlog";
+    this.#habits = plain || this.#takesWhole ? PLAIN_HABITS : drawHabits(chance);
+    const { jobItemsMax, taskMs } = this.#habits;
+    this.#items = this.#takesWhole
+      ? backlogItems(options)
+      : drawItems(options, taskMs, jobItemsMax);
     this.#open = this.#items.length;
   }
 
   get done(): boolean {
     return this.#open === 0;
+  }
+
+  /** Whether it would take any machine that it is offered, whole. */
+  get isBacklogged(): boolean {
+    return this.#takesWhole && this.#waiting.size > 0;
   }
 
   get size(): number {
@@ -298,6 +310,7 @@ export class BatchWork implements Work, Scheduler {
       return;
     }
     if (manners.has("double-accept")) this.#use(offer, driver);
+    if (this.#takesWhole) return this.#use(offer, driver);
     const manner = chance.below(10);
     if (manner === 0 || manners.has("accept-expired")) {
       const inMs = Math.ceil(chance.exponential(8_000));

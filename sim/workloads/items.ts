@@ -3,6 +3,7 @@
  * needs and when it comes in, all drawn from the seed. Whether they are done is the batch's affair.
  */
 import type { Chance } from "../kernel/prng.ts";
+import { MACHINE } from "../machine-size.ts";
 
 export interface Item {
   readonly name: string;
@@ -20,8 +21,12 @@ export interface Item {
   done: boolean;
 }
 
+/** `backlog`: every item takes a machine whole, and all are there from the beginning. */
+export type WorkloadKind = "batch" | "backlog";
+
 export interface BatchOptions {
   readonly name: string;
+  readonly kind?: WorkloadKind;
   readonly items: number;
   readonly chance: Chance;
   /** Items come in over this time, from the beginning of the run. */
@@ -42,6 +47,29 @@ const SCRIPTS: readonly (readonly [script: (ms: number) => string, ends: string]
   [(ms) => `sleep ${ms / 1000}; exit 3`, "TASK_FAILED"],
   [(ms) => `sleep ${ms / 1000}; oom`, "TASK_FAILED"],
 ];
+
+/** How long an item of a backlog runs. */
+const BACKLOG_MS = [1_000, 5_000] as const;
+
+/** More work than there is room for; only how long each item runs is drawn. */
+export function backlogItems({ name, items, chance, only }: BatchOptions): Item[] {
+  const drawn = Array.from({ length: items }, (_, index): Item => {
+    const [low, high] = BACKLOG_MS;
+    return {
+      name: `${name}-${index + 1}`,
+      script: `sleep ${chance.between(low, high) / 1000}`,
+      ends: "TASK_FINISHED",
+      cpuMilli: MACHINE.cpusMilli,
+      memMib: MACHINE.memMib,
+      killAfterMs: undefined,
+      availableAtMs: 0,
+      custom: false,
+      tries: 0,
+      done: false,
+    };
+  });
+  return drawn.filter((item) => only?.includes(item.name) ?? true);
+}
 
 /** Items in the order in which they come in. */
 export function drawItems(

@@ -13,6 +13,7 @@ import { reservationChecker } from "../../sim/checkers/reservations.ts";
 import { sessionChecker } from "../../sim/checkers/sessions.ts";
 import { epochChecker } from "../../sim/checkers/epochs.ts";
 import { quotaChecker } from "../../sim/checkers/quota.ts";
+import { fairnessChecker } from "../../sim/checkers/fairness.ts";
 import { livenessChecker } from "../../sim/checkers/liveness.ts";
 import { logChecker } from "../../sim/checkers/log.ts";
 import { taskChecker } from "../../sim/checkers/tasks.ts";
@@ -36,6 +37,8 @@ function watched(make: MakeChecker) {
     nowMs: 0,
     offerTimeoutMs: 60_000,
     pending: 0,
+    restingSinceMs: 0 as number | undefined,
+    backlogged: (): Iterable<string> => [],
     waiting: () => new Map([["one", 0]]),
     log: {
       first: 1,
@@ -168,6 +171,30 @@ t.test("R1 counts no registration that a master reads which led long ago", async
   world.nowMs = 5_000;
   checker.recount?.();
   t.same(said, []);
+});
+
+t.test("D1 sees unequal parts that last, where all want more and nothing is broken", async (t) => {
+  for (const [held, since, wants, wrong] of [
+    [["x", "x", "y"], 0, ["x", "y"], undefined],
+    [["x", "x", "x"], 0, ["x", "y"], /hold x 1.000, y 0.000; a task takes 0.333/],
+    [["x", "x", "x"], 0, ["x"], undefined],
+    [["x", "x", "x"], undefined, ["x", "y"], undefined],
+    [["x", "x", "x"], 39_000, ["x", "y"], undefined],
+  ] as const) {
+    const { said, world, says, hears, checker } = watched(fairnessChecker);
+    says("m1", "master", 9, { kind: "Beacon", body: {} });
+    for (const index of held.keys()) {
+      hears("m1", "agent.a1", 9, registration(`a${index}`, 4_000));
+    }
+    for (const [index, role] of held.entries()) {
+      says("m1", "master", 9, offers(`o${index}`, 4_000, role));
+    }
+    world.backlogged = () => wants;
+    world.restingSinceMs = since;
+    for (world.nowMs = 40_000; world.nowMs <= 48_000; world.nowMs += 500) checker.recount?.();
+    if (wrong === undefined) t.same(said, [], `${held} ${since} ${wants}`);
+    else t.match(said[0], wrong);
+  }
 });
 
 t.test(

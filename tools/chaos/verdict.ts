@@ -50,6 +50,8 @@ class ToldWorld implements CheckedWorld {
   readonly offerTimeoutMs = 0;
   /** Asked by B1 alone, which is not judged here. */
   readonly pending = 0;
+  /** The frameworks of chaos have no backlog. */
+  readonly restingSinceMs = undefined;
   nowMs = 0;
   readonly acknowledged = new Map<number, Uint8Array>();
   readonly #byPosition: ReadonlyMap<number, Uint8Array>;
@@ -110,6 +112,8 @@ class ToldWorld implements CheckedWorld {
   *agents(): Iterable<readonly [string, boolean]> {
     for (const name of this.#evidence.agents) yield [name, true];
   }
+
+  *backlogged(): Iterable<string> {}
 
   *unfinished(): Iterable<readonly [string, string]> {
     for (const [framework, rows] of this.#evidence.journals) {
