@@ -113,7 +113,9 @@ class ToldWorld implements CheckedWorld {
     for (const name of this.#evidence.agents) yield [name, true];
   }
 
-  *backlogged(): Iterable<string> {}
+  backlogged(): Iterable<string> {
+    return [];
+  }
 
   *unfinished(): Iterable<readonly [string, string]> {
     for (const [framework, rows] of this.#evidence.journals) {
