@@ -21,7 +21,7 @@ import {
 } from "#protocol";
 import type { Driver, SchedulerEvent } from "#actors/framework";
 import { drawHabits, type Habits, PLAIN_HABITS } from "./habits.ts";
-import { backlogItems, type BatchOptions, drawItems, type Item } from "./items.ts";
+import { backlogItems, type BatchOptions, drawItems, type Item, LOST } from "./items.ts";
 import type { Manner, Scheduler } from "./scheduler.ts";
 import { amountIn, scalar, type SchedulerProcess, type Work } from "./work.ts";
 
@@ -39,17 +39,6 @@ const RESERVED_CPU_MILLI = 200;
 const AGAIN = { script: "sleep 1", ends: "TASK_FINISHED" } as const;
 /** States of a try of which no agent has said a word. */
 const UNHEARD: ReadonlySet<string> = new Set(["asked", "TASK_STAGING"]);
-/** States that say nothing of the script: the item is tried again. */
-const LOST: ReadonlySet<string> = new Set([
-  "TASK_LOST",
-  "TASK_DROPPED",
-  "TASK_UNREACHABLE",
-  "TASK_GONE",
-  "TASK_GONE_BY_OPERATOR",
-  "TASK_ERROR",
-  "TASK_UNKNOWN",
-]);
-
 interface Try {
   readonly item: Item;
   readonly atMs: number;

@@ -38,6 +38,17 @@ export interface BatchOptions {
   readonly plain?: boolean;
 }
 
+/** States that say nothing of the script: the item is tried again. */
+export const LOST: ReadonlySet<string> = new Set([
+  "TASK_LOST",
+  "TASK_DROPPED",
+  "TASK_UNREACHABLE",
+  "TASK_GONE",
+  "TASK_GONE_BY_OPERATOR",
+  "TASK_ERROR",
+  "TASK_UNKNOWN",
+]);
+
 /** What a script does, how it ends, how often it is drawn. */
 const SCRIPTS: readonly (readonly [script: (ms: number) => string, ends: string])[] = [
   [(ms) => `sleep ${ms / 1000}`, "TASK_FINISHED"],
