@@ -38,6 +38,11 @@ const FORGET_INTERVAL_MS = 1_000;
 /** Between two looks at unacknowledged frames and unanswered Hellos there is at least this. */
 const SWEEP_MS_MIN = 100;
 
+/** Peers that are acknowledged at once: each costs a frame, and ten thousand may be due (P-1.6). */
+const ACKS_PER_PART = 512;
+/** Between two parts: what has come in meanwhile has its turn. */
+const ACKS_PAUSE_MS = 1;
+
 /** Messages that a peer of each role may have on its way into the mailbox. */
 export const WINDOWS: Readonly<Record<Role, number>> = {
   master: 4_096,
@@ -275,9 +280,7 @@ export class Links {
   owe(link: Link): void {
     this.#owing.add(link);
     if (link.waiting > 0 || link.session?.owesAtOnce === true) this.touch(link);
-    if (this.#acking) return;
-    this.#acking = true;
-    this.#host.clock.timer(ACK_DELAY_MS_MAX, () => this.#acknowledgeAll());
+    if (!this.#acking) this.#acknowledgeIn(ACK_DELAY_MS_MAX);
   }
 
   /** `count` messages of `session` have left the mailbox. */
@@ -436,20 +439,24 @@ export class Links {
     if (this.#watched.size > 0) this.#sweepIn(inMs);
   }
 
-  #acknowledgeAll(): void {
+  #acknowledgeIn(inMs: number): void {
+    this.#acking = true;
+    this.#host.clock.timer(inMs, () => this.#acknowledgeSome());
+  }
+
+  #acknowledgeSome(): void {
     this.#acking = false;
     if (this.#gone) return;
-    if (!this.maySpeak) {
-      this.#acking = true;
-      this.#host.clock.timer(ACK_DELAY_MS_MAX, () => this.#acknowledgeAll());
-      return;
-    }
+    if (!this.maySpeak) return this.#acknowledgeIn(ACK_DELAY_MS_MAX);
     const nowMs = this.#host.clock.monotonicMs();
+    let left = ACKS_PER_PART;
     for (const link of this.#owing) {
+      if (left === 0) return this.#acknowledgeIn(ACKS_PAUSE_MS);
+      left -= 1;
+      this.#owing.delete(link);
       this.#endOutlived(link);
       link.acknowledge(this.#epochFor(link), nowMs, this.#publish);
     }
-    this.#owing.clear();
   }
 
   /**
