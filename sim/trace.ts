@@ -23,6 +23,7 @@ type Writable<Shape> = { -readonly [Key in keyof Shape]: Shape[Key] };
 
 export class Trace implements Recorder {
   readonly keeps: boolean;
+  readonly reads = true;
   readonly #digest = new Digest();
   readonly #records: Writable<TraceRecord>[] = [];
   readonly #states: TraceState[] = [];

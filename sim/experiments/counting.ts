@@ -7,6 +7,7 @@ import type { Observation } from "../observation.ts";
 
 export class Counting implements Recorder {
   readonly keeps = false;
+  readonly reads = false;
   readonly kinds = new Map<string, number>();
   #count = 0;
 

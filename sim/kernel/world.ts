@@ -27,6 +27,8 @@ export interface Happening {
 export interface Recorder {
   /** Whether records are kept to be read; explaining them is worth the time only then. */
   readonly keeps: boolean;
+  /** false: kinds are all that it wants to know, and nobody need put what happened into words. */
+  readonly reads: boolean;
   /** Answers with the number of the record. */
   record(nowMs: number, happening: Happening, cause: number): number;
   /** The number of a record that is told by `fill`; what is recorded meanwhile waits for it. */
@@ -129,6 +131,11 @@ export class World implements Surroundings {
   /** Whether records are kept to be read, so that it is worth while to explain them. */
   get keeps(): boolean {
     return this.#recorder.keeps;
+  }
+
+  /** Whether summaries are read by anybody. */
+  get reads(): boolean {
+    return this.#recorder.reads;
   }
 
   /** Adds to what the record that the world is at work on brought about. */

@@ -60,8 +60,8 @@ const SUBJECT = /^[^\s.*>]+(\.[^\s.*>]+)*$/;
 
 type Rights = "invalid" | "forbidden" | "granted";
 
-/** Subjects whose rights a client remembers. */
-const RIGHTS_MAX = 1_024;
+/** Subjects whose rights a client remembers: a leader speaks to each of its peers now and then. */
+const RIGHTS_MAX = 131_072;
 const RECONNECT_WAIT_MS = { low: 50, high: 250 };
 const DIAL_TIMEOUT_MS = 2_000;
 /** Two missed pings: how long a blocked way lets both sides believe in the connection. */
@@ -250,12 +250,12 @@ export class BusClient implements Bus {
       return this.#drop("forbidden", subject);
     }
     const copy = data.slice();
-    const cause = this.#network.world.record({
-      node: this.#node.name,
-      kind: "send",
-      summary: `${subject} ${copy.length} ${bytesHash(copy).toString(16)}`,
-    });
     const { name: from } = this.#node;
+    const { world } = this.#network;
+    const summary = world.reads
+      ? `${subject} ${copy.length} ${bytesHash(copy).toString(16)}`
+      : subject;
+    const cause = world.record({ node: from, kind: "send", summary });
     const packet: Packet = { subject, data: copy, reply, from, cause, seen: undefined };
     for (const observer of this.#network.observers) observer.published(this.#node, packet);
     const lost = (why: string): void => this.#network.lost(packet, link.broker.name, why);

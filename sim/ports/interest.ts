@@ -13,8 +13,8 @@ export interface Interest<Client> {
   readonly sequence: number;
 }
 
-/** Subjects whose matches are remembered. */
-const KNOWN_MAX = 4_096;
+/** Subjects whose matches are remembered: a few for each of the clients of a large cluster. */
+const KNOWN_MAX = 262_144;
 
 interface Level<Client> {
   readonly next: Map<string, Level<Client>>;

@@ -153,10 +153,21 @@ function hashOf(kind: string): number {
 
 /** Where each message of the frame in hand lies: kind start, kind length, body start, end. */
 const SPAN = 4;
-/** Sessions whose texts are kept; a power of two. */
-const SESSIONS_KNOWN = 1_024;
+/** Sessions whose texts are kept at first and at most; powers of two. */
+const SESSIONS_KNOWN_MIN = 1_024;
+const SESSIONS_KNOWN_MAX = 65_536;
 /** Sessions read lately, by their bytes: making a text costs more than reading the frame. */
-const knownSessions = new Array<string>(SESSIONS_KNOWN).fill("");
+let knownSessions = new Array<string>(SESSIONS_KNOWN_MIN).fill("");
+/** Texts made since there is room for so many: who has many peers soon has room for all. */
+let sessionsMade = 0;
+
+function makeSessionsRoom(): void {
+  if (knownSessions.length === SESSIONS_KNOWN_MAX) return;
+  sessionsMade += 1;
+  if (sessionsMade < knownSessions.length * 4) return;
+  sessionsMade = 0;
+  knownSessions = new Array<string>(knownSessions.length * 4).fill("");
+}
 /** Messages that a reader has room for at first; most frames bring fewer. */
 const ROOM_AT_FIRST = 8;
 
@@ -269,8 +280,10 @@ export class FrameReader implements FrameHeader {
   #readSession(length: number): boolean {
     const end = this.#at + length;
     if (end > this.#bytes.length) return false;
-    const slot = this.#slotOf(length);
+    let slot = this.#slotOf(length);
     if (!this.#isSession(knownSessions[slot] as string, length)) {
+      makeSessionsRoom();
+      slot = this.#slotOf(length);
       // All at once: a text that grows by letters stays a tree of them for as long as it lives.
       knownSessions[slot] = String.fromCharCode(...this.#bytes.subarray(this.#at, end));
     }
@@ -286,7 +299,7 @@ export class FrameReader implements FrameHeader {
     for (let i = this.#at; i < end; i++) {
       hash = (Math.imul(hash, 31) + (this.#bytes[i] as number)) | 0;
     }
-    return hash & (SESSIONS_KNOWN - 1);
+    return hash & (knownSessions.length - 1);
   }
 
   #isSession(known: string, length: number): boolean {

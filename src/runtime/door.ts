@@ -43,8 +43,8 @@ export interface DoorHost extends LinksHost {
   reply(subject: string, bytes: Uint8Array): void;
 }
 
-/** Subjects of speakers that were looked up lately; emptied when full. */
-const SPEAKERS_MAX = 16_384;
+/** Subjects of speakers that were looked up lately, as many as peers; emptied when full. */
+const SPEAKERS_MAX = 65_536;
 const UNKNOWN = "?";
 
 export class Door {

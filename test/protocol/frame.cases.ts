@@ -49,6 +49,19 @@ t.test("a frame is read as it was written, bodies unread", async (t) => {
   t.same(decodeBody("CloseStream", reader.body(1)), { body: { streamId: "stream-300" } });
 });
 
+t.test("each of many sessions is read as it was written, again and again", async (t) => {
+  const reader = new FrameReader();
+  let wrong = 0;
+  for (let round = 0; round < 3; round++) {
+    for (let n = 0; n < 20_000; n++) {
+      const session = `${n}-of-many`;
+      reader.open(encodeFrame({ ...header, session }));
+      if (reader.session !== session) wrong += 1;
+    }
+  }
+  t.equal(wrong, 0);
+});
+
 t.test("a frame is plain CBOR that any library reads", async (t) => {
   const frame = encodeFrame(header, [probe(1)]);
   const { Decoder } = await import("cbor-x");
