@@ -27,9 +27,16 @@ export function agentDisconnected(turn: Turn, agent: AgentRecord, why: string): 
 /** Looks for agents that have been silent or away for too long. */
 export function sweepAgents(turn: Turn): void {
   const { state, env } = turn;
-  if (!mayJudge(turn)) return;
+  // Whoever is heard of later is overdue later: of ten thousand agents none needs a look till then.
+  if (env.nowMs <= state.overdueFromMs || !mayJudge(turn)) return;
+  const { agentSilenceMs, returnWindowMs } = state.settings;
+  let firstMs = env.nowMs + Math.min(agentSilenceMs, returnWindowMs);
+  state.overdueFromMs = env.nowMs;
   for (const agent of state.agents.values()) {
-    if (agent.leaving || !isOverdue(turn, agent)) continue;
+    if (agent.leaving) continue;
+    const atMs = overdueAtMs(turn, agent);
+    firstMs = Math.min(firstMs, atMs);
+    if (env.nowMs <= atMs) continue;
     const { agentId, condition } = agent;
     if (state.proposedAgents.has(agentId)) continue;
     if (!mayRemove(turn)) return queueRemovals(turn);
@@ -40,6 +47,7 @@ export function sweepAgents(turn: Turn): void {
     state.proposedAgents.add(agentId);
     note(turn, "warn", "an agent is unreachable", { agentId, condition });
   }
+  state.overdueFromMs = Math.max(firstMs, env.nowMs);
 }
 
 /** Whether what was not heard could have been heard (P-6.1). */
@@ -49,20 +57,20 @@ export function mayJudge({ state, env }: Turn): boolean {
   return env.nowMs - env.oldestWaitingMs() < heartbeatIntervalMs && !state.muted;
 }
 
-function isOverdue({ state, env }: Turn, agent: AgentRecord): boolean {
+/** Until when an agent of which nothing is heard from now on is waited for. */
+function overdueAtMs({ state, env }: Turn, agent: AgentRecord): number {
   const { agentSilenceMs, returnWindowMs } = state.settings;
+  const sinceMs = Math.max(agent.sinceMs, state.judgeFromMs);
   switch (agent.condition) {
-    case "registered": {
-      const heardMs = env.lastHeardMs(agent.peer) ?? agent.sinceMs;
-      return env.nowMs - Math.max(heardMs, agent.sinceMs, state.judgeFromMs) > agentSilenceMs;
-    }
+    case "registered":
+      return Math.max(env.lastHeardMs(agent.peer) ?? sinceMs, sinceMs) + agentSilenceMs;
     case "disconnected":
-      return env.nowMs - Math.max(agent.sinceMs, state.judgeFromMs) > agentSilenceMs;
+      return sinceMs + agentSilenceMs;
     case "absent":
-      return env.nowMs - Math.max(agent.sinceMs, state.judgeFromMs) > returnWindowMs;
+      return sinceMs + returnWindowMs;
     case "unreachable":
     case "gone":
-      return false;
+      return Number.POSITIVE_INFINITY;
   }
 }
 

@@ -238,6 +238,8 @@ export class MasterState {
   leadingMs = 0;
   /** After standing still, silence is counted from here (P-6.1). */
   judgeFromMs = 0;
+  /** Until then no agent can have been silent or away for too long. */
+  overdueFromMs = Number.NEGATIVE_INFINITY;
   /** When agents were removed within the last minute, and whether it was said that others wait. */
   removals: { atMs: number[]; said: boolean } = { atMs: [], said: false };
   /** Who is still to hear a heartbeat in the round under way. */
