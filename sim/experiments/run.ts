@@ -20,8 +20,6 @@ export const EXPERIMENT_VERSION = 1;
 
 /** Largest heap that a document may ask for. */
 export const HEAP_MIB_MAX = 65_536;
-/** Space for the young: rarer collections of what most events leave behind. */
-const YOUNG_MIB = 64;
 const MIB = 1024 * 1024;
 
 export const EXPERIMENTS: readonly Experiment[] = [MIX, LOCALITY_EXPERIMENT, SCALE, RETURN];
@@ -84,9 +82,8 @@ export function runExperiment(file: string, folder: string | undefined): void {
 
 /** This very command once more with so much heap; its outcome becomes ours. */
 function again(heapMib: number): void {
-  // Processor time is then what this thread did, and no helper's.
-  const one = "--single-threaded-gc";
-  const limits = [`--max-old-space-size=${heapMib}`, `--max-semi-space-size=${YOUNG_MIB}`, one];
+  // What is collected in a turn is then collected by this thread, and no helper's time is in it.
+  const limits = [`--max-old-space-size=${heapMib}`, "--no-parallel-scavenge"];
   const [, ...args] = process.argv;
   const child = spawnSync(process.execPath, [...limits, ...args], { stdio: "inherit" });
   if (child.status !== 0) {
