@@ -1,6 +1,7 @@
 /** Reconciliation: the six cases in order, as a table and as a story. */
 import t from "tap";
 import { type Knowledge, reconciled } from "../../src/actors/master/reconcile.ts";
+import { UPDATES_PER_DRAIN } from "../../src/actors/master/tell.ts";
 import {
   accept,
   agentId,
@@ -59,6 +60,24 @@ t.test("a framework asks for tasks by name and for all of them", async (t) => {
   t.match(ask({ taskId: taskId("x"), agentId: agentId("a1") }), [said("x TASK_GONE")]);
   t.match(ask({ taskId: taskId("x"), agentId: agentId("a9") }), [said("x TASK_UNKNOWN")]);
   t.match(ask({ taskId: taskId("x") }), [said("x TASK_UNKNOWN")]);
+});
+
+t.test("who asks for very many tasks is answered over several drains", async (t) => {
+  const stage = new Stage().lead();
+  const framework = subscribe(stage, "f");
+  stage.take();
+  const link = stage.links.get(framework);
+  if (link === undefined) throw new Error("no link");
+  link.room = 10_000;
+  const tasks = Array.from({ length: 1_200 }, (_, n) => ({
+    taskId: taskId(`x${n}`),
+    agentId: agentId("a9"),
+  }));
+  stage.mail(framework, "RECONCILE", { tasks });
+  const first = stage.taken("UPDATE").length;
+  t.ok(first >= UPDATES_PER_DRAIN && first <= UPDATES_PER_DRAIN + 1, `${first} at once`);
+  stage.elapse(1);
+  t.equal(first + stage.taken("UPDATE").length, tasks.length, "and the rest without a pause");
 });
 
 t.test("a full window keeps the latest state of each task until there is room", async (t) => {

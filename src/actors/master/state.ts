@@ -234,6 +234,8 @@ export class MasterState {
   readonly missing = new Set<AgentId>();
   offersMade = 0;
   subscriptionsMade = 0;
+  /** Updates that the batch in hand has said to frameworks. */
+  updatesSaid = 0;
   /** Since when this master leads, monotonic; deadlines of silence never reach before it. */
   leadingMs = 0;
   /** After standing still, silence is counted from here (P-6.1). */

@@ -16,6 +16,12 @@ import {
 import { type FrameworkRecord, isPartitionAware } from "./records.ts";
 import { refuse, say, type Turn, UPDATES_OWED_MAX } from "./state.ts";
 
+/**
+ * Updates that one drain says, those of all frameworks together: after a failover each framework
+ * asks for all of its tasks, and each answer costs its encoding (P-1.6).
+ */
+export const UPDATES_PER_DRAIN = 512;
+
 /** Messages of a window that are left to offers and answers. */
 const ROOM_KEPT = 16;
 
@@ -50,9 +56,8 @@ export function tell(turn: Turn, frameworkId: FrameworkId, status: TaskStatus): 
   if (framework?.connected !== true) return refuse(turn, "no-session", "updates-untold");
   const { owed } = framework;
   const waiting = owed.get(status.taskId);
-  if (waiting === undefined && owed.size === 0 && roomOf(turn, framework) > 0) {
-    return sayUpdate(turn, framework, status);
-  }
+  const isNext = waiting === undefined && owed.size === 0 && state.updatesSaid < UPDATES_PER_DRAIN;
+  if (isNext && roomOf(turn, framework) > 0) return sayUpdate(turn, framework, status);
   // The head of an agent's queue is worth more than an answer: it wants an acknowledgement.
   if (waiting?.uuid !== undefined && status.uuid === undefined) return;
   if (waiting === undefined && owed.size >= UPDATES_OWED_MAX) {
@@ -64,6 +69,7 @@ export function tell(turn: Turn, frameworkId: FrameworkId, status: TaskStatus): 
 function sayUpdate(turn: Turn, framework: FrameworkRecord, status: TaskStatus): void {
   if (framework.peer === undefined) return;
   framework.said += 1;
+  turn.state.updatesSaid += 1;
   const state = stateFor(status.state, isPartitionAware(framework));
   const told = state === status.state ? status : { ...status, state };
   say(turn, framework.peer, { kind: "UPDATE", body: { status: told } });
@@ -78,18 +84,31 @@ export function roomOf({ env }: Turn, framework: FrameworkRecord): number {
 /** How often owed updates are looked at while a window is full. */
 const OWED_RETRY_MS = 50;
 
-/** At the end of a batch: says what is owed, as far as there is room. */
+/** At the end of a batch: says what is owed, as far as there is room; each gets its share of it. */
 export function payOwed(turn: Turn): void {
   const { state, out } = turn;
-  let more = false;
-  for (const framework of state.frameworksByPeer.values()) {
-    for (const [taskId, status] of framework.owed) {
-      if (roomOf(turn, framework) <= 0) break;
-      framework.owed.delete(taskId);
-      sayUpdate(turn, framework, status);
-    }
-    framework.said = 0;
-    more ||= framework.owed.size > 0;
+  const owing = [...state.frameworksByPeer.values()].filter(({ owed }) => owed.size > 0);
+  const left = UPDATES_PER_DRAIN - state.updatesSaid;
+  const share = Math.max(1, Math.floor(left / Math.max(1, owing.length)));
+  let inMs: number | undefined;
+  for (const framework of owing) {
+    const waits = pay(turn, framework, share);
+    if (waits !== undefined) inMs = Math.min(inMs ?? waits, waits);
   }
-  if (more) out.push({ kind: "timer", name: "owed", inMs: OWED_RETRY_MS });
+  for (const framework of state.frameworksByPeer.values()) framework.said = 0;
+  state.updatesSaid = 0;
+  if (inMs !== undefined) out.push({ kind: "timer", name: "owed", inMs });
+}
+
+/** Says at most so much of what is owed; answers in how long there may be more to say. */
+function pay(turn: Turn, framework: FrameworkRecord, most: number): number | undefined {
+  let left = most;
+  for (const [taskId, status] of framework.owed) {
+    if (roomOf(turn, framework) <= 0) return OWED_RETRY_MS;
+    if (left === 0) return 0;
+    left -= 1;
+    framework.owed.delete(taskId);
+    sayUpdate(turn, framework, status);
+  }
+  return undefined;
 }
