@@ -55,12 +55,6 @@ export class Meter {
     this.longest.push({ ms, atMs: this.#node.monotonicMs() });
     this.longest.sort((a, b) => b.ms - a.ms).splice(LONGEST_MAX);
   }
-
-  reset(): void {
-    this.busyMs = 0;
-    this.turns = 0;
-    this.longest = [];
-  }
 }
 
 /**

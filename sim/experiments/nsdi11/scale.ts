@@ -101,7 +101,6 @@ class ScaleRun {
   readonly #size: Size;
   readonly #bed: Testbed;
   readonly #loads: LoadScheduler[] = [];
-  readonly #meter: Meter;
   readonly #say: Say;
   #residentMib = 0;
   #tellAtMs = TELL_MS;
@@ -115,9 +114,6 @@ class ScaleRun {
     const settings = { beaconIntervalMs, usageIntervalMs };
     const parts = { masters: 1, brokers: 1, agents, machine: MACHINE };
     this.#bed = new Testbed({ seed, ...parts, ...settings });
-    const [leader] = this.#bed.masters;
-    if (leader === undefined) throw new Error("a testbed has a master");
-    this.#meter = new Meter(leader.node);
   }
 
   run(): { readonly shown: Shown; readonly took: Took } {
@@ -128,7 +124,9 @@ class ScaleRun {
     const filledMs = this.#fill();
     const registerProcessorS = processorS() - beganS;
     this.#advance(this.#inputs.settleMs);
-    this.#meter.reset();
+    const [leader] = this.#bed.masters;
+    if (leader === undefined) throw new Error("a testbed has a master");
+    const meter = new Meter(leader.node);
     const launchedBefore = this.#launched();
     const [settledMs, settledS] = [world.nowMs, processorS()];
     const probes = Array.from({ length: this.#inputs.probes }, (_, index) => this.#probe(index));
@@ -150,8 +148,8 @@ class ScaleRun {
         virtualS,
         processorS: processorS() - settledS,
         registerProcessorS,
-        leaderBusy: this.#meter.busyMs / 1_000 / virtualS,
-        longestTurnMs: this.#meter.longestMs,
+        leaderBusy: meter.busyMs / 1_000 / virtualS,
+        longestTurnMs: meter.longestMs,
         residentMib: this.#residentMib,
       },
     };

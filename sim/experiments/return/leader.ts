@@ -57,7 +57,6 @@ interface Back {
 class Return {
   readonly #inputs: ReturnInputs;
   readonly #bed: Testbed;
-  readonly #meters: ReadonlyMap<ClusterMember, Meter>;
   readonly #loads: readonly FillScheduler[];
   readonly #say: Say;
   #tellAtMs = 0;
@@ -71,7 +70,6 @@ class Return {
       memMib: tasksPerAgent * NEED.memMib,
     };
     this.#bed = new Testbed({ seed, masters, brokers, agents, machine });
-    this.#meters = new Map(this.#bed.masters.map((one) => [one, new Meter(one.node)]));
     this.#loads = Array.from(
       { length: frameworks },
       (_, index) => new FillScheduler(`fill-${index + 1}`, NEED),
@@ -90,11 +88,12 @@ class Return {
     if (before === undefined) throw new Error("nobody leads the full cluster");
     const epoch = before.actor.state.epoch;
     collectGarbage();
-    for (const meter of this.#meters.values()) meter.reset();
+    // Not before: reading the processor's timer at each turn would cost while the cluster fills.
+    const meters = new Map(this.#bed.masters.map((one) => [one, new Meter(one.node)]));
     before.member.crash("the experiment ends it");
     const back = this.#watch(world.nowMs, epoch);
     const after = this.#leader();
-    const meter = after === undefined ? undefined : this.#meters.get(after.member);
+    const meter = after === undefined ? undefined : meters.get(after.member);
     return this.#outcome(back, meter);
   }
 
