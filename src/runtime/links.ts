@@ -38,9 +38,8 @@ const FORGET_INTERVAL_MS = 1_000;
 /** Between two looks at unacknowledged frames and unanswered Hellos there is at least this. */
 const SWEEP_MS_MIN = 100;
 
-/** Peers that are acknowledged at once: each costs a frame, and ten thousand may be due (P-1.6). */
+/** Peers acknowledged at once, each by a frame (P-1.6); between two parts inputs have their turn. */
 const ACKS_PER_PART = 512;
-/** Between two parts: what has come in meanwhile has its turn. */
 const ACKS_PAUSE_MS = 1;
 
 /** Messages that a peer of each role may have on its way into the mailbox. */
