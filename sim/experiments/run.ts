@@ -20,15 +20,24 @@ export const EXPERIMENT_VERSION = 1;
 
 /** Largest heap that a document may ask for. */
 export const HEAP_MIB_MAX = 65_536;
+/** Space for the young, where a document asks for none: what a process of the product has. */
+const YOUNG_MIB = 16;
+/** More is faster, since less is kept for long that is not wanted for long; and holds up longer. */
+export const YOUNG_MIB_MAX = 256;
 const MIB = 1024 * 1024;
 
 export const EXPERIMENTS: readonly Experiment[] = [MIX, LOCALITY_EXPERIMENT, SCALE, RETURN];
+
+interface Heap {
+  readonly allMib: number;
+  readonly youngMib: number;
+}
 
 export interface Prepared {
   readonly experiment: Experiment;
   readonly seed: string;
   /** Heap that it needs, where that is more than a process gets by itself. */
-  readonly heapMib: number | undefined;
+  readonly heap: Heap | undefined;
   run(say: (line: string) => void): Outcome;
 }
 
@@ -45,10 +54,15 @@ export function prepared(document: unknown, path: string): Prepared {
     throw new UsageError(`${path}.experiment: there is no ${name}; there are ${names}`);
   }
   const seed = fields.text("seed");
-  const heapMib = fields.has("heapMib") ? fields.whole("heapMib", 512, HEAP_MIB_MAX) : undefined;
+  const heap = fields.has("heapMib")
+    ? {
+        allMib: fields.whole("heapMib", 512, HEAP_MIB_MAX),
+        youngMib: fields.has("youngMib") ? fields.whole("youngMib", 1, YOUNG_MIB_MAX) : YOUNG_MIB,
+      }
+    : undefined;
   const run = experiment.prepare(fields.child("inputs"), seed);
   fields.end();
-  return { experiment, seed, heapMib, run };
+  return { experiment, seed, heap, run };
 }
 
 /** The document in `file`. @throws UsageError when it cannot be read. */
@@ -65,9 +79,9 @@ export function readDocument(file: string): unknown {
  * @param folder for charts and figures; undefined: none.
  */
 export function runExperiment(file: string, folder: string | undefined): void {
-  const { experiment, seed, heapMib, run } = prepared(readDocument(file), basename(file));
-  if (heapMib !== undefined && getHeapStatistics().heap_size_limit < heapMib * MIB) {
-    return again(heapMib);
+  const { experiment, seed, heap, run } = prepared(readDocument(file), basename(file));
+  if (heap !== undefined && getHeapStatistics().heap_size_limit < heap.allMib * MIB) {
+    return again(heap);
   }
   say(`${experiment.name}, seed ${seed}`);
   const before = process.cpuUsage();
@@ -81,14 +95,18 @@ export function runExperiment(file: string, folder: string | undefined): void {
 }
 
 /** This very command once more with so much heap; its outcome becomes ours. */
-function again(heapMib: number): void {
-  // What is collected in a turn is then collected by this thread, and no helper's time is in it.
-  const limits = [`--max-old-space-size=${heapMib}`, "--no-parallel-scavenge"];
+function again({ allMib, youngMib }: Heap): void {
+  const limits = [
+    `--max-old-space-size=${allMib}`,
+    `--max-semi-space-size=${youngMib}`,
+    // What is collected in a turn is then collected by this thread, and no helper's time is in it.
+    "--no-parallel-scavenge",
+  ];
   const [, ...args] = process.argv;
   const child = spawnSync(process.execPath, [...limits, ...args], { stdio: "inherit" });
   if (child.status !== 0) {
     const how = child.signal ?? `code ${child.status}`;
-    throw new Error(`the process with ${heapMib} MiB of heap ended by ${how}`);
+    throw new Error(`the process with ${allMib} MiB of heap ended by ${how}`);
   }
 }
 
