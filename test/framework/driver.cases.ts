@@ -74,7 +74,7 @@ function surroundings(room: () => number) {
   return { env, clock };
 }
 
-/** The driver between a leader and a scheduler; one input is one batch. */
+/** The driver between a leader and a scheduler; one input is one batch, but for those of `batch`. */
 function story(
   options: { acknowledgeForMe?: boolean; room?: () => number; connected?: boolean } = {},
 ) {
@@ -102,9 +102,18 @@ function story(
     const line = lineOf(effect);
     if (line !== undefined) lines.push(line);
   };
+  let together: Effect[] | undefined;
   const input = (one: Input): void => {
-    const out: Effect[] = [];
+    const out: Effect[] = together ?? [];
     behaviour.step(behaviour.state, one, env, out);
+    if (together === undefined) perform(out);
+  };
+  /** What happens within comes in one batch. */
+  const batch = (inputs: () => void): void => {
+    const out: Effect[] = [];
+    together = out;
+    inputs();
+    together = undefined;
     perform(out);
   };
   const mail = <K extends Kind>(kind: K, body: BodyOf<K>, re = 0): void =>
@@ -155,7 +164,8 @@ function story(
     state: behaviour.state,
     lifecycle: () => clock.lifecycle,
     mail,
-    link,
+    batch,
+    come: (epoch: number) => link({ change: "come", session, epoch }),
     beacon,
     subscribe,
     due: (timer: string, nowMs: number, lateMs = 0) => {
@@ -393,23 +403,54 @@ t.test("silence of the leader counts only for one who could hear", async (t) => 
   t.equal(lifecycle(), "disconnected");
 });
 
+const OFFERS: BodyOf<"OFFERS"> = {
+  offers: [
+    {
+      offerId: asId("o1"),
+      frameworkId: asId("f1"),
+      agentId: asId("a1"),
+      hostname: "h",
+      resources: [],
+      attributes: [],
+      allocationRole: "*",
+    },
+  ],
+};
+t.test("what a lost leader still says is not told: its offers are void", async (t) => {
+  const { beacon, subscribe, take, told, mail, state, batch } = story();
+  beacon(7);
+  subscribe(7);
+  take();
+  batch(() => {
+    beacon(9);
+    mail("OFFERS", OFFERS);
+  });
+  t.equal(state.offers.size, 0);
+  t.equal(told.at(-1)?.kind, "disconnected");
+  t.ok(take().includes("count session-lost"));
+  mail("OFFERS", OFFERS);
+  t.equal(state.offers.size, 0);
+  subscribe(9);
+  mail("OFFERS", OFFERS);
+  t.equal(told.at(-1)?.kind, "offers");
+});
+
+t.test("a leader that answers too late has a session that nobody follows: it ends", async (t) => {
+  const { beacon, due, come, take, lifecycle } = story();
+  beacon(7);
+  due("call", 0);
+  due("answer", 5_000);
+  t.equal(lifecycle(), "disconnected");
+  t.ok(take().includes("close no-session"));
+  come(7);
+  t.same(take(), ["count come-unasked"]);
+});
+
 t.test("offers and their calls are void when the session is over", async (t) => {
   const { beacon, subscribe, call, closed, take, told, mail, state } = story({ room: () => 0 });
   beacon(7);
   subscribe(7);
-  mail("OFFERS", {
-    offers: [
-      {
-        offerId: asId("o1"),
-        frameworkId: asId("f1"),
-        agentId: asId("a1"),
-        hostname: "h",
-        resources: [],
-        attributes: [],
-        allocationRole: "*",
-      },
-    ],
-  });
+  mail("OFFERS", OFFERS);
   t.equal(state.offers.size, 1);
   call({ kind: "DECLINE", body: { offerIds: [asId("o1")] } });
   closed();

@@ -38,9 +38,12 @@ export function step(state: FrameworkState, input: Input, env: Env, out: Effect[
 }
 
 function mail(state: FrameworkState, mail: Mail, env: Env, out: Effect[]): void {
+  if (mail.kind === "Beacon") return beacon(state, mail.body, env, out);
+  // As Mesos' driver does while disconnected: the scheduler was told that these offers are void.
+  if (state.session !== "open") {
+    return void out.push({ kind: "count", name: "ignored", reason: "session-lost" });
+  }
   switch (mail.kind) {
-    case "Beacon":
-      return beacon(state, mail.body, env, out);
     case "Heartbeat":
       return;
     case "SUBSCRIBED":
@@ -78,6 +81,8 @@ function due(state: FrameworkState, { timer, lateMs }: Due, env: Env, out: Effec
       }
       return;
     case "answer":
+      // Otherwise it may subscribe, and be made offers, in a session that nobody follows.
+      out.push({ kind: "close", peer: MASTER_PEER, reason: "no-session" });
       return lost(state, "the leader did not answer in time", env, out);
     case "heartbeat":
       return heartbeat(state, lateMs, env, out);
@@ -153,6 +158,7 @@ export function entered(state: FrameworkState, lifecycle: string, env: Env, out:
       else scheduleCall(state, env, out);
       return;
     case "subscribing":
+      state.session = "asked";
       out.push({
         kind: "hello",
         peer: MASTER_PEER,
@@ -195,6 +201,10 @@ function scheduleCall(state: FrameworkState, env: Env, out: Effect[]): void {
 
 /** The leader has room: who we are, and which subscription this one continues. */
 function subscribe(state: FrameworkState, epoch: Epoch, env: Env, out: Effect[]): void {
+  if (state.session !== "asked") {
+    return void out.push({ kind: "count", name: "ignored", reason: "come-unasked" });
+  }
+  state.session = "open";
   state.sessionEpoch = epoch;
   // A leader whose beacon was not heard yet may have answered the Hello: it is the one followed.
   if (state.leader !== undefined && epoch > state.leader.epoch) state.leader.epoch = epoch;
@@ -263,7 +273,9 @@ function refused(
 
 /** The session is over: offers are void, calls stay, and the driver subscribes again. */
 function lost(state: FrameworkState, why: string, env: Env, out: Effect[]): void {
-  if (env.lifecycle === "disconnected" || env.lifecycle === "ended") return;
+  // The lifecycle changes when the batch is over: what comes behind in it finds the leader lost already.
+  if (state.session === "none" || env.lifecycle === "ended") return;
+  state.session = "none";
   if (env.lifecycle === "subscribed") {
     state.offers.clear();
     voidOfferCalls(state);

@@ -177,6 +177,11 @@ export class FrameworkState {
   nonce: Uuid | undefined;
   token: SubscriptionToken | undefined;
   leader: Leader | undefined;
+  /**
+   * Whether a session is asked for or has begun; `none` from the moment the leader is lost, although
+   * mail of that session may still wait behind what told of its end.
+   */
+  session: "none" | "asked" | "open" = "none";
   /** Epoch that the server of the present session speaks in. */
   sessionEpoch: Epoch = 0;
   /** Epoch of the last subscription; 0 before the first. */
