@@ -74,6 +74,19 @@ function surroundings(room: () => number) {
   return { env, clock };
 }
 
+function beaconOf(epoch: number): BodyOf<"Beacon"> {
+  return {
+    masterId: asId<MasterId>(`m${epoch}`),
+    epoch,
+    logId: "l",
+    generation: 0,
+    position: epoch,
+    hash: "",
+    windowMs: 100,
+    intervalMs: 500,
+  };
+}
+
 /** The driver between a leader and a scheduler; one input is one batch, but for those of `batch`. */
 function story(
   options: { acknowledgeForMe?: boolean; room?: () => number; connected?: boolean } = {},
@@ -132,17 +145,7 @@ function story(
   const scheduler = (message: SchedulerCall): void =>
     input({ family: "done", what: "told", by: "scheduler", message });
   let numbers = 0;
-  const beacon = (epoch: number): void =>
-    mail("Beacon", {
-      masterId: asId<MasterId>(`m${epoch}`),
-      epoch,
-      logId: "l",
-      generation: 0,
-      position: epoch,
-      hash: "",
-      windowMs: 100,
-      intervalMs: 500,
-    });
+  const beacon = (epoch: number): void => mail("Beacon", beaconOf(epoch));
   const session = asId<SessionId>("s1");
   const subscribe = (epoch: number): void => {
     input({ family: "due", timer: "call", lateMs: 0 });
