@@ -42,8 +42,9 @@ function add(to: Amounts, amounts: Amounts, sign: 1 | -1 = 1): void {
   for (const [name, milli] of amounts) to.set(name, (to.get(name) ?? 0) + sign * milli);
 }
 
-function executorKey({ executorId }: { readonly executorId: string }): string {
-  return `executor ${executorId}`;
+/** An id stands for one executor on each agent; those of frameworks differ in these runs. */
+function executorKey(agentId: string, { executorId }: { readonly executorId: string }): string {
+  return `executor ${executorId} on ${agentId}`;
 }
 
 /** What the leader of one epoch has given away, by what crossed the bus. */
@@ -127,6 +128,8 @@ class Allocation {
   readonly #world: CheckedWorld;
   readonly #violate: Violate;
   readonly #totals = new Map<string, Amounts>();
+  /** The agent that each principal was heard as last. */
+  readonly #agents = new Map<Peer, string>();
   readonly #leader = new LeaderHeard();
   #ledger = new Ledger(0);
   #beaconMs = 0;
@@ -191,7 +194,7 @@ class Allocation {
     if (executor === undefined) return;
     // An executor is paid for until it has ended, whatever becomes of its tasks.
     const amounts = amountsOf(executor.resources);
-    this.#ledger.hold(executorKey(executor), { agent, amounts });
+    this.#ledger.hold(executorKey(agent, executor), { agent, amounts });
   }
 
   #heard(message: AnyMessage, speaker: Peer): void {
@@ -202,12 +205,13 @@ class Allocation {
         const { agent, tasks, part } = message.body;
         const { agentId } = agent;
         this.#totals.set(agentId, amountsOf(agent.resources));
+        this.#agents.set(speaker, agentId);
         if (part === 0) ledger.freeAgent(agentId);
         for (const { info, state } of tasks) if (!isTerminal(state)) this.#launch(info);
         return;
       }
       case "ExitedExecutor":
-        return ledger.free(executorKey(message.body));
+        return ledger.free(executorKey(this.#agents.get(speaker) ?? "", message.body));
       case "StatusUpdate":
         if (isTerminal(message.body.latestState)) ledger.free(message.body.status.taskId);
         return;

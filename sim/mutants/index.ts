@@ -1,6 +1,7 @@
 /** All mutants, as a table. A guard that is added to the product gets its row here. */
 export type { Attempted, Mutant, SuiteMutant, SwarmMutant } from "./mutant.ts";
 import { AGENT_MUTANTS } from "./agent.ts";
+import { EXECUTOR_MUTANTS } from "./executors.ts";
 import { HOST_MUTANTS } from "./host.ts";
 import { LEAD_MUTANTS } from "./lead.ts";
 import { MASTER_MUTANTS } from "./master.ts";
@@ -19,4 +20,5 @@ export const MUTANTS: readonly Mutant[] = [
   ...MASTER_MUTANTS,
   ...OPERATION_MUTANTS,
   ...REAL_MUTANTS,
+  ...EXECUTOR_MUTANTS,
 ];

@@ -175,19 +175,6 @@ export const REAL_MUTANTS: readonly SuiteMutant[] = [
     test: "an operator's is intent in the log, then done, then closed",
   },
   {
-    name: "gone-tasks-run-on",
-    statement: "an agent that is gone is refused, and its tasks run on",
-    edits: [
-      {
-        file: "src/actors/master/agents.js",
-        find: "        endTasks(turn, registration);\n",
-        replace: "",
-      },
-    ],
-    suite: MASTER,
-    test: "who comes back though it is gone is told to end its tasks, then refused",
-  },
-  {
     name: "unfitting-operation-done",
     statement: "an agent does an operation to what it does not have, or to what a task uses",
     edits: [

@@ -406,7 +406,9 @@ export class BatchWork implements Work, Scheduler {
     const script = this.#scriptOf(item);
     if (!item.custom) return { ...common, command: { shell: true, value: script } };
     const executor: ExecutorInfo = {
-      executorId: asId<ExecutorId>(taskId),
+      executorId: asId<ExecutorId>(
+        this.#habits.sharesExecutors ? `${this.#options.name}-executor` : taskId,
+      ),
       type: "CUSTOM",
       command: { shell: false, value: EXECUTOR_PROGRAM, arguments: [EXECUTOR_PROGRAM] },
       resources: [

@@ -15,6 +15,8 @@ export interface Habits {
   readonly refuseMs: number;
   /** true: says SUPPRESS while there is nothing to launch, as Mesos wants it. */
   readonly suppresses: boolean;
+  /** true: its custom items share one executor on each agent; else each has one of its own. */
+  readonly sharesExecutors: boolean;
 }
 
 export const PLAIN_HABITS: Habits = {
@@ -23,6 +25,7 @@ export const PLAIN_HABITS: Habits = {
   acceptTasksMax: 8,
   refuseMs: 2_000,
   suppresses: false,
+  sharesExecutors: false,
 };
 
 const JOB_ITEMS_MAX = [1, 24, 60, 60] as const;
@@ -31,6 +34,8 @@ const ACCEPT_TASKS_MAX = [1, 8, 16, 16] as const;
 const REFUSE_MS = [5_000, 10_000, 30_000] as const;
 /** Of ten frameworks so many say SUPPRESS. */
 const SUPPRESSING_OF_TEN = 8;
+/** Of ten frameworks so many keep one executor on each agent. */
+const SHARING_OF_TEN = 5;
 
 export function drawHabits(chance: Chance): Habits {
   return {
@@ -39,5 +44,6 @@ export function drawHabits(chance: Chance): Habits {
     acceptTasksMax: chance.pick<number>(ACCEPT_TASKS_MAX) ?? 1,
     refuseMs: chance.pick<number>(REFUSE_MS) ?? 5_000,
     suppresses: chance.below(10) < SUPPRESSING_OF_TEN,
+    sharesExecutors: chance.below(10) < SHARING_OF_TEN,
   };
 }

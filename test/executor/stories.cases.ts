@@ -1,6 +1,7 @@
 /** Stories of custom executors: launch, kill, loss of the executor, of the agent, of both. */
 import t from "tap";
 import { asId } from "#protocol";
+import { Resources } from "#resources";
 import { type Behave, anExecutorNode, executorTask, runsAll } from "./an-executor.ts";
 
 t.test("two tasks run on one executor, which is started once", async (t) => {
@@ -163,4 +164,40 @@ t.test("a new leader makes executors come back, and nothing is said twice", asyn
   node.until(() => node.story("a").length === 2, "is killed");
   t.same(node.story("a"), ["TASK_RUNNING", "TASK_KILLED"]);
   t.equal(node.authors.length, 1);
+});
+
+/** Launches a task as a leader does that counts its executor, or counts on one that runs. */
+function launches(
+  node: ReturnType<typeof anExecutorNode>,
+  task: ReturnType<typeof executorTask>,
+  launchExecutor: boolean,
+): void {
+  const { framework, frameworkId } = node;
+  node.order({ kind: "RunTask", body: { frameworkId, framework, task, launchExecutor } });
+}
+
+t.test("a task for an executor that has ended meanwhile is dropped, and begins none", async (t) => {
+  const node = anExecutorNode();
+  launches(node, executorTask("a"), true);
+  node.until(() => node.story("a").length === 1, "runs");
+  launches(node, executorTask("b"), false);
+  node.until(() => node.story("b").length === 1, "runs");
+  const [container] = node.machine.containers.values();
+  if (container !== undefined) node.machine.signal(container, 9);
+  node.until(() => node.story("b").length === 2, "fails");
+  launches(node, executorTask("c"), false);
+  node.until(() => node.story("c").length === 1, "is dropped");
+  t.same(node.story("c"), ["TASK_LOST REASON_EXECUTOR_TERMINATED"]);
+  t.equal(node.running?.agent.state.model.executors.size, 0);
+});
+
+t.test("an executor that was counted and is not begun is said to have ended", async (t) => {
+  const node = anExecutorNode();
+  const large = { ...executorTask("a"), resources: Resources.of("cpus:1000").toWire() };
+  launches(node, large, true);
+  node.until(() => node.story("a").length === 1, "is dropped");
+  t.same(node.story("a"), ["TASK_LOST REASON_RESOURCES_UNKNOWN"]);
+  const exited = () => node.leader.heard.find(({ kind }) => kind === "ExitedExecutor");
+  node.until(() => exited() !== undefined, "is said");
+  t.match(exited()?.body, { executorId: "ex", status: -1 });
 });

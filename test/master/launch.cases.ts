@@ -212,3 +212,32 @@ t.test("an acknowledgement while the agent is away is not kept", async (t) => {
   t.same(stage.take(), []);
   t.equal(stage.state.frameworks.get(frameworkIdOf("f"))?.tasks.size, 1);
 });
+
+t.test(
+  "an executor is counted with the first of its tasks, and anew when it has ended",
+  async (t) => {
+    const { stage } = set();
+    const executorId = asId<ExecutorId>("shared");
+    const executor = {
+      executorId,
+      type: "CUSTOM" as const,
+      command: { shell: false, value: "my-executor", arguments: ["my-executor"] },
+      resources: resources("cpus:0.5;mem:32"),
+    };
+    const begun: unknown[] = [];
+    const launchNext = (name: string): void => {
+      const { command: _, ...rest } = task(name, "a1");
+      accept(stage, "f", [launch({ ...rest, executor })], { id: begun.length + 1 });
+      const [line = ""] = stage.taken("RunTask");
+      begun.push(/launchExecutor (\w+)/.exec(line)?.[1]);
+      stage.elapse(6_000);
+    };
+    launchNext("t1");
+    launchNext("t2");
+    const frameworkId = frameworkIdOf("f");
+    stage.mail(agentOf("a1"), "ExitedExecutor", { frameworkId, executorId, status: 0 });
+    stage.elapse(6_000);
+    launchNext("t3");
+    t.same(begun, ["true", "false", "true"]);
+  },
+);

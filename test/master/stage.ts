@@ -431,8 +431,10 @@ function fieldsOf(message: AnyMessage): string {
       const parts = [taskId, state, reason, uuid === undefined ? "" : "uuid", text, exit];
       return ` ${parts.filter((part) => part !== undefined && part !== "").join(" ")}`;
     }
-    case "RunTask":
-      return ` ${message.body.task.taskId}`;
+    case "RunTask": {
+      const { task, launchExecutor: begins } = message.body;
+      return ` ${task.taskId}${begins === undefined ? "" : ` launchExecutor ${begins}`}`;
+    }
     case "RunTaskGroup":
       return ` ${message.body.taskGroup.tasks.map(({ taskId }) => taskId).join(" ")}`;
     case "SUBSCRIBED":

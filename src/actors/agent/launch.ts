@@ -17,7 +17,7 @@ import { taskKey } from "./checkpoint.ts";
 import { launchOnExecutor } from "./executors.ts";
 import { type Flaw, place, refuse, start, userOf } from "./placement.ts";
 import { diskFault } from "./sandbox.ts";
-import { type AgentState, commit } from "./state.ts";
+import { type AgentState, commit, say } from "./state.ts";
 import { answerWithState } from "./updates.ts";
 
 /** Most tasks that an agent has at a time, those that wait for acknowledgement included. */
@@ -25,7 +25,7 @@ export const TASKS_MAX = 20_000;
 
 export function runTask(
   state: AgentState,
-  { frameworkId, framework, task }: RunTask,
+  { frameworkId, framework, task, launchExecutor }: RunTask,
   env: Env,
   out: Effect[],
 ): void {
@@ -37,12 +37,14 @@ export function runTask(
   const executor = task.executor;
   const flaw =
     flawOf(state, frameworkId, task, custom) ??
+    executorFlaw(state, frameworkId, executor, launchExecutor) ??
     unfit(state, [...task.resources, ...executorCost(state, frameworkId, executor)]);
-  if (flaw !== undefined)
-    return refuse(state, { frameworkId, task, groupId: null }, flaw, env, out);
+  if (flaw !== undefined) refuse(state, { frameworkId, task, groupId: null }, flaw, env, out);
   if (custom && executor !== undefined) {
-    return launchOnExecutor(state, { frameworkId, task, executor }, env, out);
+    if (flaw === undefined) launchOnExecutor(state, { frameworkId, task, executor }, env, out);
+    return notBegun(state, frameworkId, executor, launchExecutor, out);
   }
+  if (flaw !== undefined) return;
   const placed = place(state, { frameworkId, task, manner: "command", groupId: null }, env);
   start(state, placed, env, out);
 }
@@ -50,7 +52,7 @@ export function runTask(
 /** All tasks of the group or none (mesos.md §14): each in a container of its own. */
 export function runTaskGroup(
   state: AgentState,
-  { frameworkId, framework, executor, taskGroup }: RunTaskGroup,
+  { frameworkId, framework, executor, taskGroup, launchExecutor }: RunTaskGroup,
   env: Env,
   out: Effect[],
 ): void {
@@ -66,7 +68,8 @@ export function runTaskGroup(
   const custom = executor.type === "CUSTOM";
   const resources = whole.flatMap((task) => task.resources);
   const cost = executorCost(state, frameworkId, executor);
-  let flaw = unfit(state, [...resources, ...cost]);
+  let flaw = executorFlaw(state, frameworkId, executor, launchExecutor);
+  flaw ??= unfit(state, [...resources, ...cost]);
   for (const task of whole) flaw ??= flawOf(state, frameworkId, task, custom);
   const groupId = env.random.uuid();
   if (flaw !== undefined) {
@@ -75,17 +78,44 @@ export function runTaskGroup(
     for (const task of whole) {
       refuse(state, { frameworkId, task, groupId: null }, groupFlaw, env, out);
     }
+    if (custom) notBegun(state, frameworkId, executor, launchExecutor, out);
     return;
   }
   if (custom) {
     for (const task of whole) launchOnExecutor(state, { frameworkId, task, executor }, env, out);
-    return;
+    return notBegun(state, frameworkId, executor, launchExecutor, out);
   }
   // All are on disk before the first is asked for: a crash leaves the whole group or nothing.
   const placed = whole.map((task) =>
     place(state, { frameworkId, task, manner: "group", groupId }, env),
   );
   for (const task of placed) start(state, task, env, out);
+}
+
+/** One that the leader counts on has ended meanwhile: its resources are free there by now. */
+function executorFlaw(
+  state: AgentState,
+  frameworkId: FrameworkId,
+  executor: ExecutorInfo | undefined,
+  launchExecutor: boolean | undefined,
+): Flaw | undefined {
+  if (executor?.type !== "CUSTOM" || launchExecutor !== false) return undefined;
+  if (state.model.executor(frameworkId, executor.executorId) !== undefined) return undefined;
+  const message = `the executor ${executor.executorId} has ended`;
+  return { state: "TASK_DROPPED", reason: "REASON_EXECUTOR_TERMINATED", message };
+}
+
+/** An executor that the leader counted with the launch does not come to be: it is free again. */
+function notBegun(
+  state: AgentState,
+  frameworkId: FrameworkId,
+  { executorId }: ExecutorInfo,
+  launchExecutor: boolean | undefined,
+  out: Effect[],
+): void {
+  if (launchExecutor !== true || state.model.executor(frameworkId, executorId) !== undefined)
+    return;
+  say(state, { kind: "ExitedExecutor", body: { frameworkId, executorId, status: -1 } }, out);
 }
 
 /** The framework's info as the leader sent it last; kept for as long as anything of it is here. */

@@ -4,6 +4,7 @@
  * call; one invalid task only itself.
  */
 import type {
+  ExecutorInfo,
   BodyOf,
   CallReason,
   OfferOperation,
@@ -218,10 +219,21 @@ function contextOf({ state }: Turn, framework: FrameworkRecord, taken: Taken): L
 function launchTask(turn: Turn, framework: FrameworkRecord, taken: Taken, info: TaskInfo): void {
   const { agent } = taken;
   take(turn, framework, taken, [info]);
+  const begins = beginsExecutor(framework, agent, info.executor);
   const task = record(turn, framework, taken, info);
   const { frameworkId, info: frameworkInfo } = framework;
-  const body = { frameworkId, framework: frameworkInfo, task: task.info };
+  const body = { frameworkId, framework: frameworkInfo, task: task.info, ...begins };
   say(turn, agent.peer, { kind: "RunTask", body });
+}
+
+/** Whether the executor is counted with this launch, or runs already as far as is known here. */
+function beginsExecutor(
+  { frameworkId }: FrameworkRecord,
+  { executors }: AgentRecord,
+  executor: ExecutorInfo | undefined,
+): { launchExecutor?: boolean } {
+  if (executor?.type !== "CUSTOM") return {};
+  return { launchExecutor: !executors.has(executorKey(frameworkId, executor.executorId)) };
 }
 
 function launchGroup(
@@ -244,11 +256,12 @@ function launchGroup(
   }
   const infos = withExecutor(group);
   take(turn, framework, taken, infos);
+  const begins = beginsExecutor(framework, agent, group.executor);
   const launched = infos.map((info) => record(turn, framework, taken, info).info);
   const { frameworkId, info: frameworkInfo } = framework;
   const executor = { ...group.executor, resources: inRole(group.executor.resources, role) };
   const taskGroup = { tasks: launched };
-  const body = { frameworkId, framework: frameworkInfo, executor, taskGroup };
+  const body = { frameworkId, framework: frameworkInfo, executor, taskGroup, ...begins };
   say(turn, agent.peer, { kind: "RunTaskGroup", body });
 }
 

@@ -71,10 +71,17 @@ export const AgentRefusedSchema = Type.Object({
 });
 export type AgentRefused = Static<typeof AgentRefusedSchema>;
 
+/**
+ * Whether the leader has counted a custom executor that is to be begun with this; false: it counts on
+ * one that runs. What an agent begins otherwise would be paid for by nobody. Absent: the agent sees.
+ */
+const LaunchExecutorSchema = Type.Optional(Type.Boolean());
+
 export const RunTaskSchema = Type.Object({
   frameworkId: FrameworkIdSchema,
   framework: FrameworkInfoSchema,
   task: TaskInfoSchema,
+  launchExecutor: LaunchExecutorSchema,
 });
 export type RunTask = Static<typeof RunTaskSchema>;
 
@@ -83,6 +90,7 @@ export const RunTaskGroupSchema = Type.Object({
   framework: FrameworkInfoSchema,
   executor: ExecutorInfoSchema,
   taskGroup: TaskGroupInfoSchema,
+  launchExecutor: LaunchExecutorSchema,
 });
 export type RunTaskGroup = Static<typeof RunTaskGroupSchema>;
 
