@@ -226,7 +226,9 @@ export class SimCluster implements FaultTarget, CheckedWorld {
       // A scenario says when it heals: its story counts on work of one kind.
       const plain = this.options.healMs !== undefined;
       const overMs = untilMs / 2;
-      const work = new BatchWork({ name, kind, items, chance, overMs, world, only, plain });
+      const executors = world.seed.stream(`executors:${name}`);
+      const options = { name, kind, items, chance, executors, overMs, world, only, plain };
+      const work = new BatchWork(options);
       this.works.set(name, work);
       this.#members.push(frameworkMember(around, name, work));
       this.#members.push(frameworkMember(around, name, work, true));

@@ -82,9 +82,9 @@ export class BatchWork implements Work, Scheduler {
 
   constructor(options: BatchOptions) {
     this.#options = options;
-    const { chance, kind, plain = false } = options;
+    const { chance, executors, kind, plain = false } = options;
     this.#takesWhole = kind === "backlog";
-    this.#habits = plain || this.#takesWhole ? PLAIN_HABITS : drawHabits(chance);
+    this.#habits = plain || this.#takesWhole ? PLAIN_HABITS : drawHabits(chance, executors);
     const { jobItemsMax, taskMs } = this.#habits;
     this.#items = this.#takesWhole
       ? backlogItems(options)

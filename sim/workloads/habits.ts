@@ -37,13 +37,14 @@ const SUPPRESSING_OF_TEN = 8;
 /** Of ten frameworks so many keep one executor on each agent. */
 const SHARING_OF_TEN = 5;
 
-export function drawHabits(chance: Chance): Habits {
+/** @param executors a stream of its own: what else is drawn stays as it was in failures that are kept. */
+export function drawHabits(chance: Chance, executors: Chance): Habits {
   return {
     jobItemsMax: chance.pick<number>(JOB_ITEMS_MAX) ?? 1,
     taskMs: chance.pick<number>(TASK_MS) ?? 1_000,
     acceptTasksMax: chance.pick<number>(ACCEPT_TASKS_MAX) ?? 1,
     refuseMs: chance.pick<number>(REFUSE_MS) ?? 5_000,
     suppresses: chance.below(10) < SUPPRESSING_OF_TEN,
-    sharesExecutors: chance.below(10) < SHARING_OF_TEN,
+    sharesExecutors: executors.below(10) < SHARING_OF_TEN,
   };
 }

@@ -29,6 +29,8 @@ export interface BatchOptions {
   readonly kind?: WorkloadKind;
   readonly items: number;
   readonly chance: Chance;
+  /** Draws how custom items come by their executors. */
+  readonly executors: Chance;
   /** Items come in over this time, from the beginning of the run. */
   readonly overMs: number;
   /** Names of the items that are done; absent: all. What is left out was still drawn. */
