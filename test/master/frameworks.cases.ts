@@ -288,6 +288,9 @@ t.test(
       latestState: "TASK_KILLED",
     });
     t.equal(stage.state.frameworks.size, 0);
+    stage.elapse(1_500);
+    const shown = stage.events.filter(({ type }) => type === "TASK_UPDATED");
+    t.match(shown.at(-1), { taskId, state: "TASK_KILLED" }, "people are told how it ended");
     t.equal(
       String(stage.state.allocator.free(asId("a1"))),
       String(stage.state.allocator.total(asId("a1"))),

@@ -76,6 +76,8 @@ function toldOnce(
     return refuse(turn, "invalid", "updates");
   }
   moveTask(turn, task, status.state);
+  keepStatus(task, status);
+  turn.state.publisher.taskUpdated(task, status);
   if (isTerminal(status.state)) forgetTask(turn, task);
 }
 
