@@ -7,6 +7,7 @@ import {
   type AgentId,
   asId,
   type ClusterId,
+  type ContainerId,
   type FrameworkInfo,
   type InstanceId,
   type Kind,
@@ -168,7 +169,11 @@ export function agentMember(around: Around, name: string, size = MACHINE): Clust
       const made = agentRecipe(principal, self.replacements, updateRetryMs, size);
       const recipe = { ...made, config: { ...made.config, ...around.agent } };
       // Everything an executor needs to know stands in Mesos' own variables.
-      const given = { ports, executorAccess: () => ({}), ...batches(around, name) };
+      const executorAccess = () => ({
+        containerId: asId<ContainerId>(ports.random.uuid()),
+        credentialDir: null,
+      });
+      const given = { ports, executorAccess, ...batches(around, name) };
       const actor = self.begin(recipe, given, (surroundings) => {
         const { agent, isolator } = startAgentLife(recipe, surroundings);
         return { main: agent, all: [agent, isolator] };

@@ -107,6 +107,8 @@ export function identityOf(role: string, name: string): Identity {
       return { role, principal: asId(first) };
     case "framework":
       return { role, principal: asId(first), instance: asId(second) };
+    case "executor":
+      return { role, principal: asId(first), containerId: asId(second) };
     default:
       throw new Error(`${JSON.stringify(role)} is no role with a credential file`);
   }

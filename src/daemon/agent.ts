@@ -27,10 +27,11 @@ import { CGROUP_ROOT_DEFAULT, type CgroupMode, type InsideOptions } from "#isola
 import { type AgentId, asId, type ClusterId } from "#protocol";
 import { type AgentRecipe, startAgentLife } from "#recording";
 import { parseAttributes, Resources } from "#resources";
-import type { ActorPorts, Clock, Disk, Launcher, Logger, RunningActor } from "#runtime";
+import type { ActorPorts, Bus, Clock, Disk, Launcher, Logger, RunningActor } from "#runtime";
 import { type BoundSettings, boundsOf } from "./bound-settings.ts";
 import { buildVersion, nativeDir } from "./build.ts";
 import type { Connections } from "./connections.ts";
+import { ExecutorCredentials } from "./executor-credentials.ts";
 import { type InsideSettings, insideOptions, unknownCalls } from "./inside-settings.ts";
 import { keepRunning } from "./keep-running.ts";
 import { endContainers, removeCgroups } from "./node-end.ts";
@@ -114,6 +115,7 @@ export async function startAgent(options: AgentProcessOptions): Promise<AgentPro
   }
   sayInside(inside, logger);
   const bus = options.connections.bus(identity);
+  const credentials = credentialsOf(options, { bus, clock, runtimeDir, inside });
   const ports: ActorPorts = {
     bus,
     clock,
@@ -132,7 +134,13 @@ export async function startAgent(options: AgentProcessOptions): Promise<AgentPro
     clock,
     logger,
     start() {
-      agent = startRecorded(recorder, recipe, { ports, userOf: systemUser }, (surroundings) => {
+      const executorAccess = credentials?.take.bind(credentials);
+      const given = {
+        ports,
+        userOf: systemUser,
+        ...(executorAccess === undefined ? {} : { executorAccess }),
+      };
+      agent = startRecorded(recorder, recipe, given, (surroundings) => {
         const { agent: main, isolator } = startAgentLife(recipe, surroundings);
         life = [main, isolator];
         return { main, all: life };
@@ -144,6 +152,7 @@ export async function startAgent(options: AgentProcessOptions): Promise<AgentPro
   const watch = watchDisk(workDir, clock, (used) => agent?.tell("process", diskUsage(used)));
   const leave = async (): Promise<void> => {
     watch.stop();
+    credentials?.stop();
     await kept.stop();
     await recorder?.close();
     await new Promise<void>((resolve) => bus.close(resolve));
@@ -151,9 +160,13 @@ export async function startAgent(options: AgentProcessOptions): Promise<AgentPro
   return {
     agentId,
     facts,
-    registered: untilRegistered(() => agent?.lifecycle() === "running", clock),
+    registered: Promise.all([
+      untilRegistered(() => agent?.lifecycle() === "running", clock),
+      credentials?.first,
+    ]).then(() => undefined),
     *counts() {
       for (const { counters } of life) yield* counters;
+      yield* credentials?.counts() ?? [];
       yield* recorder?.counts() ?? [];
     },
     async stop() {
@@ -169,6 +182,27 @@ export async function startAgent(options: AgentProcessOptions): Promise<AgentPro
       await closeDisk(disk);
     },
   };
+}
+
+/** Executors are processes of their own: where there is no broker they reach nobody. */
+function credentialsOf(
+  { connections, identity, cluster, workDir, logger }: AgentProcessOptions,
+  around: {
+    readonly bus: Bus;
+    readonly clock: Clock;
+    readonly runtimeDir: string;
+    readonly inside: InsideOptions;
+  },
+): ExecutorCredentials | undefined {
+  const { bus, clock, runtimeDir, inside } = around;
+  const { reach } = connections;
+  if (reach === undefined) return undefined;
+  return new ExecutorCredentials({
+    ...{ cluster, principal: identity.principal, reach, bus, clock, logger, runtimeDir },
+    dir: join(workDir, "executors"),
+    random: systemRandom(),
+    userIds: inside.userIds,
+  });
 }
 
 interface Node {

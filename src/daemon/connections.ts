@@ -25,6 +25,8 @@ export interface Connections {
   openLog(identity: Identity): Promise<Log>;
   /** Why others cannot join, where that is so. */
   readonly closedBecause: string | undefined;
+  /** How another process of this machine gets to the same broker; undefined where there is none. */
+  readonly reach: Pick<CredentialFile, "servers" | "authority"> | undefined;
 }
 
 /**
@@ -55,8 +57,10 @@ export function brokerConnections(
     ...(file.authority === undefined ? {} : { authority: file.authority }),
   });
   const { log: subject } = subjectsOf(file.cluster);
+  const { authority } = file;
   return {
     closedBecause: undefined,
+    reach: { servers, ...(authority === undefined ? {} : { authority }) },
     bus: (identity) => natsBus(optionsOf(identity)),
     async openLog(identity) {
       const owner = { adapter: "jetstream", logId: file.cluster, generation: 0 } as const;
@@ -87,6 +91,7 @@ export interface LocalOptions {
 export function localConnections({ cluster, clock, logDir, warn }: LocalOptions): Connections {
   const broker = new MemoryBroker(clock, subjectsOf(cluster));
   return {
+    reach: undefined,
     closedBecause: "the bus is within one process: no other machine or framework can join",
     bus: (identity) => broker.connect(identity),
     openLog: () =>

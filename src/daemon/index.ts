@@ -21,6 +21,7 @@ export { openBrokerAuthority, readBrokerAuthority } from "./broker-authority.ts"
 export { parseListen, startBrokerListener } from "./broker-listener.ts";
 export { type JoinLine, joinLineText, parseJoinLine } from "./join-line.ts";
 export { fateOfToken, JoinTokens } from "./join-tokens.ts";
+export { EXECUTOR_POOL_LENGTH, ExecutorCredentials } from "./executor-credentials.ts";
 export { principalOf, startRegistrar } from "./registrar.ts";
 export { joinCluster, renewOnce } from "./join.ts";
 export * from "./restarts.ts";

@@ -1,11 +1,11 @@
 /**
- * Answers machines that join and agents whose credential ends: signs for their keys what a token,
- * or the credential that they have, gives them a right to. Lives in `up`, beside the keys; a use
- * of a token is on disk before its credential is said (P-1.5). It admits nobody to the cluster:
- * that is the leader's work.
+ * Answers machines that join, agents whose credential ends, and agents on behalf of executors: signs
+ * for their keys what a token, or the credential that they have, gives them a right to. Lives in
+ * `up`, beside the keys; a use of a token is on disk before its credential is said (P-1.5). It
+ * admits nobody to the cluster: that is the leader's work.
  */
-import { holderOf, type Identity } from "#access";
-import { isUserKey } from "#adapters";
+import { holderOf, type Identity, inboxOf } from "#access";
+import { isUserKey, natsBus, systemClock, systemRandom } from "#adapters";
 import {
   type AnyMessage,
   asId,
@@ -16,11 +16,12 @@ import {
   type JoinRefused,
   type Principal,
   type Subjects,
+  subjectsOf,
 } from "#protocol";
 import type { Bus, BusMessage } from "#runtime";
 import type { Trust } from "./credentials.ts";
-import { fateOfToken, type JoinTokens } from "./join-tokens.ts";
-import type { Revocations } from "./revocations.ts";
+import { fateOfToken, JoinTokens } from "./join-tokens.ts";
+import { Revocations } from "./revocations.ts";
 
 /** Questions that are being answered; further ones get no answer and are put again. */
 export const JOINS_OPEN_MAX = 64;
@@ -38,7 +39,38 @@ export interface RegistrarOptions {
   tell(sentence: string): void;
 }
 
-type Answer = Extract<AnyMessage, { readonly kind: "Joined" | "JoinRefused" }>;
+type Question = Extract<AnyMessage, { readonly kind: "Join" | "SignExecutors" }>;
+type Answer = Extract<AnyMessage, { readonly kind: "Joined" | "ExecutorsSigned" | "JoinRefused" }>;
+
+const REGISTRAR = { role: "registrar" } as const;
+
+/** The registrar of a cluster on a connection of its own. */
+export function openRegistrar({
+  servers,
+  dataDir,
+  trust,
+  tell,
+}: {
+  readonly servers: readonly string[];
+  readonly dataDir: string;
+  readonly trust: Trust;
+  tell(sentence: string): void;
+}): { stop(): Promise<void> } {
+  const bus = natsBus({
+    servers,
+    credential: () => trust.issue(REGISTRAR),
+    inbox: inboxOf(REGISTRAR),
+    name: "meseta registrar",
+    clock: systemClock(),
+    nonce: systemRandom().token(8),
+  });
+  const tokens = new JoinTokens(dataDir);
+  const subjects = subjectsOf(trust.cluster);
+  const revocations = new Revocations(dataDir);
+  const nowMs = (): number => Date.now();
+  startRegistrar({ bus, subjects, trust, tokens, revocations, nowMs, tell });
+  return { stop: () => new Promise<void>((resolve) => bus.close(resolve)) };
+}
 
 const MENDS: Readonly<Record<JoinRefused["reason"], string>> = {
   "unknown-token": "the cluster has no such token any more",
@@ -58,35 +90,42 @@ export function startRegistrar(options: RegistrarOptions): void {
   let open = 0;
   // One after the other: two machines may not both be the last that a token allows.
   let before: Promise<unknown> = Promise.resolve();
-  const serve = (judge: (name: string, body: BodyOf<"Join">) => Promise<Answer>) => {
+  const serve = (judge: (name: string, asked: Question) => Promise<Answer>) => {
     return ({ subject, data, reply }: BusMessage): void => {
       const name = subject.split(".").at(-1) ?? "";
       const decoded = decodeSingle(data);
       const asked = decoded.reason === undefined ? decoded.message : undefined;
-      if (reply === undefined || asked?.kind !== "Join" || open >= JOINS_OPEN_MAX) return;
+      if (reply === undefined || open >= JOINS_OPEN_MAX) return;
+      if (asked?.kind !== "Join" && asked?.kind !== "SignExecutors") return;
       open += 1;
-      const judged = before.then(() => judge(name, asked.body));
+      const judged = before.then(() => judge(name, asked));
       before = judged.catch(() => undefined);
       judged
         .catch((error: Error): Answer => {
-          tell(`a machine that joins was not answered: ${error.message}`);
+          tell(`${quoted(name)}, who asked for a credential, was not answered: ${error.message}`);
           return refusal("failed");
         })
         .then((answer) => {
           open -= 1;
           const encoded = encodeSingle(answer, asId0);
           if (encoded.fault === undefined) bus.publish(reply, encoded.bytes);
-          else tell(`an answer to a machine that joins is unfit: ${encoded.fault}`);
+          else tell(`an answer to who asked for a credential is unfit: ${encoded.fault}`);
         });
     };
   };
   bus.subscribe(
     subjects.toRegistrar.joining,
-    serve((id, body) => admit(options, id, body)),
+    serve(async (id, asked) =>
+      asked.kind === "Join" ? await admit(options, id, asked.body) : refusal("failed"),
+    ),
   );
   bus.subscribe(
     subjects.toRegistrar.renewing,
-    serve((name, body) => renew(options, name, body)),
+    serve(async (name, asked) =>
+      asked.kind === "Join"
+        ? renew(options, name, asked.body)
+        : signExecutors(options, name, asked.body),
+    ),
   );
 }
 
@@ -131,6 +170,23 @@ async function renew(
 
 function agentNamed(principal: Principal) {
   return { role: "agent", principal } as const satisfies Identity;
+}
+
+/**
+ * For executors of the agent that asks, whose name the broker vouches for: whatever it does with
+ * them, they reach subjects below its own name alone (P-4.5).
+ */
+function signExecutors(
+  { trust }: RegistrarOptions,
+  name: string,
+  { executors }: BodyOf<"SignExecutors">,
+): Answer {
+  if (!isId(name) || !executors.every(({ key }) => isUserKey(key))) return refusal("key-invalid");
+  const principal = asId<Principal>(name);
+  const jwts = executors.map(({ containerId, key }) =>
+    trust.mint({ identity: { role: "executor", principal, containerId }, userId: key }),
+  );
+  return { kind: "ExecutorsSigned", id: 1, re: 1, body: { jwts } };
 }
 
 function signed({ trust }: RegistrarOptions, principal: Principal, userId: string): Answer {

@@ -28,6 +28,7 @@ import {
   type UpCredentials,
   writeUpCredentials,
 } from "./up-credentials.ts";
+import { openRegistrar } from "./registrar.ts";
 import { restartText } from "./restarts.ts";
 import { youngGenerationFlags } from "./young-generation.ts";
 
@@ -86,11 +87,13 @@ export async function startProcesses(options: PartsOptions): Promise<Parts> {
   });
   const broker = await brokerOf(options, trust.broker);
   let outside: OutsideDoor | undefined;
+  let registrar: ReturnType<typeof openRegistrar> | undefined;
   const children: Child[] = [];
   let credentials: UpCredentials | undefined;
   const end = async (): Promise<void> => {
     await endProcesses(children, options);
     credentials?.stop();
+    await registrar?.stop();
     await outside?.stop();
     await broker.stop();
   };
@@ -103,7 +106,8 @@ export async function startProcesses(options: PartsOptions): Promise<Parts> {
       masters: config.integer("masters"),
       report: tell,
     });
-    outside = await openOutside({ config, data, trust, brokerPort: broker.port, tell });
+    registrar = openRegistrar({ servers: broker.servers, dataDir: data.root, trust, tell });
+    outside = await openOutside({ config, data, brokerPort: broker.port, tell });
     const ready = await startChildren(options, credentials, children);
     const token = (await readFile(tokenPathOf(data.masterDir), "utf8")).trim();
     const host = hostForUrl(config.need("host"));

@@ -123,6 +123,8 @@ export interface ContainerSpec extends Checkpoint {
   /** What its task asks for; needed to start it and never again. */
   readonly container?: ContainerInfo;
   readonly secretEnv?: readonly { readonly name: string; readonly secret: Secret }[];
+  /** Folder of this machine with the credential of a custom executor, which finds it inside. */
+  readonly credentialDir?: string;
 }
 
 /** A volume that outlives its tasks, of the disk that a role has reserved. */
@@ -145,7 +147,7 @@ export function networksOf({
 /** Drops what must not be on disk. */
 export function checkpointOf(spec: ContainerSpec): Checkpoint {
   const { argv: _argv, env: _env, logs: _logs, ...rest } = spec;
-  const { container, secretEnv: _secrets, ...kept } = rest;
+  const { container, secretEnv: _secrets, credentialDir: _credential, ...kept } = rest;
   const networks = networksOf({ container });
   return networks.length === 0 ? kept : { ...kept, networks: [...networks] };
 }

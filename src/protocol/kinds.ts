@@ -148,6 +148,9 @@ export const KINDS = {
   Join: { schema: join.JoinSchema, from: ["joiner"], to: ["registrar"] },
   Joined: { schema: join.JoinedSchema, from: ["registrar"], to: ["joiner"] },
   JoinRefused: { schema: join.JoinRefusedSchema, from: ["registrar"], to: ["joiner"] },
+  /** So does an agent that asks for its executors. */
+  SignExecutors: { schema: join.SignExecutorsSchema, from: ["joiner"], to: ["registrar"] },
+  ExecutorsSigned: { schema: join.ExecutorsSignedSchema, from: ["registrar"], to: ["joiner"] },
 } as const satisfies Record<string, KindRule>;
 
 export type Kind = keyof typeof KINDS;

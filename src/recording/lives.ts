@@ -9,6 +9,8 @@ import {
   type AgentIdentity,
   type AgentSettings,
   createAgent,
+  type ExecutorAccess,
+  type ExecutorOwner,
   type RunningAgent,
 } from "#actors/agent";
 import { createMaster, type MasterConfig, type MasterState } from "#actors/master";
@@ -26,10 +28,10 @@ import {
   defaultIsolators,
   pickDriver,
 } from "#isolation";
-import { type ClusterId, type ContainerId, type Peer, subjectsOf } from "#protocol";
+import { type ClusterId, type Peer, subjectsOf } from "#protocol";
 import type { ActorPorts, ContainerUser, HostOptions, LogRotation, RunningActor } from "#runtime";
 import type { Redactor } from "./redact.ts";
-import { type Codec, type Tape, TAG } from "./tape.ts";
+import { type Asked, type Codec, type Tape, TAG } from "./tape.ts";
 import { presentOf, tapedPorts, type PortsPresent } from "./taped-ports.ts";
 
 export interface MasterRecipe {
@@ -78,8 +80,8 @@ export interface Surroundings {
   readonly batchMax?: () => number;
   /** Users of the machine by name. */
   readonly userOf?: (name: string) => ContainerUser | undefined;
-  /** Environment by which a custom executor reaches its agent; absent: there are none here. */
-  readonly executorAccess?: (containerId: ContainerId) => Readonly<Record<string, string>>;
+  /** The way to the agent for one custom executor more; absent: there are none here. */
+  readonly executorAccess?: (owner: ExecutorOwner) => ExecutorAccess | string;
 }
 
 /** An actor with whoever lives and dies with it. */
@@ -210,12 +212,10 @@ export function tapedSurroundings(
     write: (to, value) => to.value(redactor.value(value)),
     read: (from) => from.value(),
   };
-  const read = (what: string, args: readonly string[], take: () => unknown): unknown => {
+  const read = (what: string, args: readonly Asked[], take: () => unknown): unknown => {
     tape.ask(what, args, () => undefined);
     return tape.reading(TAG.named, anything, take);
   };
-  const access = (id: ContainerId): unknown =>
-    read("executorAccess", [id], () => ({ env: executorAccess?.(id) ?? {} }));
   return {
     ports: tapedPorts(tape, { present: present.ports, logger, redactor }),
     poisonous: new Set(present.poisonous),
@@ -230,8 +230,10 @@ export function tapedSurroundings(
       : {}),
     ...(present.executorAccess
       ? {
-          executorAccess: (id: ContainerId) =>
-            (access(id) as { readonly env: Readonly<Record<string, string>> }).env,
+          executorAccess: (owner: ExecutorOwner) =>
+            read("executorAccess", [owner], () => executorAccess?.(owner)) as ReturnType<
+              NonNullable<Surroundings["executorAccess"]>
+            >,
         }
       : {}),
   };

@@ -1,9 +1,10 @@
 /**
- * Meseta for authors of frameworks.
+ * Meseta for authors of frameworks and of executors.
  *
  * A framework decides what runs where: it is offered resources, launches tasks on them and hears
  * how they fare. `connect` gives a driver; `OfferPool` puts tasks on an offer. The names are those
- * of Apache Mesos; `examples/hello-framework` is a whole framework in forty lines.
+ * of Apache Mesos; `examples/hello-framework` is a whole framework in forty lines. `runExecutor` makes
+ * a program a custom executor: one process that runs many tasks of a framework on one agent.
  *
  * What you may rely on: updates come at least once and in order per task until acknowledged;
  * offers are yours alone until answered; the driver comes back by itself when broker or leader
@@ -12,6 +13,7 @@
 export type { Driver } from "#actors/framework";
 export {
   type AgentId,
+  type ExecutorId,
   type FrameworkId,
   type InverseOffer,
   isTerminal,
@@ -25,5 +27,13 @@ export {
   type TaskStatus,
 } from "#protocol";
 export { Resources } from "#resources";
+export {
+  type ExecutorDriver,
+  type ExecutorHandlers,
+  type RunExecutorOptions,
+  type RunningExecutorProgram,
+  runExecutor,
+  type TaskUpdate,
+} from "./executor.ts";
 export { type ConnectOptions, connect, type Framework, type Handlers } from "./framework.ts";
-export { OfferPool, type TaskWish } from "./offers.ts";
+export { type ExecutorWish, OfferPool, type TaskWish } from "./offers.ts";

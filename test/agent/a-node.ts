@@ -266,7 +266,10 @@ export class TestNode {
           workDir: "/work",
           userOf: null,
           environment: { PATH: "/usr/bin:/bin" },
-          executorAccess: () => ({}),
+          executorAccess: () => ({
+            containerId: asId(ports.random.uuid()),
+            credentialDir: null,
+          }),
           ...this.#options.config,
           ...config,
         }),

@@ -6,6 +6,7 @@ t.setTimeout(400_000);
 
 await import("./daily.cases.ts");
 await import("./crash.cases.ts");
+await import("./executors.cases.ts");
 await import("./hostile.cases.ts");
 await import("./lending.cases.ts");
 await import("./operations.cases.ts");

@@ -7,6 +7,7 @@ import { untilAnswer } from "../support/answers.ts";
 import { Cluster, isAlive, isRoot, processesNaming } from "../support/cluster.ts";
 import { NetSpace } from "../support/net-space.ts";
 import { until } from "../support/until.ts";
+import { Foreman, PROJECT } from "./foreman.ts";
 
 const BACK_MS_MAX = 40_000;
 
@@ -57,6 +58,8 @@ void t.test("a second machine", { skip: whyNot() }, async (t) => {
     "--data",
     data,
     ...parts,
+    "--allowed-host-paths",
+    PROJECT,
     "--reserve",
     "cpus(ads):0.5",
   ];
@@ -78,6 +81,18 @@ void t.test("a second machine", { skip: whyNot() }, async (t) => {
     t.same(ran, { exit: 0, stdout: "from afar\n", stderr: "" });
     const { stdout } = await bench.meseta(["ps", "-o", "json"]);
     t.notMatch(stdout, /"agentId": "agent-1/);
+  });
+
+  await t.test("runs a custom executor, which speaks TLS as its agent does", async (t) => {
+    const foreman = new Foreman(cluster);
+    await foreman.launch("far", ["f", "g"], { cpus: 0.35 });
+    t.same((await foreman.ask("far", "end f")).running, ["g"]);
+    await until(() => foreman.story("f").length === 2, "f ends");
+    t.same(foreman.story("f"), ["TASK_RUNNING", "TASK_FINISHED"]);
+    t.notMatch(foreman.last("f")?.agentId, /^agent-1/);
+    await foreman.ask("far", "end g");
+    await until(() => foreman.story("g").length === 2, "g ends");
+    await foreman.end();
   });
 
   await t.test("is cut off, and its task is there when it is back", async (t) => {

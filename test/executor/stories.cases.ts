@@ -100,6 +100,22 @@ t.test(
   },
 );
 
+t.test("an executor that has nothing to say comes back to a restarted agent too", async (t) => {
+  for (const quietMs of [0, 1_300, 2_600, 3_900]) {
+    const node = anExecutorNode();
+    node.runTask(executorTask("a"));
+    node.until(() => node.story("a").length === 1, "runs");
+    // Wherever it is between two of its heartbeats.
+    node.run(quietMs);
+    node.crash();
+    node.run(500);
+    node.start();
+    node.run(20_000);
+    t.same(node.story("a"), ["TASK_RUNNING"], `quiet for ${quietMs} ms before`);
+    t.equal(node.authors.length, 1);
+  }
+});
+
 t.test("an executor that does not come back to a restarted agent is gone", async (t) => {
   const node = anExecutorNode();
   node.runTask(executorTask("a"));

@@ -5,7 +5,6 @@
  */
 import {
   type AgentInfo,
-  asId,
   type ContainerId,
   type ExecutorInfo,
   type ExecutorSubscribe,
@@ -33,7 +32,17 @@ import {
   userSpec,
 } from "./placement.ts";
 import { keepSandbox, sandboxPath } from "./sandbox.ts";
-import { type AgentState, ask, commit, count, release, reserve, say, sayTo } from "./state.ts";
+import {
+  type AgentState,
+  ask,
+  commit,
+  count,
+  type ExecutorAccess,
+  release,
+  reserve,
+  say,
+  sayTo,
+} from "./state.ts";
 import { type StatusFields, update } from "./updates.ts";
 
 /** Most custom executors of one agent. */
@@ -80,22 +89,45 @@ export function launchOnExecutor(
     const reason = "REASON_RESOURCES_UNKNOWN" as const;
     return refuse(state, known, { state: "TASK_DROPPED", reason, message }, env, out);
   }
-  const begins = executor === undefined;
-  executor ??= addExecutor(state, frameworkId, info, env);
+  const access = executor === undefined ? accessOf(state, frameworkId, info) : undefined;
+  if (typeof access === "string") {
+    const reason = "REASON_CONTAINER_LAUNCH_FAILED" as const;
+    return refuse(state, known, { state: "TASK_DROPPED", reason, message: access }, env, out);
+  }
+  executor ??= addExecutor(state, { frameworkId, info, access }, env);
   const { containerId } = executor;
   const placed = placeIn(state, { ...known, manner: "custom", containerId }, env);
-  if (begins) return startExecutor(state, executor, placed, out);
+  if (access !== undefined) return startExecutor(state, executor, { first: placed, access }, out);
   growExecutor(state, executor, out);
   if (state.links.get(containerId)?.subscribed === true) handOver(state, placed, out);
 }
 
-function addExecutor(
+/** A name and a credential of its own, signed in advance (P-4.5); a sentence where there is none. */
+function accessOf(
   state: AgentState,
   frameworkId: FrameworkId,
-  info: ExecutorInfo,
+  { command, container }: ExecutorInfo,
+): ExecutorAccess | string {
+  const { executorAccess } = state.config;
+  if (command === undefined || executorAccess === null)
+    return "this agent runs no custom executors";
+  const user = userOf(state, frameworkId, command);
+  if (typeof user === "string") return user;
+  return executorAccess({ user, userNamespace: container?.linuxInfo?.userNamespace === true });
+}
+
+function addExecutor(
+  state: AgentState,
+  wanted: {
+    readonly frameworkId: FrameworkId;
+    readonly info: ExecutorInfo;
+    readonly access: ExecutorAccess | undefined;
+  },
   env: Env,
 ): Executor {
-  const containerId = asId<ContainerId>(env.random.uuid());
+  const { frameworkId, info, access } = wanted;
+  if (access === undefined) throw new Error("an executor that begins has its access");
+  const { containerId } = access;
   const startedAtMs = env.wallMs;
   commit(state, { k: "executor", executor: { frameworkId, info, containerId, startedAtMs } });
   reserve(state, info.resources);
@@ -104,12 +136,17 @@ function addExecutor(
   return executor;
 }
 
-function startExecutor(state: AgentState, executor: Executor, first: Task, out: Effect[]): void {
+function startExecutor(
+  state: AgentState,
+  executor: Executor,
+  { first, access }: { readonly first: Task; readonly access: ExecutorAccess },
+  out: Effect[],
+): void {
   const { info, containerId, frameworkId } = executor;
   const { command } = info;
   const { config } = state;
-  // Both were judged before the task was placed.
-  if (command === undefined || config.executorAccess === null) return;
+  // It was judged before the task was placed.
+  if (command === undefined) return;
   const user = userOf(state, frameworkId, command);
   const spec: LaunchSpec = {
     argv: argvOf(command),
@@ -118,7 +155,6 @@ function startExecutor(state: AgentState, executor: Executor, first: Task, out: 
       MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD: `${graceOf(state, executor)}ms`,
       MESOS_RECOVERY_TIMEOUT: `${config.recoveryTimeoutMs}ms`,
       MESOS_CHECKPOINT: "1",
-      ...config.executorAccess(containerId),
     },
     user: typeof user === "string" ? null : userSpec(user),
     sandbox: sandboxPath(config.workDir, containerId),
@@ -127,6 +163,7 @@ function startExecutor(state: AgentState, executor: Executor, first: Task, out: 
     graceMs: graceOf(state, executor),
     owner: { frameworkId, executorId: info.executorId },
     ...insideOf(info, command),
+    ...(access.credentialDir === null ? {} : { credentialDir: access.credentialDir }),
   };
   ask(state, { kind: "LaunchContainer", containerId, spec }, out);
 }

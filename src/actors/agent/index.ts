@@ -37,6 +37,8 @@ export {
   AGENT_DEFAULTS,
   type AgentConfig,
   type AgentIdentity,
+  type ExecutorAccess,
+  type ExecutorOwner,
   type AgentSettings,
   AgentState,
   type DiskUsage,

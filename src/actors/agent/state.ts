@@ -51,8 +51,27 @@ export interface AgentIdentity {
   readonly userOf: ((name: string) => ContainerUser | undefined) | null;
   /** What every task finds in its environment, beneath its own; PATH at least. */
   readonly environment: Readonly<Record<string, string>>;
-  /** Environment by which a custom executor reaches its agent; null: there are none here. */
-  readonly executorAccess: ((containerId: ContainerId) => Readonly<Record<string, string>>) | null;
+  /**
+   * Takes the way to this agent for one custom executor more (P-4.5); a sentence where there is none
+   * at present. Null: this agent has no custom executors.
+   */
+  readonly executorAccess: ((owner: ExecutorOwner) => ExecutorAccess | string) | null;
+}
+
+/** Who a custom executor runs as: they alone may read its credential. */
+export interface ExecutorOwner {
+  /** Null: the agent's own user. */
+  readonly user: ContainerUser | null;
+  /** Whether its ids are those of a user namespace. */
+  readonly userNamespace: boolean;
+}
+
+/** By what one custom executor reaches its agent; it is given once. */
+export interface ExecutorAccess {
+  /** Its container's: the broker vouches for this name, so it comes with the credential. */
+  readonly containerId: ContainerId;
+  /** Folder of this machine that holds the credential; null: none is needed. */
+  readonly credentialDir: string | null;
 }
 
 /** Mesos' defaults (mesos.md §2) where Mesos has the setting. All in milliseconds. */
@@ -68,7 +87,11 @@ export const AGENT_DEFAULTS = {
   /** Grace of a kill where neither call nor task names one. */
   killGraceMs: 3_000,
   executorRegistrationTimeoutMs: 60_000,
-  executorReregistrationTimeoutMs: 2_000,
+  /**
+   * Mesos waits 2 s (at most 15 s), for its agent calls those who should come. Ours notice at their
+   * next heartbeat, after 5 s, that nobody knows their session.
+   */
+  executorReregistrationTimeoutMs: 10_000,
   executorShutdownGraceMs: 5_000,
   /** Told to executors: how long they wait for an agent that is away. */
   recoveryTimeoutMs: 900_000,

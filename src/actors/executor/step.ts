@@ -10,8 +10,8 @@ import { type ExecutorCall, type ExecutorState, TASKS_UNACKNOWLEDGED_MAX } from 
 import { acknowledged, makeUpdate, pump, remember } from "./updates.ts";
 
 /**
- * An agent that was restarted knows no session of its executors; one that speaks is told so. The
- * agent waits 2 s for those who come back, so they speak more often than that.
+ * An agent that was restarted knows no session of its executors; one that speaks is told so. So all
+ * speak more often than the agent waits for those who come back (10 s).
  */
 export const HEARTBEAT_INTERVAL_MS = 5_000;
 /** Silence of the agent, which speaks every 5 s, after which its session is given up. */

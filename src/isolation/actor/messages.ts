@@ -25,6 +25,7 @@ export type LaunchSpec = Pick<
   | "container"
   | "persistentVolumes"
   | "secretEnv"
+  | "credentialDir"
 >;
 
 /** Agent → isolator. */

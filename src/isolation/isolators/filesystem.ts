@@ -5,7 +5,7 @@
  */
 import type { Inside, InsideMount, MountFlag } from "#runtime";
 import type { ContainerSpec } from "../container.ts";
-import type { Isolator } from "../isolator.ts";
+import type { Fragment, Isolator } from "../isolator.ts";
 import type { InsideOptions } from "./inside-options.ts";
 import { allowedText, placeVolumes, withinAllowed } from "./volumes.ts";
 
@@ -13,6 +13,11 @@ import { allowedText, placeVolumes, withinAllowed } from "./volumes.ts";
 export const SANDBOX_INSIDE = "/mnt/mesos/sandbox";
 /** Below the sandbox: what the container finds as `/tmp` and `/var/tmp`. */
 const TMP = ".tmp";
+/** Below the sandbox: where a custom executor finds the folder of its credential. */
+const CREDENTIAL_DIR = ".credential";
+/** The file in that folder, and the variable that names its path. */
+export const CREDENTIAL_FILE = "executor.creds";
+export const CREDENTIAL_VARIABLE = "MESETA_EXECUTOR_CREDENTIAL";
 const SHM_MIB = 64;
 
 /** Files of `/proc` that tell of the host or reach it. */
@@ -166,6 +171,22 @@ function viewOf(
   return { root: { path, within }, mounts: mode === "RW" ? mounts : [...mounts, closed] };
 }
 
+/** The folder, not the file: what is renewed is another file of that name. */
+function credentialMount(spec: ContainerSpec): InsideMount[] {
+  const { credentialDir } = spec;
+  if (credentialDir === undefined) return [];
+  const target = `${sandboxInside(spec)}/${CREDENTIAL_DIR}`;
+  return [bind(credentialDir, target, ["ro", "nosuid", "nodev", "noexec"])];
+}
+
+/** Where the process reads its credential, in a view of its own or in the host's. */
+function credentialEnv(spec: ContainerSpec, isMounted: boolean): Pick<Fragment, "env"> {
+  const { credentialDir } = spec;
+  if (credentialDir === undefined) return {};
+  const folder = isMounted ? `${sandboxInside(spec)}/${CREDENTIAL_DIR}` : credentialDir;
+  return { env: { [CREDENTIAL_VARIABLE]: `${folder}/${CREDENTIAL_FILE}` } };
+}
+
 export function filesystemIsolator(options: InsideOptions): Isolator {
   return {
     name: "filesystem/linux",
@@ -174,16 +195,21 @@ export function filesystemIsolator(options: InsideOptions): Isolator {
       const wishes = [...(container?.volumes ?? []), ...(spec.persistentVolumes ?? [])];
       const why = options.unavailable;
       if (why !== null) {
-        if (wishes.length === 0 && container?.rootfs === undefined) return {};
-        return { refused: `container: it asks for volumes or a root: ${why}` };
+        if (wishes.length > 0 || container?.rootfs !== undefined) {
+          return { refused: `container: it asks for volumes or a root: ${why}` };
+        }
+        // The folder lies where only the agent's own user may look.
+        if (spec.credentialDir !== undefined && spec.user !== null) {
+          return { refused: `executor: another user than the agent's has no credential: ${why}` };
+        }
+        return credentialEnv(spec, false);
       }
       const workingDirectory = sandboxInside(spec);
       const volumes = placeVolumes(spec, workingDirectory, options);
       if (typeof volumes === "string") return { refused: volumes };
-      const view = viewOf(spec, volumes, options);
-      return typeof view === "string"
-        ? { refused: view }
-        : { inside: { workingDirectory, ...view } };
+      const view = viewOf(spec, [...credentialMount(spec), ...volumes], options);
+      if (typeof view === "string") return { refused: view };
+      return { inside: { workingDirectory, ...view }, ...credentialEnv(spec, true) };
     },
   };
 }
