@@ -16,7 +16,13 @@ import {
   systemRandom,
 } from "#adapters";
 
-import { EXECUTOR_POOL_LENGTH, ExecutorCredentials, JoinTokens, startRegistrar } from "#daemon";
+import {
+  EXECUTOR_POOL_LENGTH,
+  ExecutorCredentials,
+  JoinTokens,
+  Revocations,
+  startRegistrar,
+} from "#daemon";
 import { asId, decodeSingle, encodeSingle, type Principal } from "#protocol";
 import type { Bus, Clock, RequestOutcome } from "#runtime";
 import { startTestBroker } from "../support/broker.ts";
