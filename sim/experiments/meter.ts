@@ -3,7 +3,8 @@
  * real process of the product would be busy. Reads the process's own timer, which others on the
  * machine cannot spoil, and decides nothing by it.
  */
-import { setFlagsFromString } from "node:v8";
+import { closeSync, openSync, readSync } from "node:fs";
+import { GCProfiler, setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import type { SimNode } from "../kernel/node.ts";
 
@@ -16,8 +17,30 @@ const SWEEP_WAITS_MAX = 120;
 
 /** One turn: the processor time it took, and the node's monotonic time. */
 interface Turn {
+  /** Without `collectedMs`. */
   readonly ms: number;
+  /** How long garbage of the whole simulation was collected meanwhile. */
+  readonly collectedMs: number;
   readonly atMs: number;
+}
+
+/**
+ * Processor time of this thread so far, as the scheduler counts it, to some 4 ms: helpers collect the garbage
+ * of the whole simulation meanwhile, which a leader in a process of its own has nothing to do with.
+ */
+export class ThreadTimer {
+  readonly #file = openSync("/proc/thread-self/schedstat", "r");
+  readonly #bytes = Buffer.alloc(64);
+
+  /** In ms. */
+  now(): number {
+    const length = readSync(this.#file, this.#bytes, 0, this.#bytes.length, 0);
+    return Number(this.#bytes.toString("latin1", 0, length).split(" ")[0]) / 1e6;
+  }
+
+  end(): void {
+    closeSync(this.#file);
+  }
 }
 
 /** Processor time of this process so far, all its threads. */
@@ -28,10 +51,13 @@ function processorMs(): number {
 
 export class Meter {
   busyMs = 0;
+  collectedMs = 0;
   turns = 0;
   /** Longest first. */
   longest: Turn[] = [];
   readonly #node: SimNode;
+  readonly #timer = new ThreadTimer();
+  #collections = new GCProfiler();
   #beganMs = 0;
 
   constructor(node: SimNode) {
@@ -44,15 +70,22 @@ export class Meter {
   }
 
   begin(): void {
-    this.#beganMs = processorMs();
+    this.#collections = new GCProfiler();
+    this.#collections.start();
+    this.#beganMs = this.#timer.now();
   }
 
   end(): void {
-    const ms = processorMs() - this.#beganMs;
+    const wholeMs = this.#timer.now() - this.#beganMs;
+    const { statistics } = this.#collections.stop();
+    // Costs are in µs.
+    const collectedMs = statistics.reduce((sum, { cost }) => sum + cost / 1_000, 0);
+    const ms = Math.max(0, wholeMs - collectedMs);
     this.busyMs += ms;
+    this.collectedMs += collectedMs;
     this.turns += 1;
     if (this.longest.length === LONGEST_MAX && ms <= (this.longest.at(-1)?.ms ?? 0)) return;
-    this.longest.push({ ms, atMs: this.#node.monotonicMs() });
+    this.longest.push({ ms, collectedMs, atMs: this.#node.monotonicMs() });
     this.longest.sort((a, b) => b.ms - a.ms).splice(LONGEST_MAX);
   }
 }

@@ -99,6 +99,8 @@ function again({ allMib, youngMib }: Heap): void {
   const limits = [
     `--max-old-space-size=${allMib}`,
     `--max-semi-space-size=${youngMib}`,
+    // A heap that is hardly larger than the last time is not worth looking through again.
+    "--heap-growing-percent=100",
     // What is collected in a turn is then collected by this thread, and no helper's time is in it.
     "--no-parallel-scavenge",
   ];

@@ -155,7 +155,7 @@ class Return {
 
   #outcome(back: Back, meter: Meter | undefined): Outcome {
     const { agents, tasksPerAgent } = this.#inputs;
-    const { busyMs = 0, longestMs = 0, turns = 0 } = meter ?? {};
+    const { busyMs = 0, collectedMs = 0, longestMs = 0, turns = 0 } = meter ?? {};
     const lost = this.#loads.reduce((sum, load) => sum + load.lost, 0);
     const seconds = (s: number | undefined): string => shown(s, 1);
     return {
@@ -177,6 +177,7 @@ class Return {
           rows: [
             ["longest turn", shown(longestMs, 0), String(TURN_MS_MAX)],
             ["all of its turns", shown(busyMs, 0), String(AGENTS_BACK_S_MAX * 1_000)],
+            ["collections of the whole simulation in them", shown(collectedMs, 0), ""],
             ["turns", String(turns), ""],
           ],
         },
@@ -185,7 +186,9 @@ class Return {
       data: { agents, tasks: agents * tasksPerAgent, back, lost },
       machine: {
         "longest turns": (meter?.longest ?? [])
-          .map(({ ms, atMs }) => `${shown(ms, 0)} ms at ${shown(atMs / 1_000, 2)} s`)
+          .map(({ ms, collectedMs: by, atMs }) => {
+            return `${shown(ms, 0)} ms at ${shown(atMs / 1_000, 2)} s (and ${shown(by, 0)} of collections)`;
+          })
           .join(", "),
       },
     };
