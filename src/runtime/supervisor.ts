@@ -11,6 +11,13 @@ import type { Logger } from "./ports/logger.ts";
 /** First and longest wait between a death and the next life. */
 export const RESTART_BACKOFF_MS_MIN = 100;
 export const RESTART_BACKOFF_MS_MAX = 30_000;
+/**
+ * A deposed master is followed by another at once. One that ends again and again soon after it began
+ * (it cannot read what a newer one wrote, nobody admits it) waits ever longer, up to this.
+ */
+export const END_BACKOFF_MS_MAX = 5_000;
+/** A life that lasted so long was no vain one. */
+export const VAIN_LIFE_MS_MAX = 10_000;
 /** So many deaths within the window, and nobody starts another. */
 export const DEATHS_MAX = 10;
 export const DEATHS_WINDOW_MS = 600_000;
@@ -54,6 +61,9 @@ export function supervise<State>(supervision: Supervision<State>): Supervisor<St
   const blamed = new Map<Peer, number>();
   let deathsAtMs: number[] = [];
   let number = 0;
+  let beganMs = 0;
+  /** Lives in a row that ended by themselves soon after they had begun. */
+  let vain = 0;
   let actor: RunningActor<State> | undefined;
   let restart: Timer | undefined;
   let over = false;
@@ -61,6 +71,7 @@ export function supervise<State>(supervision: Supervision<State>): Supervisor<St
   function begin(): void {
     restart = undefined;
     number++;
+    beganMs = clock.monotonicMs();
     const poisonous = [...blamed].filter(([, deaths]) => deaths >= POISON_DEATHS);
     const life = { number, poisonous: new Set(poisonous.map(([peer]) => peer)) };
     const started = supervision.start(life);
@@ -77,8 +88,13 @@ export function supervise<State>(supervision: Supervision<State>): Supervisor<St
     const nowMs = clock.monotonicMs();
     if (end.kind === "ended") {
       if (!supervision.afterEnd) return finish("ended", end.why);
-      logger.log("info", `${name} ended (${end.why}); another begins`);
-      restart = clock.timer(RESTART_BACKOFF_MS_MIN, begin);
+      vain = nowMs - beganMs < VAIN_LIFE_MS_MAX ? vain + 1 : 0;
+      const waitMs = Math.min(
+        RESTART_BACKOFF_MS_MIN * 2 ** Math.max(0, vain - 1),
+        END_BACKOFF_MS_MAX,
+      );
+      logger.log("info", `${name} ended (${end.why}); another begins in ${waitMs} ms`);
+      restart = clock.timer(waitMs, begin);
       return;
     }
     if (end.by !== undefined) blame(end.by);

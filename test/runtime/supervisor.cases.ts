@@ -92,3 +92,26 @@ t.test("an end by itself is followed only where that is wanted; stop is final", 
   again.clock.pass(10_000);
   t.same([again.lives.length, again.overs], [2, ["stopped"]]);
 });
+
+t.test(
+  "lives that end soon after they began are followed ever later, a long one at once",
+  async (t) => {
+    const { clock, lives, current } = setUp(true);
+    for (let i = 0; i < 9; i++) {
+      const known = lives.length;
+      current().run({ kind: "fence", why: "a newer log" });
+      for (let ms = 0; lives.length === known && ms < 60_000; ms += 10) clock.pass(10);
+    }
+    const waits = lives.slice(1).map(({ atMs }, index) => atMs - (lives[index]?.atMs ?? 0));
+    t.ok((waits[0] ?? 0) < 200, "the first at once");
+    t.ok((waits[5] ?? 0) >= 3_200);
+    t.ok((waits[8] ?? 0) >= 5_000 && (waits[8] ?? 0) < 5_200, "but no later than that");
+    clock.pass(20_000);
+    const endedAtMs = clock.nowMs;
+    const known = lives.length;
+    current().run({ kind: "fence", why: "deposed" });
+    clock.pass(300);
+    t.equal(lives.length, known + 1);
+    t.ok((lives.at(-1)?.atMs ?? 0) - endedAtMs < 200);
+  },
+);
