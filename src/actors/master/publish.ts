@@ -25,7 +25,7 @@ import type { AgentRecord, FrameworkRecord, OfferEnd, OfferRecord, TaskRecord } 
 import { type RoleSources, roleViews } from "./role-views.ts";
 
 /** Events of a snapshot that one drain publishes, so that a large one stops nobody. */
-export const SNAPSHOT_EVENTS_PER_DRAIN = 256;
+export const SNAPSHOT_EVENTS_PER_DRAIN = 128;
 /** Bytes of one published batch, estimated: well below what a broker carries. */
 const BATCH_BYTES_MAX = 512 * 1024;
 const EVENT_BYTES_ESTIMATE = 1024;
@@ -34,7 +34,7 @@ export const EVENTS_INTERVAL_MS = 100;
 /** Agents and frameworks change with every offer; what they hold is summed up this often. */
 const ENTITIES_INTERVAL_MS = 250;
 /** Agents, and frameworks, of which one drain tells; after a failover all of them have changed. */
-export const ENTITIES_PER_DRAIN = 256;
+export const ENTITIES_PER_DRAIN = 128;
 /** Ended tasks that a snapshot tells of, for views that missed their ends; the oldest go first. */
 export const ENDED_TASKS_MAX = 1_000;
 
