@@ -149,7 +149,10 @@ function heard({ state, env }: Turn, records: readonly LogRecord[]): void {
 
 /** The log is not what it must be: this master does not act on it any more (P-7.5). */
 function distrust(turn: Turn, why: string): void {
-  note(turn, "error", "the log cannot be trusted; this master stops", { why });
+  const mend =
+    "of several brokers, restart the one that leads the stream: the others may hold what it lacks; " +
+    "else restore a snapshot";
+  note(turn, "error", "the log cannot be trusted; this master stops", { why, mend });
   turn.out.push({ kind: "fence", why });
   turn.out.push({ kind: "lifecycle", event: { type: "Depose" } });
 }
