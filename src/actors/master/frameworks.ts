@@ -317,10 +317,25 @@ export function frameworkCompleted(turn: Turn, frameworkId: FrameworkId): void {
   if (framework !== undefined) ended(turn, framework);
 }
 
+/** Whether `peer` waits for the answer to its TEARDOWN. */
+function isAsker({ state }: Turn, frameworkId: FrameworkId, peer: Peer): boolean {
+  return state.promised.some(
+    ({ by, frameworkId: of, to }) =>
+      by === "FrameworkCompleted" && of === frameworkId && "peer" in to && to.peer === peer,
+  );
+}
+
 function ended(turn: Turn, framework: FrameworkRecord): void {
   const { state } = turn;
   const { frameworkId, peer } = framework;
-  if (framework.connected) frameworkDisconnected(turn, framework, "completed");
+  if (framework.connected) {
+    frameworkDisconnected(turn, framework, "completed");
+    // An operator, or an instance that is displaced by now, has ended it: who speaks for it is told.
+    if (peer !== undefined && !isAsker(turn, frameworkId, peer)) {
+      const message = `framework ${frameworkId} has ended`;
+      say(turn, peer, { kind: "ERROR", body: { reason: "framework-completed", message } });
+    }
+  }
   framework.ended = true;
   if (peer !== undefined) state.frameworksByPeer.delete(peer);
   state.allocator.removeFramework(frameworkId);
