@@ -14,7 +14,8 @@ const REMOVALS_SHARE = 0.1;
 
 export function removalChecker(world: CheckedWorld, violate: Violate): Checker {
   const committed = new CommittedRecords(world);
-  const known = new Set<string>();
+  /** Principals of agents, by the agent's id. */
+  const known = new Map<string, string>();
   let epoch = -1;
   let removedAtMs: number[] = [];
   return {
@@ -26,9 +27,16 @@ export function removalChecker(world: CheckedWorld, violate: Violate): Checker {
       for (const { epoch: of, clusterTimeMs, operations } of committed.fresh()) {
         if (of !== epoch) removedAtMs = [];
         epoch = of;
+        // Whoever comes on an empty disk displaces its earlier self, which is not silent (P-4.2).
+        const come = new Set<string>();
         for (const operation of operations) {
-          if (operation.kind === "AgentAdmitted") known.add(operation.agentId);
+          if (operation.kind !== "AgentAdmitted") continue;
+          known.set(operation.agentId, operation.principal);
+          come.add(operation.principal);
+        }
+        for (const operation of operations) {
           if (operation.kind !== "AgentMarkedUnreachable") continue;
+          if (come.has(known.get(operation.agentId) ?? "")) continue;
           removedAtMs = removedAtMs.filter((atMs) => clusterTimeMs - atMs < WINDOW_MS);
           removedAtMs.push(clusterTimeMs);
           const most = Math.max(REMOVALS_MIN, Math.floor(known.size * REMOVALS_SHARE));
