@@ -3,7 +3,7 @@
  * real process of the product would be busy. Reads the process's own timer, which others on the
  * machine cannot spoil, and decides nothing by it.
  */
-import { closeSync, openSync, readSync } from "node:fs";
+import { openSync, readSync } from "node:fs";
 import { GCProfiler, setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import type { SimNode } from "../kernel/node.ts";
@@ -28,7 +28,7 @@ interface Turn {
  * Processor time of this thread so far, as the scheduler counts it, to some 4 ms: helpers collect the garbage
  * of the whole simulation meanwhile, which a leader in a process of its own has nothing to do with.
  */
-export class ThreadTimer {
+class ThreadTimer {
   readonly #file = openSync("/proc/thread-self/schedstat", "r");
   readonly #bytes = Buffer.alloc(64);
 
@@ -36,10 +36,6 @@ export class ThreadTimer {
   now(): number {
     const length = readSync(this.#file, this.#bytes, 0, this.#bytes.length, 0);
     return Number(this.#bytes.toString("latin1", 0, length).split(" ")[0]) / 1e6;
-  }
-
-  end(): void {
-    closeSync(this.#file);
   }
 }
 

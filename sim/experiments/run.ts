@@ -101,7 +101,7 @@ function again({ allMib, youngMib }: Heap): void {
     `--max-semi-space-size=${youngMib}`,
     // A heap that is hardly larger than the last time is not worth looking through again.
     "--heap-growing-percent=100",
-    // What is collected in a turn is then collected by this thread, and no helper's time is in it.
+    // The young are collected by this thread alone: what that costs is what a meter takes off.
     "--no-parallel-scavenge",
   ];
   const [, ...args] = process.argv;

@@ -1,5 +1,4 @@
 /** `meseta credential create`: a credential for a master, an agent or a framework elsewhere. */
-import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { holderOf, type Identity, identityFault } from "#access";
 import type { Config } from "#config";
@@ -7,9 +6,9 @@ import { readCredentialFile, identityOf, writeCredentialFile } from "#adapters";
 import { asId } from "#protocol";
 import { readBrokerAuthority } from "./broker-authority.ts";
 import { openTrust, userKeyOf } from "./credentials.ts";
-import { dataDirOf, layoutOf } from "./data-dir.ts";
+import { layoutOf } from "./data-dir.ts";
 import { Revocations } from "./revocations.ts";
-import { clusterOf } from "./role-processes.ts";
+import { clusterOf, trustedDirOf } from "./role-processes.ts";
 
 export interface CreateCredential {
   readonly role: "master" | "agent" | "framework";
@@ -25,10 +24,7 @@ export async function createCredential(
   { role, name, out }: CreateCredential,
 ): Promise<void> {
   const cluster = clusterOf(config);
-  const root = dataDirOf(config.text("data") ?? dataOfContext, cluster, process.env);
-  if (!existsSync(join(root, "trust"))) {
-    throw new Error(`${root} holds no trust of a cluster; name its data directory with --data`);
-  }
+  const root = trustedDirOf(config, dataOfContext);
   const whole = role === "framework" && !name.includes(".") ? `${name}.main` : name;
   const identities = role === "master" ? masterNamed(name) : [identityOf(role, whole)];
   for (const identity of identities) {

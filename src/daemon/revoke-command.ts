@@ -16,10 +16,10 @@ import {
   type Trust,
   userKeyOf,
 } from "./credentials.ts";
-import { dataDirOf, layoutOf } from "./data-dir.ts";
+import { layoutOf } from "./data-dir.ts";
 import { JoinTokens } from "./join-tokens.ts";
 import { type KnownKey, Revocations } from "./revocations.ts";
-import { clusterOf } from "./role-processes.ts";
+import { clusterOf, trustedDirOf } from "./role-processes.ts";
 
 /** How long the brokers may take to say that they know. */
 const TELL_MS = 5_000;
@@ -41,7 +41,7 @@ export async function listCredentials(
   config: Config,
   dataOfContext: string | undefined,
 ): Promise<ShownCredential[]> {
-  const root = rootOf(config, dataOfContext);
+  const root = trustedDirOf(config, dataOfContext);
   const revocations = new Revocations(root);
   const known = new Map((await knownKeys(root, revocations)).map((one) => [one.key, one]));
   const revoked = revocations.list();
@@ -65,7 +65,7 @@ export async function revokeCredential(
   who: string,
 ): Promise<Revoked> {
   const cluster = clusterOf(config);
-  const root = rootOf(config, dataOfContext);
+  const root = trustedDirOf(config, dataOfContext);
   const revocations = new Revocations(root);
   const keys = await keysOf(who, root, revocations);
   for (const one of keys) await revocations.revoke(one);
@@ -75,12 +75,7 @@ export async function revokeCredential(
   return { keys, untold: await tellBrokers(trust, servers) };
 }
 
-function rootOf(config: Config, dataOfContext: string | undefined): string {
-  const root = dataDirOf(config.text("data") ?? dataOfContext, clusterOf(config), process.env);
-  if (existsSync(join(root, "trust"))) return root;
-  throw new Error(`${root} holds no trust of a cluster; name its data directory with --data`);
-}
-
+/** Tokens that were used before holders were remembered tell of them too. */
 async function knownKeys(root: string, revocations: Revocations): Promise<KnownKey[]> {
   const joined = await new JoinTokens(root).joined();
   const known = new Map(

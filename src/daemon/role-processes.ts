@@ -2,6 +2,7 @@
  * What `meseta master` and `meseta agent` run: one role of the cluster in a process of its own,
  * from settings and a credential file to the signal that ends it.
  */
+import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { makeFolder, pinoLogger, systemClock, writeFileDurably } from "#adapters";
@@ -216,6 +217,13 @@ export function givingUp(): { readonly said: Promise<string>; say(why: string): 
     say = resolve;
   });
   return { said, say: (why) => say(why) };
+}
+
+/** The data directory of the cluster. @throws Error in one sentence when its keys are not there. */
+export function trustedDirOf(config: Config, dataOfContext: string | undefined): string {
+  const root = dataDirOf(config.text("data") ?? dataOfContext, clusterOf(config), process.env);
+  if (existsSync(join(root, "trust"))) return root;
+  throw new Error(`${root} holds no trust of a cluster; name its data directory with --data`);
 }
 
 /** The name of a cluster from the settings. @throws Error what is wrong with it. */

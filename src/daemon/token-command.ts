@@ -1,5 +1,4 @@
 /** `meseta token create | list | revoke`: the right to join, given and taken by whoever has the cluster's keys. */
-import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { readFile, rm } from "node:fs/promises";
 import { writeFileDurably } from "#adapters";
@@ -7,10 +6,9 @@ import type { Config } from "#config";
 import { asId, type TokenId } from "#protocol";
 import { readBrokerAuthority } from "./broker-authority.ts";
 import { openTrust } from "./credentials.ts";
-import { dataDirOf } from "./data-dir.ts";
 import { joinLineText } from "./join-line.ts";
 import { fateOfToken, JoinTokens, type TokenFate } from "./join-tokens.ts";
-import { clusterOf } from "./role-processes.ts";
+import { clusterOf, trustedDirOf } from "./role-processes.ts";
 
 export interface TokenWish {
   readonly uses: number;
@@ -40,19 +38,13 @@ export async function recordListen(
   await writeFileDurably(listenFile(root), `${servers.join(",")}\n`, { mode: 0o600 });
 }
 
-function rootOf(config: Config, dataOfContext: string | undefined): string {
-  const root = dataDirOf(config.text("data") ?? dataOfContext, clusterOf(config), process.env);
-  if (existsSync(join(root, "trust"))) return root;
-  throw new Error(`${root} holds no trust of a cluster; name its data directory with --data`);
-}
-
 /** @returns the line. @throws Error in one sentence. */
 export async function createToken(
   config: Config,
   dataOfContext: string | undefined,
   { uses, lifetimeMs }: TokenWish,
 ): Promise<string> {
-  const root = rootOf(config, dataOfContext);
+  const root = trustedDirOf(config, dataOfContext);
   const cluster = clusterOf(config);
   const servers = await serversOf(config, root);
   const authority = await readBrokerAuthority(root);
@@ -85,7 +77,7 @@ async function serversOf(config: Config, root: string): Promise<string[] | undef
 }
 
 export async function listTokens(config: Config, dataOfContext?: string): Promise<ShownToken[]> {
-  const all = await new JoinTokens(rootOf(config, dataOfContext)).list();
+  const all = await new JoinTokens(trustedDirOf(config, dataOfContext)).list();
   const nowMs = Date.now();
   return all.map((each) => {
     const { id, role, uses, createdMs, expiresMs } = each.token;
@@ -106,5 +98,5 @@ export async function revokeToken(
   dataOfContext: string | undefined,
   id: string,
 ): Promise<void> {
-  await new JoinTokens(rootOf(config, dataOfContext)).revoke(id);
+  await new JoinTokens(trustedDirOf(config, dataOfContext)).revoke(id);
 }

@@ -4,7 +4,6 @@
  */
 import type { ActorPorts } from "./actor.ts";
 import type { Counters } from "./counters.ts";
-
 import type { BusStatus } from "./ports/bus.ts";
 
 export interface BusChange {

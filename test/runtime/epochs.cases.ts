@@ -1,7 +1,6 @@
 /** In which epoch each end speaks, and what a change of it ends (P-4.3, P-4.5). */
 import t from "tap";
 import {
-  type AnyMessage,
   agentPeer,
   asId,
   type ContainerId,
@@ -13,15 +12,7 @@ import {
 import type { Effect } from "#runtime";
 import { deskPorts } from "./desk.ts";
 import { A2, addressOf, startScripted } from "./scripted.ts";
-import { Desk } from "./story.ts";
-
-const exited = (n: number): AnyMessage => ({
-  kind: "ExitedExecutor",
-  body: { frameworkId: asId(`f${n}`), executorId: asId("e"), status: n },
-});
-const toMaster = (n: number): Effect => ({ kind: "send", to: MASTER_PEER, message: exited(n) });
-const mails = (desk: Desk): number =>
-  desk.master.seen.filter((line) => line.startsWith("mail ")).length;
+import { Desk, mails, toMaster } from "./story.ts";
 
 t.test("a lower epoch is not obeyed; another epoch is told that its session is over", async (t) => {
   const desk = new Desk();

@@ -19,15 +19,7 @@ import type { Effect } from "#runtime";
 import { processorMsOf } from "../support/processor.ts";
 import { DeskRandom, deskPorts } from "./desk.ts";
 import { A1, A2, addressOf, startScripted, SUBJECTS } from "./scripted.ts";
-import { Desk } from "./story.ts";
-
-const exited = (n: number): AnyMessage => ({
-  kind: "ExitedExecutor",
-  body: { frameworkId: asId(`f${n}`), executorId: asId("e"), status: n },
-});
-const toMaster = (n: number): Effect => ({ kind: "send", to: MASTER_PEER, message: exited(n) });
-const mails = (desk: Desk): number =>
-  desk.master.seen.filter((line) => line.startsWith("mail ")).length;
+import { Desk, exited, mails, toMaster } from "./story.ts";
 
 const UUID = "0b8d5a4e-6e0c-4a51-8f7e-9a4f2c1d3e55";
 const frame = (fields: object): Parameters<typeof encodeFrame>[0] => ({

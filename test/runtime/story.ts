@@ -1,8 +1,19 @@
 /** One master and two agents on a desk, and everything that was said between them as lines. */
-import { decodeValue, FrameReader, MASTER_PEER, type Peer } from "#protocol";
-import type { HostOptions } from "#runtime";
+import { type AnyMessage, asId, decodeValue, FrameReader, MASTER_PEER, type Peer } from "#protocol";
+import type { Effect, HostOptions } from "#runtime";
 import { DeskBroker, DeskClock, type DeskPorts, deskPorts } from "./desk.ts";
 import { A1, A2, addressOf, type Scripted, startScripted } from "./scripted.ts";
+
+/** A message of an agent that is told from others by a number. */
+export const exited = (n: number): AnyMessage => ({
+  kind: "ExitedExecutor",
+  body: { frameworkId: asId(`f${n}`), executorId: asId("e"), status: n },
+});
+export const toMaster = (n: number): Effect => {
+  return { kind: "send", to: MASTER_PEER, message: exited(n) };
+};
+export const mails = (desk: Desk): number =>
+  desk.master.seen.filter((line) => line.startsWith("mail ")).length;
 
 export class Desk {
   readonly clock = new DeskClock();

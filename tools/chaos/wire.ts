@@ -30,6 +30,7 @@ export interface WireEnds {
   passed(message: Passed): void;
 }
 
+/** Connections so far, on all wires. */
 let links = 0;
 
 export async function openWire({ host, port, broker, dialled, passed }: WireEnds): Promise<Wire> {

@@ -77,7 +77,7 @@ export function launchOnExecutor(
   out: Effect[],
 ): void {
   const { frameworkId, task, executor: info } = wanted;
-  let executor = state.model.executor(frameworkId, info.executorId);
+  const executor = state.model.executor(frameworkId, info.executorId);
   const known = { frameworkId, task, groupId: null };
   if (executor?.shutdown === true) {
     const message = `the executor ${info.executorId} is being shut down`;
@@ -89,15 +89,19 @@ export function launchOnExecutor(
     const reason = "REASON_RESOURCES_UNKNOWN" as const;
     return refuse(state, known, { state: "TASK_DROPPED", reason, message }, env, out);
   }
-  const access = executor === undefined ? accessOf(state, frameworkId, info) : undefined;
-  if (typeof access === "string") {
-    const reason = "REASON_CONTAINER_LAUNCH_FAILED" as const;
-    return refuse(state, known, { state: "TASK_DROPPED", reason, message: access }, env, out);
+  if (executor === undefined) {
+    const access = accessOf(state, frameworkId, info);
+    if (typeof access === "string") {
+      const reason = "REASON_CONTAINER_LAUNCH_FAILED" as const;
+      return refuse(state, known, { state: "TASK_DROPPED", reason, message: access }, env, out);
+    }
+    const { containerId } = access;
+    const added = addExecutor(state, { frameworkId, info, containerId }, env);
+    const first = placeIn(state, { ...known, manner: "custom", containerId }, env);
+    return startExecutor(state, added, { first, access }, out);
   }
-  executor ??= addExecutor(state, { frameworkId, info, access }, env);
   const { containerId } = executor;
   const placed = placeIn(state, { ...known, manner: "custom", containerId }, env);
-  if (access !== undefined) return startExecutor(state, executor, { first: placed, access }, out);
   growExecutor(state, executor, out);
   if (state.links.get(containerId)?.subscribed === true) handOver(state, placed, out);
 }
@@ -118,16 +122,9 @@ function accessOf(
 
 function addExecutor(
   state: AgentState,
-  wanted: {
-    readonly frameworkId: FrameworkId;
-    readonly info: ExecutorInfo;
-    readonly access: ExecutorAccess | undefined;
-  },
+  { frameworkId, info, containerId }: Pick<Executor, "frameworkId" | "info" | "containerId">,
   env: Env,
 ): Executor {
-  const { frameworkId, info, access } = wanted;
-  if (access === undefined) throw new Error("an executor that begins has its access");
-  const { containerId } = access;
   const startedAtMs = env.wallMs;
   commit(state, { k: "executor", executor: { frameworkId, info, containerId, startedAtMs } });
   reserve(state, info.resources);

@@ -1,21 +1,16 @@
 /** Commands about rights on the bus: create, list, revoke; they act on the data directory of the cluster. */
 import { resolve } from "node:path";
 import type { Command } from "commander";
-import { SETTINGS } from "#config";
 import { CliError, EXIT } from "../exit.ts";
 import { invocationOf } from "../invocation.ts";
 import { data, note, printList } from "../output.ts";
-import { dataOfContext, startOrSay } from "./daemons.ts";
+import { dataOfContext, onDataOf, startOrSay } from "./daemons.ts";
 
 const ROLES = ["master", "agent", "framework"] as const;
 
 export function addCredentialCommands(program: Command): void {
   const credential = program.command("credential").description("rights on the bus");
-  const of = (command: Command): Command =>
-    command
-      .option("--data <text>", SETTINGS.data.meaning)
-      .option("--cluster <text>", SETTINGS.cluster.meaning);
-  of(
+  onDataOf(
     credential
       .command("create <role> <name>")
       .description("a file by which a master, an agent or a framework (name.instance) may join"),
@@ -36,7 +31,7 @@ export function addCredentialCommands(program: Command): void {
         return EXIT.done;
       });
     });
-  of(
+  onDataOf(
     credential.command("list").description("who was given some, and whose were taken away"),
   ).action(async (_flags: object, command: Command) => {
     const { config, output } = invocationOf(command);
@@ -56,7 +51,7 @@ export function addCredentialCommands(program: Command): void {
       return EXIT.done;
     });
   });
-  of(
+  onDataOf(
     credential
       .command("revoke <who>")
       .description("a holder, a key or a credential file: cut off at once, for ever"),

@@ -1,4 +1,4 @@
-/** Commands that start and stop processes of the cluster: up, down, master, agent, credential. */
+/** Commands that start and stop processes of the cluster: up, down, master, agent. */
 import { fileURLToPath } from "node:url";
 import type { Command } from "commander";
 import { type Setting, SETTING_NAMES, SETTINGS } from "#config";
@@ -36,6 +36,13 @@ export function dataOfContext(): string | undefined {
   return current === undefined ? undefined : contexts[current]?.data;
 }
 
+/** For commands that act on the files of a cluster, and not on who runs. */
+export function onDataOf(command: Command): Command {
+  return command
+    .option("--data <text>", SETTINGS.data.meaning)
+    .option("--cluster <text>", SETTINGS.cluster.meaning);
+}
+
 function dropContext(name: string, dataDir: string): void {
   if (readContexts().contexts[name]?.data === dataDir) removeContext(name);
 }
@@ -69,16 +76,13 @@ export function addDaemonCommands(program: Command): void {
       }),
     );
   });
-  program
-    .command("down")
-    .description("stops the cluster that up started, tasks included")
-    .option("--data <text>", SETTINGS.data.meaning)
-    .option("--cluster <text>", SETTINGS.cluster.meaning)
-    .action(async (_flags: object, command: Command) => {
-      const { config } = invocationOf(command);
-      const { runDown } = await import("#daemon");
-      await startOrSay(() => runDown(config, dataOfContext(), { tell: note, dropContext }));
-    });
+  onDataOf(
+    program.command("down").description("stops the cluster that up started, tasks included"),
+  ).action(async (_flags: object, command: Command) => {
+    const { config } = invocationOf(command);
+    const { runDown } = await import("#daemon");
+    await startOrSay(() => runDown(config, dataOfContext(), { tell: note, dropContext }));
+  });
   const master = program.command("master").description("one master, in this process");
   addSettings(master, "master")
     .option("--masters <integer>", SETTINGS.masters.meaning)

@@ -1,11 +1,11 @@
 /** Commands about join tokens: create, list, revoke; they act on the data directory of the cluster. */
 import type { Command } from "commander";
-import { parseDuration, SETTINGS } from "#config";
+import { parseDuration } from "#config";
 import { CliError, EXIT } from "../exit.ts";
 import { invocationOf } from "../invocation.ts";
 import { data, printList } from "../output.ts";
 import { age } from "../table.ts";
-import { dataOfContext, startOrSay } from "./daemons.ts";
+import { dataOfContext, onDataOf, startOrSay } from "./daemons.ts";
 import { number } from "./run.ts";
 
 const LIFETIME_DEFAULT = "1h";
@@ -19,11 +19,9 @@ interface CreateFlags {
 
 export function addTokenCommands(program: Command): void {
   const token = program.command("token").description("rights to join the cluster");
-  const of = (command: Command): Command =>
-    command
-      .option("--data <text>", SETTINGS.data.meaning)
-      .option("--cluster <text>", SETTINGS.cluster.meaning);
-  of(token.command("create <role>").description("one line by which a machine joins as an agent"))
+  onDataOf(
+    token.command("create <role>").description("one line by which a machine joins as an agent"),
+  )
     .option("--uses <integer>", "how many machines may join by it", "1")
     .option("--lifetime <duration>", "until when they may", LIFETIME_DEFAULT)
     .option("--nats <text>", "tls://HOST:PORT that the line names; default: that of --listen")
@@ -37,7 +35,7 @@ export function addTokenCommands(program: Command): void {
         return EXIT.done;
       });
     });
-  of(
+  onDataOf(
     token.command("list").description("tokens that were made, and how often they were used"),
   ).action(async (_flags: object, command: Command) => {
     const { config, output } = invocationOf(command);
@@ -63,7 +61,7 @@ export function addTokenCommands(program: Command): void {
       return EXIT.done;
     });
   });
-  of(
+  onDataOf(
     token.command("revoke <token>").description("nobody joins by it any more; who has stays"),
   ).action(async (id: string, _flags: object, command: Command) => {
     const { config } = invocationOf(command);
