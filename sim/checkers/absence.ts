@@ -69,11 +69,16 @@ export function absenceChecker(world: CheckedWorld, violate: Violate): Checker {
   return {
     id: "A1",
     statement: "nothing is offered or given up of an agent that is only absent",
-    sees: { said: ["master"] },
+    sees: { said: ["master"], unsent: ["master"] },
     on(observation: Observation): void {
-      if (observation.what !== "said" || observation.frame.speaker !== "master") return;
-      const { messages, epoch } = observation.frame;
-      for (const message of messages) judge(message, epoch);
+      const { what } = observation;
+      if (what !== "said" && what !== "unsent") return;
+      const { messages, epoch, speaker } = observation.frame;
+      if (speaker !== "master") return;
+      for (const message of messages) {
+        // Registered it is, though the word of it reached nobody; what else nobody heard is no claim.
+        if (what === "said" || message.kind === "AgentRegistered") judge(message, epoch);
+      }
     },
     recount(): void {
       const dueMs = world.nowMs - TOLERANCE_MS;

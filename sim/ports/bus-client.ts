@@ -231,6 +231,7 @@ export class BusClient implements Bus {
     this.#node.charge(PRICE_MS.publish);
     if (this.throwing > 0) {
       this.throwing -= 1;
+      this.#tellUnsent(subject, data, reply);
       throw new Error("the bus threw");
     }
     const bytesMax = this.payloadBytesMax ?? BUS_PAYLOAD_BYTES_MAX;
@@ -241,9 +242,7 @@ export class BusClient implements Bus {
     const isTooLarge = data.length > bytesMax;
     const isApart = this.#closed || !this.#told || link === undefined;
     if (isTooLarge || isApart || isForbidden) {
-      const rest = { from: this.#node.name, cause: 0, seen: undefined };
-      const unsent: Packet = { subject, data, reply, ...rest };
-      for (const observer of this.#network.observers) observer.unsent?.(this.#node, unsent);
+      this.#tellUnsent(subject, data, reply);
       if (isTooLarge) return this.#drop("payload-too-large", subject);
       if (isApart) return this.#drop("disconnected", subject);
       this.#node.soon(() => this.#tell({ kind: "forbidden", subject }));
@@ -265,6 +264,17 @@ export class BusClient implements Bus {
     };
     link.up.send(this.#node.localMs, arrive, lost);
     return "sent";
+  }
+
+  /** Nobody will hear it, and whoever said it counts it as said all the same. */
+  #tellUnsent(subject: string, data: Uint8Array, reply: string | undefined): void {
+    const packet: Packet = {
+      ...{ subject, data, reply },
+      from: this.#node.name,
+      cause: 0,
+      seen: undefined,
+    };
+    for (const observer of this.#network.observers) observer.unsent?.(this.#node, packet);
   }
 
   /** What this client may do with a subject; looked up once, since credentials stay. */

@@ -243,7 +243,7 @@ t.test(
 t.test(
   "A1 sees an offer of an agent that has not come, not of one that another leader has",
   async (t) => {
-    const { said, world, checker, says } = watched(absenceChecker);
+    const { said, world, checker, says, unsent } = watched(absenceChecker);
     const registered = { kind: "AgentRegistered", body: { agentId: "a1" } };
     const later = (): void => {
       world.nowMs += 5_000;
@@ -254,6 +254,10 @@ t.test(
     says("m1", "master", 5, offers("o1", 1_000));
     later();
     t.same(said, [], "it slept, and has registered the agent long ago");
+    unsent("m3", "master", 11, registered);
+    says("m3", "master", 11, offers("o3", 1_000));
+    later();
+    t.same(said, [], "the word of its registration reached nobody");
     says("m3", "master", 12, offers("o2", 1_000));
     later();
     t.match(said, [/A1 o2 is made before a1 has registered in epoch 12/]);
