@@ -22,6 +22,8 @@ export function epochChecker(_world: CheckedWorld, violate: Violate): Checker {
   const followed = new Map<string, number>();
   /** The same of agents over all their lives: from Register on it stands on their disk (P-4.3). */
   const kept = new Map<string, number>();
+  /** As which agent a principal said Hello last. */
+  const identities = new Map<string, string>();
   /** Epoch in which a master spoke last, and the one in which it read that it is replaced. */
   const spoken = new Map<string, number>();
   const fenced = new Map<string, number>();
@@ -32,7 +34,6 @@ export function epochChecker(_world: CheckedWorld, violate: Violate): Checker {
       said: ["master", "agent", "framework"],
       read: "all",
       "actor-ended": "all",
-      fault: "all",
     },
     on(observation: Observation): void {
       if (observation.what === "read") {
@@ -45,11 +46,6 @@ export function epochChecker(_world: CheckedWorld, violate: Violate): Checker {
       if (observation.what === "actor-ended") {
         // The next driver in the process knows as little of epochs as one in another process.
         return void followed.delete(lifeOf(observation.node));
-      }
-      if (observation.what === "fault" && observation.name === "agent-replaced") {
-        // Another agent under the same name, on an empty disk.
-        for (const name of observation.on) kept.delete(`agent.${name}`);
-        return;
       }
       if (observation.what !== "said") return;
       const { node, frame } = observation;
@@ -70,6 +66,13 @@ export function epochChecker(_world: CheckedWorld, violate: Violate): Checker {
       const client = speaker.startsWith("agent.") || speaker.startsWith("framework.");
       if (!client || frame.session === "") return;
       const life = lifeOf(node);
+      for (const message of frame.messages) {
+        const identity = message.kind === "Hello" ? message.body.identity : undefined;
+        if (identity === undefined || identities.get(speaker) === identity) continue;
+        // Another agent under the same name, on an empty disk.
+        identities.set(speaker, identity);
+        kept.delete(speaker);
+      }
       const highest = Math.max(followed.get(life) ?? 0, kept.get(speaker) ?? 0);
       if (epoch < highest) {
         const who = speaker.startsWith("agent.") ? speaker : life;

@@ -18,7 +18,10 @@ function misbehaves(manner: Manner, statement: string, group: Fault["group"] = "
       for (const { manners } of schedulers) manners.add(manner);
       return {
         heal: () => {
-          for (const { manners } of schedulers) manners.delete(manner);
+          for (const scheduler of schedulers) {
+            scheduler.manners.delete(manner);
+            scheduler.letGo();
+          }
         },
       };
     },

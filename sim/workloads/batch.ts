@@ -147,6 +147,10 @@ export class BatchWork implements Work, Scheduler {
     for (let time = 0; time < times; time++) this.#driver?.reconcile(tasks);
   }
 
+  letGo(): void {
+    if (this.#driver !== undefined) this.#declineAll(this.#driver);
+  }
+
   mayFail(taskId: string): void {
     this.#tries.get(taskId as TaskId)?.alsoEnds.add("TASK_FAILED");
   }
@@ -293,7 +297,7 @@ export class BatchWork implements Work, Scheduler {
   #offered(offer: Offer, driver: Driver): void {
     const { chance } = this.#options;
     const { manners } = this;
-    if (manners.has("hoard-offers")) return;
+    if (manners.has("hoard-offers")) return void this.#unwanted.push(offer.offerId);
     if (manners.has("decline-all")) {
       driver.decline([offer.offerId], { refuseMs: 1_000, reason: "not today" });
       return;
@@ -318,7 +322,7 @@ export class BatchWork implements Work, Scheduler {
 
   /** What nothing fits of one event is declined by one call, as schedulers do. */
   #declineAll(driver: Driver): void {
-    if (this.#unwanted.length === 0) return;
+    if (this.#unwanted.length === 0 || this.manners.has("hoard-offers")) return;
     const refuseMs = this.done ? 60_000 : this.#habits.refuseMs;
     driver.decline(this.#unwanted, { refuseMs, reason: "nothing fits" });
     this.#unwanted = [];

@@ -33,6 +33,8 @@ export interface Scheduler {
   known(): readonly { readonly taskId: TaskId; readonly agentId: AgentId }[];
   /** Asks after all its tasks, so often in a row. */
   reconcile(times: number): void;
+  /** It behaves again: declines what it has hoarded, which would stand until it expires. */
+  letGo(): void;
   /** A fault ends that task, if it is one of its own: it may fail, whatever its script says. */
   mayFail(taskId: string): void;
   /** Ends its framework for good and begins another one with the work that is left. */
