@@ -45,6 +45,20 @@ function setBack(target: FaultTarget, { on, by = 10 }: FaultArgs): Applied | und
 
 const RESTART_MS = 500;
 
+/**
+ * A broker that was stopped and cut off leads the log with a part of it: nats-server 2.10 was seen
+ * to do that. Only what every master has seen is missing, as above.
+ */
+function leadShort(target: FaultTarget, { on, by = 10 }: FaultArgs): Applied | undefined {
+  const { log } = target;
+  const [name] = on;
+  if (name === undefined || log.isSetBack) return undefined;
+  const cut = witnessedByAll(target) - by;
+  if (cut < Math.max(log.first, 1) || !log.leadShort(name, log.end - cut)) return undefined;
+  // Nothing heals it but that another leads.
+  return {};
+}
+
 /** What somebody publishes on the log's subject who knows nothing of records. */
 function publishStray({ log }: FaultTarget, { by = 1 }: FaultArgs): Applied | undefined {
   let taken = 0;
@@ -171,6 +185,17 @@ export const LOG_FAULTS: readonly Fault[] = [
     on: "masters",
     by: { low: 1, high: 60, unit: "records that every master has seen" },
     apply: setBack,
+  },
+  {
+    name: "log-leader-short",
+    group: "log",
+    statement: "a broker leads the log that lacks the last of it; the others have it all",
+    weight: 1,
+    lastsMs: [0, 0],
+    on: "anyBroker",
+    by: { low: 1, high: 60, unit: "records that every master has seen" },
+    milder: "log-leader-kill",
+    apply: leadShort,
   },
   {
     name: "stray-publish",

@@ -17,6 +17,34 @@ export const LOG_MUTANTS: readonly SwarmMutant[] = [
     faults: ["log-set-back", "leader-kill"],
   },
   {
+    name: "short-copy-kept",
+    statement: "a master that finds its log shorter than it was asks for no other copy",
+    edits: [
+      {
+        file: "src/actors/master/leadership.js",
+        find: 'out.push({ kind: "log-step-down", token, end });',
+        replace: "distrust(turn, why);",
+      },
+    ],
+    noticedBy: ["LV"],
+    profile: "nats",
+    scheduled: [{ atMs: 40_000, name: "log-leader-short", on: ["broker-2"], by: 20 }],
+  },
+  {
+    name: "absent-end-believed",
+    statement: "a leader waits for ever for a log that has lost the end it writes behind",
+    edits: [
+      {
+        file: "src/replication/writer.js",
+        find: "this.#endAbsent < END_ABSENT_TIMES",
+        replace: "this.#endAbsent > 0",
+      },
+    ],
+    noticedBy: ["LV"],
+    profile: "nats",
+    scheduled: [{ atMs: 40_000, name: "log-leader-short", on: ["broker-2"], by: 20 }],
+  },
+  {
     name: "broken-chain-led",
     statement: "a record that does not follow the one before it is taken as the next one",
     edits: [

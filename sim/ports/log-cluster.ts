@@ -27,6 +27,13 @@ export interface Propose {
   refused(kind: "conflict" | "busy" | "nobody"): void;
 }
 
+/** What the copy of one member lacks of the log, which ends at `end` for as long as that one leads. */
+interface Lacking {
+  readonly member: string;
+  readonly tail: readonly Uint8Array[];
+  readonly end: number;
+}
+
 export class LogCluster {
   readonly network: BusNetwork;
   readonly world: World;
@@ -40,6 +47,7 @@ export class LogCluster {
   #electing = false;
   #committing = false;
   #isSetBack = false;
+  #lacking: Lacking | undefined;
   /** How far each member has applied what is committed. */
   readonly #applied = new Map<string, number>();
   readonly #listeners = new Set<() => void>();
@@ -170,6 +178,33 @@ export class LogCluster {
     this.#catchUp();
   }
 
+  /**
+   * Fault: `member` leads from now on though it lacks `count` records that were committed; false
+   * where it cannot. Over as soon as another leads.
+   */
+  leadShort(member: string, count: number): boolean {
+    if (member === this.#leader || !this.#hasMajority(member)) return false;
+    this.#lacking = { member, tail: this.loseTail(count), end: this.end };
+    this.#lead(member, []);
+    return true;
+  }
+
+  /** Another leads: the member that lacked records copies them from it. */
+  #leadWhole(): void {
+    const lacking = this.#lacking;
+    this.#lacking = undefined;
+    if (lacking !== undefined) this.findTail(lacking.tail, lacking.end);
+  }
+
+  /** Whoever leads leaves it to another member; false where no other can. */
+  stepDown(): boolean {
+    const able = this.#members.filter((each) => each !== this.#leader && this.#hasMajority(each));
+    const next = this.chance.pick(able);
+    if (next === undefined) return false;
+    this.#lead(next, []);
+    return true;
+  }
+
   /** Fault: somebody who is no master publishes where records stand; false: nobody takes it. */
   publishStray(record: Uint8Array): boolean {
     // What strangers write over what is lost would be in the way of finding it.
@@ -218,7 +253,10 @@ export class LogCluster {
     }
     // Of what the old leader had under way a beginning may have reached the new one: it commits
     // late. The rest is gone for ever. Nobody is told of either.
-    const survivors = this.#pending.slice(0, this.chance.below(this.#pending.length + 1));
+    this.#lead(next, this.#pending.slice(0, this.chance.below(this.#pending.length + 1)));
+  }
+
+  #lead(next: string, survivors: readonly Proposal[]): void {
     this.#term += 1;
     this.#committing = false;
     this.elections += 1;
@@ -229,6 +267,7 @@ export class LogCluster {
       kind: "log-leader",
       summary: `term ${this.#term}, ${survivors.length} kept`,
     });
+    if (next !== this.#lacking?.member) this.#leadWhole();
     if (this.#pending.length > 0) this.#commitSoon();
     this.#catchUp();
   }

@@ -9,6 +9,7 @@ import type {
   Log,
   LogEntry,
   ReadOutcome,
+  StepDownOutcome,
   TruncateOutcome,
 } from "#runtime";
 import { LOG_RECORD_BYTES_MAX } from "#runtime";
@@ -124,6 +125,18 @@ export class SimLog implements Log {
         if (!this.#cluster.reachable(at)) return undefined;
         this.#cluster.truncate(before);
         return { kind: "done" };
+      },
+      (why) => ({ kind: "failed", why }),
+      done,
+    );
+  }
+
+  stepDown(end: number, done: (outcome: StepDownOutcome) => void): void {
+    this.#ask<StepDownOutcome>(
+      (at) => {
+        if (!this.#cluster.reachable(at)) return undefined;
+        if (this.#cluster.end > end || this.#cluster.stepDown()) return { kind: "done" };
+        return { kind: "failed", why: "no other member can lead" };
       },
       (why) => ({ kind: "failed", why }),
       done,

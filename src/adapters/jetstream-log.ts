@@ -15,6 +15,7 @@ import {
   type ReadOutcome,
   type RequestOutcome,
   type Timer,
+  type StepDownOutcome,
   type TruncateOutcome,
 } from "#runtime";
 import { PendingRequests } from "./bus-parts.ts";
@@ -85,6 +86,9 @@ interface InFlight {
   outcome: AppendOutcome | undefined;
   readonly timer: Timer;
 }
+
+type Ordered = TruncateOutcome & StepDownOutcome;
+const DONE = { kind: "done" } as const;
 
 type Got =
   | { readonly kind: "entry"; readonly entry: LogEntry }
@@ -295,16 +299,26 @@ class JetStreamLog implements Log {
 
   truncate(before: Position, done: (outcome: TruncateOutcome) => void): void {
     // The stream forgets what lies before that position, and numbers on as before.
-    this.#ask(`PURGE.${this.#options.stream.name}`, { seq: before }).then((answer) => {
-      if (this.#closed) return;
-      if (typeof answer === "string") return done({ kind: "failed", why: answer });
-      const { success, error } = answer as PurgeAnswer;
-      if (success === true) return done({ kind: "done" });
-      done({
-        kind: "failed",
-        why: error?.description ?? "the stream did not say that it was done",
-      });
-    });
+    this.#order("PURGE", { seq: before }).then((outcome) => this.#closed || done(outcome));
+  }
+
+  stepDown(end: Position, done: (outcome: StepDownOutcome) => void): void {
+    this.#bounds()
+      .then(({ last }) => (last > end ? DONE : this.#order("LEADER.STEPDOWN", {})))
+      .then(
+        (outcome) => this.#closed || done(outcome),
+        (error) => this.#closed || done({ kind: "failed", why: messageOf(error) }),
+      );
+  }
+
+  /** Something that the stream is to do, which it says it has done, or why not. */
+  async #order(what: string, body: object): Promise<Ordered> {
+    const answer = await this.#ask(`${what}.${this.#options.stream.name}`, body);
+    if (typeof answer === "string") return { kind: "failed", why: answer };
+    const { success, error } = answer as OrderAnswer;
+    if (success === true) return DONE;
+    const why = error?.description ?? "the stream did not say that it was done";
+    return { kind: "failed", why };
   }
 
   close(done: () => void): void {
@@ -407,7 +421,7 @@ interface GetAnswer {
   readonly error?: ApiError;
   readonly message?: { readonly seq: number; readonly data?: string };
 }
-interface PurgeAnswer {
+interface OrderAnswer {
   readonly error?: ApiError;
   readonly success?: boolean;
 }

@@ -14,6 +14,7 @@ import {
   LOG_RECORD_BYTES_MAX,
   type LogEntry,
   type ReadOutcome,
+  type StepDownOutcome,
   type TruncateOutcome,
 } from "#runtime";
 import { syncFolder } from "./durable-files.ts";
@@ -394,6 +395,11 @@ class SegmentLog implements Log {
       await rm(oldest.path);
       await syncFolder(this.#options.dir);
     }
+  }
+
+  stepDown(_end: Position, done: (outcome: StepDownOutcome) => void): void {
+    const why = "a log in files of one machine has no other copy";
+    this.#clock.soon(() => done({ kind: "failed", why }));
   }
 
   close(done: () => void): void {

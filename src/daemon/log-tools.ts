@@ -154,7 +154,8 @@ export async function logVerify(config: Config, dataOfContext?: string): Promise
         faults.push(`${master}: its witness is damaged`);
         return { master, says: "damaged" };
       }
-      const why = witnessFault(witness, follower.head, hashes.get(witness.position) || undefined);
+      const hash = hashes.get(witness.position) || undefined;
+      const why = witnessFault(witness, follower.head, hash)?.why;
       if (why !== undefined) faults.push(`${master}: ${why}`);
       return { master, says: why ?? saysOf(witness) };
     });

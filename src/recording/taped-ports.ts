@@ -27,6 +27,7 @@ import type {
   RequestOutcome,
   StreamRead,
   Streams,
+  StepDownOutcome,
   TruncateOutcome,
 } from "#runtime";
 import type { Redactor } from "./redact.ts";
@@ -240,6 +241,7 @@ function tapedLog(tape: Tape): Log {
   const read = whole<ReadOutcome>();
   const hinted = whole<HintOutcome>();
   const truncated = whole<TruncateOutcome>();
+  const steppedDown = whole<StepDownOutcome>();
   return {
     append(expected, record, done) {
       const { call } = tape.callback("log.append", appended, done);
@@ -269,6 +271,10 @@ function tapedLog(tape: Tape): Log {
     truncate(before, done) {
       const { call } = tape.callback("log.truncate", truncated, done);
       tape.ask("log.truncate", [before], ({ log }) => log?.truncate(before, call));
+    },
+    stepDown(end, done) {
+      const { call } = tape.callback("log.step-down", steppedDown, done);
+      tape.ask("log.step-down", [end], ({ log }) => log?.stepDown(end, call));
     },
     get exclusive() {
       return tape.reading(TAG.exclusive, FLAG, ({ log }) => log?.exclusive === true);

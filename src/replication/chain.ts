@@ -155,6 +155,13 @@ export function witnessOf(head: Head): Witness | undefined {
   return { logId, generation, position: validPosition, hash };
 }
 
+/** Why a log is not the one that a witness saw. */
+export interface WitnessFault {
+  readonly why: string;
+  /** It is that log, but an older or another state of it: perhaps another copy has the right one. */
+  readonly wentBackwards: boolean;
+}
+
 /**
  * Why a log that ends at `head` is not the one a witness saw; undefined when it may be.
  * @param hashAt hash of the valid record at the witness' position, undefined where there is none.
@@ -163,16 +170,19 @@ export function witnessFault(
   witness: Witness,
   head: Head,
   hashAt: string | undefined,
-): string | undefined {
+): WitnessFault | undefined {
   if (head.logId !== witness.logId) {
-    return `the log is ${head.logId ?? "empty"}, this master's was ${witness.logId}`;
+    const why = `the log is ${head.logId ?? "empty"}, this master's was ${witness.logId}`;
+    return { why, wentBackwards: head.logId === undefined };
   }
   if (head.generation > witness.generation) return undefined;
   if (head.generation < witness.generation || head.validPosition < witness.position) {
-    return `log went backwards: it ends at ${head.validPosition}, seen was ${witness.position}`;
+    const why = `log went backwards: it ends at ${head.validPosition}, seen was ${witness.position}`;
+    return { why, wentBackwards: true };
   }
   if (hashAt !== undefined && hashAt !== witness.hash) {
-    return `log went backwards: position ${witness.position} is not the record that was seen`;
+    const why = `log went backwards: position ${witness.position} is not the record that was seen`;
+    return { why, wentBackwards: true };
   }
   return undefined;
 }

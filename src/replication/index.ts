@@ -69,6 +69,7 @@ export {
   APPENDS_IN_FLIGHT_MAX,
   OPERATIONS_PROPOSED_MAX,
   type RecordTime,
+  END_ABSENT_TIMES,
   RESOLVE_RETRY_MS,
   Writer,
   type WriterCommand,

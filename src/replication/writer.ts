@@ -25,6 +25,11 @@ export const APPENDS_IN_FLIGHT_MAX = 16;
 export const OPERATIONS_PROPOSED_MAX = 20_000;
 /** Pause before the log is read, or the same bytes are appended, once more. */
 export const RESOLVE_RETRY_MS = 200;
+/**
+ * So often in turn a log that refuses what is to follow its end must lack that end, before it is
+ * believed: a copy that has begun to serve may still lack the last of what it has.
+ */
+export const END_ABSENT_TIMES = 10;
 /** Most bytes of the operations of one record, the largest single one beyond it included. */
 const RECORD_OPERATIONS_BYTES_MAX = 384 * 1024;
 
@@ -68,7 +73,9 @@ export type WriterCommand =
   /** In the log, in order. `sentAtMs`: when its first append was sent (P-7.2). */
   | { readonly kind: "committed"; readonly record: LogRecord; readonly sentAtMs: number }
   /** Someone else wrote, or the log is not the one it was: nothing of ours holds any more. */
-  | { readonly kind: "lost"; readonly why: string };
+  | { readonly kind: "lost"; readonly why: string }
+  /** The log ends at `end` or before, and more of it was committed: lost, and not by others. */
+  | { readonly kind: "went-backwards"; readonly why: string; readonly end: Position };
 
 interface Pending {
   readonly record: LogRecord;
@@ -97,6 +104,10 @@ export class Writer {
   #state: "open" | "resolving" | "lost" = "open";
   #next: "read" | "append" = "read";
   #reading: string | undefined;
+  /** How often in turn the record that ours is to follow was not there. */
+  #endAbsent = 0;
+  /** First position that the log still holds, as far as it has said so. */
+  #firstKept: Position = 1;
 
   constructor(options: WriterOptions) {
     this.epoch = options.epoch;
@@ -224,7 +235,9 @@ export class Writer {
     if (first === undefined) return [];
     this.#reading = this.#token();
     const max = this.#pending.length + 8;
-    return [{ kind: "read", token: this.#reading, from: first.expected + 1, max }];
+    // From the record on that ours is to follow: without it the log is shorter than it was.
+    const from = Math.max(first.expected, this.#firstKept);
+    return [{ kind: "read", token: this.#reading, from, max }];
   }
 
   /** The pause of a `retry` command is over. */
@@ -241,10 +254,14 @@ export class Writer {
     this.#reading = undefined;
     this.#next = "read";
     if (outcome.kind === "failed") return [{ kind: "retry", inMs: RESOLVE_RETRY_MS }];
+    this.#firstKept = Math.max(this.#firstKept, outcome.first);
+    const gone = this.#endGone(outcome.entries.length);
+    if (gone !== undefined) return [gone];
     const commands: WriterCommand[] = [];
     for (const { position, record } of outcome.entries) {
       const first = this.#pending[0];
       if (first === undefined) break;
+      if (position <= this.#head.position) continue;
       if (position !== first.expected + 1) break;
       const opened = open(record, this.#options.reads);
       if (opened.kind === "record" && opened.hash === first.hash) {
@@ -271,6 +288,22 @@ export class Writer {
     this.#head = judged.head;
     first.expected = position;
     return undefined;
+  }
+
+  /** The end that was refused as one, and is not there, again and again. */
+  #endGone(entries: number): WriterCommand | undefined {
+    const first = this.#pending[0];
+    if (first === undefined || entries > 0) {
+      this.#endAbsent = 0;
+      return undefined;
+    }
+    const { expected, outcome } = first;
+    if (outcome?.kind !== "conflict" || expected < this.#firstKept) return undefined;
+    this.#endAbsent += 1;
+    if (this.#endAbsent < END_ABSENT_TIMES) return undefined;
+    this.#lose("");
+    const why = `log went backwards: position ${expected}, which was committed, is not there`;
+    return { kind: "went-backwards", why, end: expected - 1 };
   }
 
   #unresolved(firstKept: Position): WriterCommand[] {

@@ -84,6 +84,7 @@ export type Effect =
   | { readonly kind: "log-hint"; readonly token: Token }
   /** Carried out behind a committed record that says so (P-7.7). */
   | { readonly kind: "log-truncate"; readonly token: Token; readonly before: Position }
+  | { readonly kind: "log-step-down"; readonly token: Token; readonly end: Position }
   | { readonly kind: "log-follow"; readonly from: Position }
   | { readonly kind: "log-unfollow" }
   /**

@@ -14,7 +14,13 @@ import type {
   WireReason,
 } from "#protocol";
 import type { DiskList, DiskOutcome, DiskRead } from "./ports/disk.ts";
-import type { AppendOutcome, HintOutcome, ReadOutcome, TruncateOutcome } from "./ports/log.ts";
+import type {
+  AppendOutcome,
+  HintOutcome,
+  ReadOutcome,
+  StepDownOutcome,
+  TruncateOutcome,
+} from "./ports/log.ts";
 import type {
   ContainerExit,
   ContainerUsage,
@@ -113,6 +119,7 @@ export type Done =
   | { readonly what: "log-read"; readonly token: Token; readonly outcome: ReadOutcome }
   | { readonly what: "log-hint"; readonly token: Token; readonly outcome: HintOutcome }
   | { readonly what: "log-truncate"; readonly token: Token; readonly outcome: TruncateOutcome }
+  | { readonly what: "log-step-down"; readonly token: Token; readonly outcome: StepDownOutcome }
   /** Entries of the followed log, in order. */
   | {
       readonly what: "log-entries";

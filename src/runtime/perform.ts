@@ -25,7 +25,7 @@ import type { Links } from "./links.ts";
 import { callLauncher, laneOf, launcherFailure } from "./launching.ts";
 import type { BusMessage, Subscription } from "./ports/bus.ts";
 import type { DiskOutcome } from "./ports/disk.ts";
-import type { TruncateOutcome } from "./ports/log.ts";
+import type { StepDownOutcome, TruncateOutcome } from "./ports/log.ts";
 import type { Timers } from "./timers.ts";
 
 /** Most subjects that one actor listens to, credits of streams included. */
@@ -100,6 +100,7 @@ export class Performer {
       case "log-read":
       case "log-hint":
       case "log-truncate":
+      case "log-step-down":
       case "log-follow":
       case "log-unfollow":
         return this.#log(effect);
@@ -232,6 +233,14 @@ export class Performer {
         const done = (outcome: TruncateOutcome): void =>
           host.done({ what: "log-truncate", token, outcome });
         const why = host.guarded("log", () => log.truncate(effect.before, done));
+        if (why !== undefined) done({ kind: "failed", why });
+        return;
+      }
+      case "log-step-down": {
+        const { token } = effect;
+        const done = (outcome: StepDownOutcome): void =>
+          host.done({ what: "log-step-down", token, outcome });
+        const why = host.guarded("log", () => log.stepDown(effect.end, done));
         if (why !== undefined) done({ kind: "failed", why });
         return;
       }

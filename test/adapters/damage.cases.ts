@@ -69,7 +69,7 @@ async function verdict(log: Log, witness: ReturnType<typeof witnessOf>): Promise
   }
   if (witness === undefined) throw new Error("there is a witness");
   const fault = witnessFault(witness, follower.head, follower.witnessed);
-  return fault === undefined ? "whole" : `refused: ${fault}`;
+  return fault === undefined ? "whole" : `refused: ${fault.why}`;
 }
 
 async function damaged(replicas: number, damage: Damage): Promise<string> {

@@ -1,7 +1,7 @@
 /** Appends and answers that are lost, writers that resolve them, and truncation: of the contract. */
-import type { TruncateOutcome } from "#runtime";
+import type { StepDownOutcome, TruncateOutcome } from "#runtime";
 import { DrivenWriter, rolesIn } from "../support/driven-writer.ts";
-import { append, type Case, closed, readAll, readOnce, shown } from "./log-steps.ts";
+import { append, type Case, closed, putSurely, readAll, readOnce, shown } from "./log-steps.ts";
 
 export const lost: Case = [
   "an append whose way or answer is lost is unknown: there once or not at all, and asked again",
@@ -103,5 +103,21 @@ export const truncated: Case = [
     const again = await harness.open();
     test.same(shown(await readAll(again, first, harness)), [...expected, `${count + 1} next`]);
     await closed(again, harness);
+  },
+];
+
+export const elsewhere: Case = [
+  "asked for another copy it says that there is none, or goes on from the same end",
+  async (test, harness) => {
+    const log = await harness.open();
+    for (let end = 0; end < 3; end++) await append(log, end, `r${end}`, harness);
+    const outcomes: StepDownOutcome[] = [];
+    log.stepDown(3, (outcome) => void outcomes.push(outcome));
+    await harness.until(() => outcomes.length > 0, "the answer");
+    const [outcome] = outcomes;
+    if (outcome?.kind === "failed") test.match(outcome.why, /./);
+    await putSurely(log, 4, "after", harness);
+    test.same(shown(await readAll(log, 1, harness)), ["1 r0", "2 r1", "3 r2", "4 after"]);
+    await closed(log, harness);
   },
 ];

@@ -4,7 +4,7 @@
  */
 import type t from "tap";
 import { type AppendOutcome, LOG_RECORD_BYTES_MAX, type LogEntry } from "#runtime";
-import { foreign, lost, resolved, truncated } from "./log-loss.cases.ts";
+import { elsewhere, foreign, lost, resolved, truncated } from "./log-loss.cases.ts";
 import { append, bytes, type Case, closed, type LogSubject } from "./log-steps.ts";
 import { putSurely, readAll, readOnce, shown, text } from "./log-steps.ts";
 
@@ -233,6 +233,7 @@ const reopened: Case = [
 
 const CASES: readonly Case[] = [
   truncated,
+  elsewhere,
   lost,
   resolved,
   empty,

@@ -118,6 +118,17 @@ t.test("a log that ends before what this master has seen is not led", async (t) 
   const cut = new Stage({ log: log.slice(0, 2), name: "m1", witness });
   cut.elapse(10_000);
   t.match(cut.ended, /log went backwards/);
+  t.match(cut.take(), ["another copy of the log is asked for: it ends at 2", "fence"]);
+});
+
+t.test("a leader under whom the log grows shorter asks for another copy, and ends", async (t) => {
+  const stage = new Stage({ log: past(), name: "m1" }).lead();
+  const cut = stage.log.length - 3;
+  stage.log.splice(cut);
+  stage.take();
+  stage.elapse(20_000);
+  t.match(stage.ended, /log went backwards: position \d+, which was committed, is not there/);
+  t.ok(stage.take().some((line) => line.startsWith("another copy of the log is asked for")));
 });
 
 t.test("a broken chain stops the master", async (t) => {

@@ -303,9 +303,12 @@ export class Stage {
         return this.#read(effect);
       case "log-follow":
       case "log-unfollow":
+      case "lease":
         return;
       case "log-truncate":
         return this.#truncate(effect);
+      case "log-step-down":
+        return this.#stepDown(effect);
       case "disk-read": {
         const bytes = this.disk.get(effect.path);
         const outcome = bytes === undefined ? { kind: "absent" } : { kind: "read", bytes };
@@ -341,8 +344,6 @@ export class Stage {
       }
       case "count":
         return this.counters.add(effect.name, effect.reason);
-      case "lease":
-        return;
       case "mute":
         this.muted = effect.mute;
         return this.#write(effect.mute ? "mute" : "speaks");
@@ -368,6 +369,11 @@ export class Stage {
       .filter(({ position }) => position >= from && from >= first)
       .slice(0, max);
     this.#later({ what: "log-read", token, outcome: { kind: "read", entries, first } });
+  }
+
+  #stepDown({ token, end }: Extract<Effect, { kind: "log-step-down" }>): void {
+    this.#write(`another copy of the log is asked for: it ends at ${end}`);
+    this.#later({ what: "log-step-down", token, outcome: { kind: "done" } });
   }
 
   #truncate({ token, before }: Extract<Effect, { kind: "log-truncate" }>): void {

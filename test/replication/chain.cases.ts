@@ -92,9 +92,15 @@ t.test("a log that ends before a witness, or differs from it, went backwards", a
   const witness = witnessOf(second.head);
   if (witness === undefined) throw new Error("no witness");
   t.equal(witnessFault(witness, second.head, witness.hash), undefined);
-  t.match(witnessFault(witness, first.head, undefined), /log went backwards: it ends at 1/);
-  t.match(witnessFault(witness, second.head, "other"), /position 2 is not the record/);
-  t.match(witnessFault({ ...witness, logId: "x" }, second.head, undefined), /the log is log/);
+  t.match(
+    witnessFault(witness, first.head, undefined)?.why ?? "",
+    /log went backwards: it ends at 1/,
+  );
+  t.match(witnessFault(witness, second.head, "other")?.why ?? "", /position 2 is not the record/);
+  t.match(
+    witnessFault({ ...witness, logId: "x" }, second.head, undefined)?.why ?? "",
+    /the log is log/,
+  );
   t.equal(witnessFault(witness, { ...first.head, generation: 1 }, undefined), undefined);
 });
 

@@ -5,6 +5,7 @@ import t from "tap";
 import { asId, type MasterId } from "#protocol";
 import {
   EMPTY_HEAD,
+  END_ABSENT_TIMES,
   Follower,
   type LogBytes,
   OPERATION_BYTES_MAX,
@@ -241,4 +242,36 @@ t.test("a log that was truncated past an unresolved append is a conflict", async
   const [lost] = writer.wasRead(again.token, { kind: "read", entries: [], first: 100 });
   t.match(lost, { kind: "lost", why: /begins at 100/ });
   t.equal(writer.propose(weight(2)), false);
+});
+
+t.test("a log that refuses what follows its end, and lacks that end, went backwards", async (t) => {
+  const writer = idle();
+  writer.propose(weight(1));
+  let command: WriterCommand | undefined = writer.flush({
+    nowMs: 0,
+    clusterTimeMs: 0,
+    wallMs: 0,
+  })[0];
+  const kinds: string[] = [];
+  for (let steps = 0; steps < 100 && command !== undefined; steps++) {
+    kinds.push(command.kind);
+    if (command.kind === "append") {
+      [command] = writer.answered(command.token, { kind: "conflict" });
+    } else if (command.kind === "read") {
+      t.equal(command.from, writer.head.position);
+      [command] = writer.wasRead(command.token, { kind: "read", entries: [], first: 1 });
+    } else if (command.kind === "retry") {
+      [command] = writer.retry();
+    } else {
+      t.same(command, {
+        kind: "went-backwards",
+        why: `log went backwards: position ${writer.head.position}, which was committed, is not there`,
+        end: writer.head.position - 1,
+      });
+      command = undefined;
+    }
+  }
+  t.equal(kinds.filter((kind) => kind === "append").length, END_ABSENT_TIMES);
+  t.equal(kinds.at(-1), "went-backwards");
+  t.ok(writer.isLost);
 });

@@ -269,6 +269,7 @@ export class DeskLog implements Log {
   read: Log["read"] = (_from, _max, done) => done({ kind: "failed", why: "nothing here" });
   follow: Log["follow"] = () => ({ stop: () => undefined });
   truncate: Log["truncate"] = (_before, done) => done({ kind: "failed", why: "nothing here" });
+  stepDown: Log["stepDown"] = (_end, done) => done({ kind: "failed", why: "nothing here" });
   hint: Log["hint"] = (done) => done({ kind: "failed", why: "nothing here" });
   close: Log["close"] = (done) => done();
 }

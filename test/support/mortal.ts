@@ -105,6 +105,7 @@ export async function mortalLog(dir: string): Promise<MortalLog> {
     follow: () => notHere("follow"),
     hint: () => notHere("hint"),
     truncate: () => notHere("truncate"),
+    stepDown: () => notHere("stepDown"),
     close: (done) => child.ask({ ask: "close" }, done),
   };
   return { port, kill: () => child.kill(), refuseNextWrite: () => child.limitFiles("1") };

@@ -3,7 +3,7 @@
  * up (P-7). It turns what the writer says into effects, and committed records into the registry;
  * what an operation means for agents and frameworks is `committed.ts`.
  */
-import { epochOf } from "#protocol";
+import { epochOf, type Position } from "#protocol";
 import {
   apply,
   type AskOutcome,
@@ -15,7 +15,7 @@ import {
   type WriterCommand,
   witnessFault,
 } from "#replication";
-import type { DoneInput, LogEntry } from "#runtime";
+import type { DoneInput, LogEntry, LogFields } from "#runtime";
 import { committed } from "./committed.ts";
 import { answerRead } from "./operator.ts";
 import { snapshotRead } from "./snapshots.ts";
@@ -147,12 +147,34 @@ function heard({ state, env }: Turn, records: readonly LogRecord[]): void {
   candidacy?.heardRecord(env.nowMs, elects && state.caughtUp);
 }
 
+/**
+ * The log is shorter than what is known of it. Perhaps the copy that serves it lacks what others
+ * hold: then another is to, before this master ends and its next life reads anew (P-7.4).
+ */
+function wentBackwards({ state, env, out }: Turn, why: string, end: Position): void {
+  if (state.distrusts !== undefined) return;
+  state.distrusts = why;
+  const token = `step-down-${env.random.token(NONCE_LENGTH)}`;
+  out.push({ kind: "log-step-down", token, end });
+}
+
+/** Another copy serves the log now, or it cannot be had. */
+export function steppedDown(
+  turn: Turn,
+  { outcome }: Extract<DoneInput, { what: "log-step-down" }>,
+): void {
+  const { distrusts } = turn.state;
+  if (distrusts === undefined) return;
+  const other = outcome.kind === "done" ? "asked for" : `not to be had: ${outcome.why}`;
+  distrust(turn, distrusts, { otherCopy: other });
+}
+
 /** The log is not what it must be: this master does not act on it any more (P-7.5). */
-function distrust(turn: Turn, why: string): void {
+function distrust(turn: Turn, why: string, fields: LogFields = {}): void {
   const mend =
     "of several brokers, restart the one that leads the stream: the others may hold what it lacks; " +
     "else restore a snapshot";
-  note(turn, "error", "the log cannot be trusted; this master stops", { why, mend });
+  note(turn, "error", "the log cannot be trusted; this master stops", { why, ...fields, mend });
   turn.out.push({ kind: "fence", why });
   turn.out.push({ kind: "lifecycle", event: { type: "Depose" } });
 }
@@ -174,12 +196,14 @@ function gaveItAway({ state, env }: Turn): boolean {
 
 function considerCampaign(turn: Turn): void {
   const { state, env, out } = turn;
+  if (state.distrusts !== undefined) return;
   const why = state.candidacy?.reason(env.nowMs, hasPredecessor(turn));
   if (why === undefined || gaveItAway(turn)) return;
   const { witness } = state;
   const { head, witnessed } = state.follower;
   const fault = witness === undefined ? undefined : witnessFault(witness, head, witnessed);
-  if (fault !== undefined) return distrust(turn, fault);
+  if (fault?.wentBackwards === true) return wentBackwards(turn, fault.why, head.position);
+  if (fault !== undefined) return distrust(turn, fault.why);
   note(turn, "info", "campaigns for the lead", { why, position: head.position });
   out.push({ kind: "lifecycle", event: { type: "Campaign" } });
 }
@@ -251,6 +275,8 @@ function perform(turn: Turn, commands: readonly WriterCommand[]): void {
         break;
       case "lost":
         return lost(turn, command.why);
+      case "went-backwards":
+        return wentBackwards(turn, command.why, command.end);
     }
   }
 }

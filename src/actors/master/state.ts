@@ -169,6 +169,8 @@ export class MasterState {
   witnessWriting: Witness | undefined;
   witnessWritten: Witness | undefined;
   witnessWrittenMs = Number.NEGATIVE_INFINITY;
+  /** Why the log is not to be trusted; this life ends as soon as another copy was asked for. */
+  distrusts: string | undefined;
   snapshotting: Snapshotting | undefined;
   /** Hears of new records without asking. */
   following = false;

@@ -19,6 +19,7 @@ import {
   prove,
   retry,
   standBy,
+  steppedDown,
   wasRead,
 } from "./leadership.ts";
 import { allocatorView } from "./allocator-view.ts";
@@ -142,6 +143,8 @@ function done(turn: Turn, done: DoneInput): void {
       return followed(turn, done);
     case "log-truncate":
       return truncated(turn, done);
+    case "log-step-down":
+      return steppedDown(turn, done);
     case "disk-read":
       return diskRead(turn, done);
     case "write":

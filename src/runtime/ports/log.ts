@@ -39,6 +39,10 @@ export type TruncateOutcome =
   /** Perhaps it was done all the same: ask again, it does no harm. */
   | { readonly kind: "failed"; readonly why: string };
 
+export type StepDownOutcome =
+  /** Who served it was asked to leave that to another, or it has grown beyond `end` meanwhile. */
+  { readonly kind: "done" } | { readonly kind: "failed"; readonly why: string };
+
 export interface Log {
   /** Puts `record` at `expected + 1` or not at all. Several may be in flight, in order. */
   append(expected: Position, record: Uint8Array, done: (outcome: AppendOutcome) => void): void;
@@ -53,6 +57,11 @@ export interface Log {
    * Only behind a snapshot (P-7.7). The end stays where it is, whatever is forgotten.
    */
   truncate(before: Position, done: (outcome: TruncateOutcome) => void): void;
+  /**
+   * Asks that another copy serve the log: the one that does ends at `end` or before, and more than
+   * that was committed (P-7.4). Where there is one copy alone it fails and says so.
+   */
+  stepDown(end: Position, done: (outcome: StepDownOutcome) => void): void;
   /** true: a lock held elsewhere proves the lead, no proofs are needed (segment file). */
   readonly exclusive: boolean;
   close(done: () => void): void;
