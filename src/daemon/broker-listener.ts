@@ -15,6 +15,8 @@ export const LISTENER_CONNECTIONS_MAX = 10_000;
 const HANDSHAKE_MS_MAX = 5_000;
 /** The broker's greeting; a longer one is none. */
 const GREETING_BYTES_MAX = 65_536;
+/** Kinds of refusals that are told apart. */
+const REFUSAL_KINDS_MAX = 16;
 const REPORT_MS = 60_000;
 
 export interface ListenAddress {
@@ -152,10 +154,16 @@ function withinTls(line: string): string | undefined {
   return `INFO ${JSON.stringify({ ...info, tls_required: true })}`;
 }
 
-/** Connections that were not let through: counted, and told at most once a minute. */
+/**
+ * Connections that were not let through: the first of each kind is told at once, how many came
+ * after it once a minute.
+ */
 class Refusals {
   readonly #tell: (sentence: string) => void;
-  readonly #counts = new Map<string, number>();
+  /** Kinds that were told; at most `REFUSAL_KINDS_MAX` and one more. */
+  readonly #known = new Set<string>();
+  /** What came again since it was last told. */
+  readonly #again = new Map<string, number>();
   #timer: NodeJS.Timeout | undefined;
 
   constructor(tell: (sentence: string) => void) {
@@ -165,24 +173,25 @@ class Refusals {
   count(why: string): void {
     const text = why.trim().slice(0, 120);
     // What strangers send must not make the list grow: beyond some kinds it is one more kind.
-    const kind = this.#counts.has(text) || this.#counts.size < 16 ? text : "of other kinds";
-    this.#counts.set(kind, (this.#counts.get(kind) ?? 0) + 1);
-    if (this.#timer !== undefined) return;
-    this.#say();
-    this.#timer = setTimeout(() => {
-      this.#timer = undefined;
-      if (this.#counts.size > 0) this.#say();
-    }, REPORT_MS);
-    this.#timer.unref();
+    const isKnown = this.#known.has(text) || this.#known.size < REFUSAL_KINDS_MAX;
+    const kind = isKnown ? text : "of other kinds";
+    if (!this.#known.has(kind)) {
+      this.#known.add(kind);
+      return this.#say(kind, 1);
+    }
+    this.#again.set(kind, (this.#again.get(kind) ?? 0) + 1);
+    this.#timer ??= setTimeout(() => this.#report(), REPORT_MS).unref();
   }
 
-  #say(): void {
-    for (const [why, count] of this.#counts) {
-      this.#tell(
-        `${count} ${count === 1 ? "connection" : "connections"} to --listen refused: ${why}`,
-      );
-    }
-    this.#counts.clear();
+  #report(): void {
+    this.#timer = undefined;
+    for (const [kind, count] of this.#again) this.#say(kind, count);
+    this.#again.clear();
+  }
+
+  #say(kind: string, count: number): void {
+    const connections = count === 1 ? "connection" : "connections";
+    this.#tell(`${count} ${connections} to --listen refused: ${kind}`);
   }
 
   stop(): void {

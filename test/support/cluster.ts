@@ -407,7 +407,7 @@ function processIds(): number[] {
 }
 
 /** Processes and cgroups go away while they are looked at. */
-function readQuietly(path: string): string {
+export function readQuietly(path: string): string {
   try {
     return readFileSync(path, "utf8");
   } catch (error) {
