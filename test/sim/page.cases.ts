@@ -140,6 +140,16 @@ t.test("places on the axis keep the order of records, whatever was zoomed and mo
   );
 });
 
+t.test("what happens in the last instant of a story is in view, all of it", async (t) => {
+  const axis = new Axis();
+  axis.resize(900);
+  const times = [...Array.from({ length: 20 }, (_, index) => index), 20, 20, 20, 20];
+  axis.set(times, [...times.keys()]);
+  axis.setMode("order");
+  axis.showTimes(5, 20);
+  t.ok(axis.x(times.length - 1) < 900);
+});
+
 t.test("the first value that is not less is found as by looking through all", async () => {
   fc.assert(
     fc.property(fc.array(fc.nat({ max: 50 })), fc.nat({ max: 60 }), (values, value) => {

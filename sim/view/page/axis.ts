@@ -127,7 +127,8 @@ export class Axis {
   showTimes(fromMs: number, toMs: number): void {
     const at = (ms: number): number =>
       this.mode === "time" ? ms : lowerBound(this.#shownTimes, ms);
-    const [from, to] = [at(fromMs), at(toMs)];
+    // All records of the last instant, not the first of them alone.
+    const [from, to] = [at(fromMs), at(toMs + 1e-9)];
     this.#left = from;
     this.#scale = this.#width / Math.max(to - from, this.mode === "time" ? 0.01 : 8);
     this.zoom(1, 0);
