@@ -4,7 +4,14 @@
  * epoch, and from what agents report as live; sums are kept per agent, and counted anew now and
  * then to guard the observer itself.
  */
-import { type AnyMessage, isTerminal, type Peer, type Resource, type TaskInfo } from "#protocol";
+import {
+  type AnyMessage,
+  type ExecutorInfo,
+  isTerminal,
+  type Peer,
+  type Resource,
+  type TaskInfo,
+} from "#protocol";
 import type { Observation } from "../observation.ts";
 import type { CheckedWorld, Checker, Violate } from "./checker.ts";
 import { endedIn, endsByHeard, endsBySaid, LeaderHeard, type OfferEnds } from "./offer-ends.ts";
@@ -191,8 +198,11 @@ class Allocation {
   #launch(task: Pick<TaskInfo, "taskId" | "agentId" | "resources" | "executor">): void {
     const { agentId: agent, taskId, executor } = task;
     this.#ledger.hold(taskId, { agent, amounts: amountsOf(task.resources) });
-    if (executor === undefined) return;
-    // An executor is paid for until it has ended, whatever becomes of its tasks.
+    if (executor !== undefined) this.#pay(executor, agent);
+  }
+
+  /** An executor is paid for until it has ended, whatever becomes of its tasks. */
+  #pay(executor: ExecutorInfo, agent: string): void {
     const amounts = amountsOf(executor.resources);
     this.#ledger.hold(executorKey(agent, executor), { agent, amounts });
   }
@@ -202,12 +212,13 @@ class Allocation {
     ledger.endOffers(endsByHeard(message, speaker));
     switch (message.kind) {
       case "RegisterAgent": {
-        const { agent, tasks, part } = message.body;
+        const { agent, tasks, executors = [], part } = message.body;
         const { agentId } = agent;
         this.#totals.set(agentId, amountsOf(agent.resources));
         this.#agents.set(speaker, agentId);
         if (part === 0) ledger.freeAgent(agentId);
         for (const { info, state } of tasks) if (!isTerminal(state)) this.#launch(info);
+        for (const { executor } of executors) this.#pay(executor, agentId);
         return;
       }
       case "ExitedExecutor":

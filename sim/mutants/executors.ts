@@ -16,6 +16,32 @@ export const EXECUTOR_MUTANTS: readonly SuiteMutant[] = [
     test: "who comes back though it is gone is told to end its tasks, then refused",
   },
   {
+    name: "idle-executor-uncounted",
+    statement: "executors without tasks that an agent reports are not paid for",
+    edits: [
+      {
+        file: "src/actors/master/enrol.js",
+        find: "putExecutor(agent, each.frameworkId, roleOf(each.executor, framework), each.executor);",
+        replace: "",
+      },
+    ],
+    suite: "test/master/index.test.js",
+    test: "an executor without tasks is counted, until it has ended",
+  },
+  {
+    name: "idle-executor-untold",
+    statement: "an agent does not report executors whose tasks have all ended",
+    edits: [
+      {
+        file: "src/actors/agent/registration.js",
+        find: "        ...executorParts(state),\n",
+        replace: "",
+      },
+    ],
+    suite: "test/executor/index.test.js",
+    test: "a new leader hears of an executor whose tasks have all ended",
+  },
+  {
     name: "uncounted-executor-begun",
     statement: "an agent begins an executor that its leader has not counted",
     edits: [

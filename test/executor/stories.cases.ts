@@ -55,6 +55,24 @@ t.test("an executor that dies takes its tasks with it, and the leader is told", 
   t.equal(node.running?.agent.state.model.executors.size, 0);
 });
 
+t.test("a new leader hears of an executor whose tasks have all ended", async (t) => {
+  const node = anExecutorNode();
+  node.runTask(executorTask("a"));
+  node.until(() => node.story("a").length === 1, "runs");
+  const reported = () =>
+    node.leader.registrations.flatMap(({ executors = [], frameworks }) =>
+      executors.map(({ executor }) => [executor.executorId, frameworks.length]),
+    );
+  node.restartLeader(6);
+  node.until(() => node.leader.registered === 2, "registers again");
+  t.same(reported(), [], "its task names it");
+  node.kill("a", 700);
+  node.until(() => node.story("a").length === 2, "is killed");
+  node.restartLeader(7);
+  node.until(() => node.leader.registered === 3, "registers once more");
+  t.same(reported(), [["ex", 1]]);
+});
+
 t.test("an executor that never subscribes is ended, its tasks have failed", async (t) => {
   const node = anExecutorNode();
   node.runTask(executorTask("a", "hang"));

@@ -1,5 +1,6 @@
 /** Agents: admission, identity, silence, return, as stories. */
 import t from "tap";
+import { asId, type ExecutorId } from "#protocol";
 import { Stage } from "./stage.ts";
 import {
   accept,
@@ -8,9 +9,11 @@ import {
   agentInfo,
   agentOf,
   frameworkIdOf,
+  frameworkInfo,
   launch,
   register,
   reported,
+  resources,
   subscribe,
   task,
   update,
@@ -86,6 +89,26 @@ t.test("a gap in the session is no loss: the agent registers again and tasks go 
     "what the task holds is not offered",
   );
   t.equal(stage.state.frameworks.get(frameworkIdOf("f"))?.tasks.size, 1);
+});
+
+t.test("an executor without tasks is counted, until it has ended", async (t) => {
+  const stage = leading();
+  const executorId = asId<ExecutorId>("idle");
+  const held = resources("cpus:1.5;mem:64").map((each) => ({
+    ...each,
+    allocationInfo: { role: "eng" },
+  }));
+  const executor = { executorId, type: "CUSTOM" as const, resources: held };
+  const frameworkId = frameworkIdOf("f");
+  subscribe(stage, "f", { info: { roles: ["*", "eng"] } });
+  stage.take();
+  const frameworks = [{ frameworkId, info: frameworkInfo({ roles: ["*", "eng"] }) }];
+  register(stage, "a1", { executors: [{ frameworkId, executor }], frameworks });
+  t.match(stage.taken("OFFERS"), [/ cpus 2500/]);
+  t.equal([...(stage.state.agents.get(agentId("a1"))?.executors.values() ?? [])][0]?.role, "eng");
+  stage.mail(agentOf("a1"), "ExitedExecutor", { frameworkId, executorId, status: 0 });
+  stage.elapse(6_000);
+  t.match(stage.taken("OFFERS"), [/ cpus 1500/], "what it held is offered too");
 });
 
 t.test("what a registration does not list will never run, and is said to be dropped", async (t) => {

@@ -79,6 +79,7 @@ export interface Registering {
   readonly resources?: string;
   readonly tasks?: readonly TaskRecord[];
   readonly frameworks?: BodyOf<"RegisterAgent">["frameworks"];
+  readonly executors?: BodyOf<"RegisterAgent">["executors"];
   readonly operations?: BodyOf<"RegisterAgent">["operations"];
   /** Under whose principal it speaks; its own name where nothing is said. */
   readonly as?: string;
@@ -86,7 +87,7 @@ export interface Registering {
 
 /** Hello, Come, and the whole registration in one part. */
 export function register(stage: Stage, name: string, more: Registering = {}): void {
-  const { incarnation = 1, tasks = [], frameworks = [], operations } = more;
+  const { incarnation = 1, tasks = [], frameworks = [], executors, operations } = more;
   const peer = agentOf(more.as ?? name);
   stage.hello(peer, name, incarnation);
   stage.mail(peer, "RegisterAgent", {
@@ -97,6 +98,7 @@ export function register(stage: Stage, name: string, more: Registering = {}): vo
     parts: 1,
     tasks: [...tasks],
     frameworks,
+    ...(executors === undefined ? {} : { executors }),
     ...(operations === undefined ? {} : { operations }),
   });
 }

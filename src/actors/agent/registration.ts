@@ -6,10 +6,11 @@
 import {
   type AgentInfo,
   type Beacon,
+  type ContainerId,
   encodePlain,
   type FrameworkId,
+  isTerminal,
   MASTER_PEER,
-  type OperationRecord,
   REGISTER_TASKS_MAX,
   type RegisterAgent,
   type TaskRecord,
@@ -137,11 +138,12 @@ function register(state: AgentState, out: Effect[]): void {
   state.draining = undefined;
   const lists: RegisterPart[] = [
     ...partsOf(state, out).map((tasks) => ({ tasks })),
+    ...executorParts(state),
     ...operationParts(state),
   ];
   const { meta, bootId } = state;
   const after = [state.journal.after, state.metaToken].filter((token) => typeof token === "string");
-  for (const [part, { tasks, operations }] of lists.entries()) {
+  for (const [part, { tasks, executors = [], ...rest }] of lists.entries()) {
     const body: RegisterAgent = {
       agent: agentInfo(state),
       bootId,
@@ -149,30 +151,46 @@ function register(state: AgentState, out: Effect[]): void {
       part,
       parts: lists.length,
       tasks,
-      frameworks: frameworksOf(state, tasks),
-      ...(operations === undefined ? {} : { operations }),
+      frameworks: frameworksOf(state, [...tasks, ...executors]),
+      ...(executors.length === 0 ? {} : { executors }),
+      ...rest,
     };
     const message = { kind: "RegisterAgent", body } as const;
     out.push({ kind: "send", to: MASTER_PEER, message, after });
   }
 }
 
-interface RegisterPart {
-  readonly tasks: TaskRecord[];
-  readonly operations?: OperationRecord[];
-}
+type RegisterPart = Pick<RegisterAgent, "tasks" | "executors" | "operations">;
 
 /** Operations that nobody has acknowledged, in parts of their own behind those of the tasks. */
 function operationParts({ model }: AgentState): RegisterPart[] {
-  const parts: { tasks: TaskRecord[]; operations: OperationRecord[] }[] = [];
+  const parts = inParts(model.operations.values());
+  return parts.map((operations) => ({ tasks: [], operations }));
+}
+
+/** Executors that the leader hears of by no task: they hold resources all the same. */
+function executorParts({ model }: AgentState): RegisterPart[] {
+  const busy = new Set<ContainerId>();
+  for (const { containerId, state } of model.tasks.values()) {
+    if (!isTerminal(state)) busy.add(containerId);
+  }
+  const idle = [...model.executors.values()].filter(({ containerId }) => !busy.has(containerId));
+  const listed = idle.map(({ frameworkId, info }) => ({ frameworkId, executor: info }));
+  return inParts(listed).map((executors) => ({ tasks: [], executors }));
+}
+
+/** So many of them in a part as its bytes allow. */
+function inParts<Item>(items: Iterable<Item>): Item[][] {
+  const parts: Item[][] = [];
   let bytes = Number.POSITIVE_INFINITY;
-  for (const operation of model.operations.values()) {
-    const size = encodePlain(operation).length;
-    if (bytes + size > REGISTER_PART_BYTES_MAX) {
-      parts.push({ tasks: [], operations: [] });
+  for (const item of items) {
+    const size = encodePlain(item).length;
+    const isFull = bytes + size > REGISTER_PART_BYTES_MAX;
+    if (isFull || parts.at(-1)?.length === REGISTER_TASKS_MAX) {
+      parts.push([]);
       bytes = 0;
     }
-    parts.at(-1)?.operations.push(operation);
+    parts.at(-1)?.push(item);
     bytes += size;
   }
   return parts;
@@ -222,9 +240,9 @@ function recordOf(task: Task): TaskRecord {
 
 function frameworksOf(
   state: AgentState,
-  tasks: readonly TaskRecord[],
+  owned: readonly { readonly frameworkId: FrameworkId }[],
 ): RegisterAgent["frameworks"] {
-  const ids = new Set(tasks.map(({ frameworkId }) => frameworkId));
+  const ids = new Set(owned.map(({ frameworkId }) => frameworkId));
   return [...ids].flatMap((frameworkId) => {
     const framework = state.model.frameworks.get(frameworkId);
     return framework === undefined ? [] : [{ frameworkId, info: framework.info }];

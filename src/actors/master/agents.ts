@@ -15,6 +15,7 @@ import type { MailOf } from "#runtime";
 import { enrol } from "./enrol.ts";
 import { downFault } from "./maintenance.ts";
 import {
+  EXECUTORS_PER_AGENT_MAX,
   note,
   propose,
   type Registration,
@@ -38,6 +39,7 @@ export function registerAgent(turn: Turn, mail: MailOf<"RegisterAgent">): void {
       first: body,
       tasks: [],
       frameworks: [],
+      executors: [],
       operations: [],
       parts: 0,
       whole: false,
@@ -49,12 +51,14 @@ export function registerAgent(turn: Turn, mail: MailOf<"RegisterAgent">): void {
     registration.parts === body.part &&
     registration.first.agent.agentId === body.agent.agentId &&
     registration.tasks.length + body.tasks.length <= TASKS_PER_AGENT_MAX &&
+    registration.executors.length <= EXECUTORS_PER_AGENT_MAX &&
     registration.operations.length <= OPERATIONS_UNACKNOWLEDGED_MAX;
   if (registration === undefined || !fits) {
     return refuseAgent(turn, from, "invalid", `part ${body.part} does not follow`, false);
   }
   registration.tasks.push(...body.tasks);
   registration.frameworks.push(...body.frameworks);
+  registration.executors.push(...(body.executors ?? []));
   registration.operations.push(...(body.operations ?? []));
   registration.parts += 1;
   state.coming.set(from, env.nowMs);

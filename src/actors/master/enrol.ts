@@ -10,6 +10,7 @@ import {
   type FrameworkInfo,
   holdsResources,
   isTerminal,
+  type TaskInfo,
   type TaskRecord as ReportedTask,
 } from "#protocol";
 import { Resources } from "#resources";
@@ -27,6 +28,7 @@ import {
   forgetTask,
   keepStatus,
   moveTask,
+  putExecutor,
   sayKill,
   setHolds,
 } from "./tasks.ts";
@@ -121,6 +123,13 @@ function takeTasks(
   for (const task of [...agent.tasks]) if (!reported.has(task)) missing(turn, task);
   agent.executors.clear();
   for (const task of agent.tasks) if (!isTerminal(task.state)) addExecutor(agent, task);
+  for (const each of registration.executors) {
+    const framework = frameworkFor(turn, each.frameworkId, infos.get(each.frameworkId));
+    if (framework === undefined || framework.ended) completed.add(each.frameworkId);
+    if (framework !== undefined) {
+      putExecutor(agent, each.frameworkId, roleOf(each.executor, framework), each.executor);
+    }
+  }
   for (const { frameworkId } of registration.frameworks) {
     if (state.registry.completed.has(frameworkId)) completed.add(frameworkId);
   }
@@ -241,8 +250,8 @@ function newTask(
   return addTask(turn, framework, agent, info, { role, state, resources });
 }
 
-/** Role of a task as its resources say it, or as the framework's only one. */
-function roleOf(info: ReportedTask["info"], framework: FrameworkRecord): string {
+/** Role of a task or an executor as its resources say it, or as the framework's only one. */
+function roleOf(info: Pick<TaskInfo, "resources">, framework: FrameworkRecord): string {
   const named = info.resources.find(({ allocationInfo }) => allocationInfo !== undefined);
   return named?.allocationInfo?.role ?? framework.info.roles[0] ?? "*";
 }

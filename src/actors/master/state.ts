@@ -57,6 +57,8 @@ export const STATUSES_PER_TASK_MAX = 32;
 export const HELLOS_WAITING_MAX = 20_000;
 /** Tasks of one agent's registration. */
 export const TASKS_PER_AGENT_MAX = 50_000;
+/** Most custom executors without tasks that one agent may report. */
+export const EXECUTORS_PER_AGENT_MAX = 10_000;
 /** Calls that wait for a record to be committed; further ones are refused as busy. */
 export const PROMISED_MAX = 10_000;
 /** Displaced instances remembered; the oldest beyond it may speak once before they are told. */
@@ -86,6 +88,7 @@ export interface Registration {
   readonly first: BodyOf<"RegisterAgent">;
   readonly tasks: BodyOf<"RegisterAgent">["tasks"];
   readonly frameworks: BodyOf<"RegisterAgent">["frameworks"];
+  readonly executors: NonNullable<BodyOf<"RegisterAgent">["executors"]>;
   readonly operations: OperationRecord[];
   parts: number;
   /** All parts are here. */

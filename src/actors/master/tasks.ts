@@ -4,6 +4,8 @@
  */
 import {
   type ExecutorId,
+  type ExecutorInfo,
+  type FrameworkId,
   holdsResources,
   isTerminal,
   type KillPolicy,
@@ -74,17 +76,23 @@ export function setHolds({ state }: Turn, task: TaskRecord, holds: boolean): voi
 
 /** The executor that a task brings, counted once per agent until it exits. */
 export function addExecutor(agent: AgentRecord, task: TaskRecord): ExecutorRecord | undefined {
+  const { frameworkId, role } = task;
   const { executor } = task.info;
-  if (executor === undefined) return undefined;
-  const key = executorKey(task.frameworkId, executor.executorId);
+  return executor === undefined ? undefined : putExecutor(agent, frameworkId, role, executor);
+}
+
+/** Undefined where it is counted already. */
+export function putExecutor(
+  agent: AgentRecord,
+  frameworkId: FrameworkId,
+  role: string,
+  info: ExecutorInfo,
+): ExecutorRecord | undefined {
+  const { executorId } = info;
+  const key = executorKey(frameworkId, executorId);
   if (agent.executors.has(key)) return undefined;
-  const record: ExecutorRecord = {
-    executorId: executor.executorId,
-    frameworkId: task.frameworkId,
-    info: executor,
-    role: task.role,
-    resources: Resources.fromWire(executor.resources).unallocate().allocate(task.role),
-  };
+  const resources = Resources.fromWire(info.resources).unallocate().allocate(role);
+  const record: ExecutorRecord = { executorId, frameworkId, info, role, resources };
   agent.executors.set(key, record);
   return record;
 }

@@ -48,6 +48,12 @@ export const RegisterAgentSchema = Type.Object({
     Type.Object({ frameworkId: FrameworkIdSchema, info: FrameworkInfoSchema }),
     { maxItems: REGISTER_TASKS_MAX },
   ),
+  /** Custom executors that run though all of their tasks have ended. Absent: none. */
+  executors: Type.Optional(
+    Type.Array(Type.Object({ frameworkId: FrameworkIdSchema, executor: ExecutorInfoSchema }), {
+      maxItems: REGISTER_TASKS_MAX,
+    }),
+  ),
   /** Operations whose status nobody has acknowledged. Absent: none. */
   operations: Type.Optional(
     Type.Array(OperationRecordSchema, { maxItems: OPERATIONS_UNACKNOWLEDGED_MAX }),
