@@ -36,20 +36,21 @@ export interface Named {
   readonly fragment: Fragment;
 }
 
-/** The fields of fragments as one flat list of names, so that one rule finds every clash. */
+/** The fields of a fragment as one flat list of names, so that one rule finds every clash. */
 function flatten(fragment: Fragment): [string, unknown][] {
+  const { cgroups, env, oomScoreAdj, inside, quotas, watch } = fragment;
   const flat: [string, unknown][] = [];
-  for (const [key, value] of Object.entries(fragment.cgroups ?? {})) {
-    flat.push([`cgroups.${key}`, value]);
-  }
-  for (const [key, value] of Object.entries(fragment.env ?? {})) flat.push([`env.${key}`, value]);
-  if (fragment.oomScoreAdj !== undefined) flat.push(["oomScoreAdj", fragment.oomScoreAdj]);
-  flat.push(...insideFacts(fragment.inside ?? {}));
-  if (fragment.quotas !== undefined) flat.push(["quotas", fragment.quotas]);
-  for (const [key, value] of Object.entries(fragment.watch ?? {})) {
-    flat.push([`watch.${key}`, value]);
-  }
+  if (cgroups !== undefined) flattenInto(flat, "cgroups", cgroups);
+  if (env !== undefined) flattenInto(flat, "env", env);
+  if (oomScoreAdj !== undefined) flat.push(["oomScoreAdj", oomScoreAdj]);
+  if (inside !== undefined) flat.push(...insideFacts(inside));
+  if (quotas !== undefined) flat.push(["quotas", quotas]);
+  if (watch !== undefined) flattenInto(flat, "watch", watch);
   return flat;
+}
+
+function flattenInto(flat: [string, unknown][], group: string, fields: object): void {
+  for (const [key, value] of Object.entries(fields)) flat.push([`${group}.${key}`, value]);
 }
 
 /** Secrets may stand in the environment: a contradiction tells that values differ, not which. */
@@ -61,9 +62,9 @@ export function mergeFragments(parts: readonly Named[]): MergeResult {
   const said = new Map<string, { by: string; value: unknown }[]>();
   for (const { by, fragment } of parts) {
     for (const [what, value] of flatten(fragment)) {
-      const list = said.get(what) ?? [];
-      list.push({ by, value });
-      said.set(what, list);
+      const list = said.get(what);
+      if (list === undefined) said.set(what, [{ by, value }]);
+      else list.push({ by, value });
     }
   }
   const contradictions: Contradiction[] = [];
@@ -76,15 +77,15 @@ export function mergeFragments(parts: readonly Named[]): MergeResult {
     });
   }
   if (contradictions.length > 0) return { ok: false, contradictions };
-  let cgroups: CgroupValues = { cpu: null, memory: null, pids: null };
-  let env: Record<string, string> = {};
+  const cgroups: CgroupValues = { cpu: null, memory: null, pids: null };
+  const env: Record<string, string> = {};
   let oomScoreAdj: number | null = null;
-  let watch: Watch = {};
+  const watch: Watch = {};
   for (const { fragment } of parts) {
-    cgroups = { ...cgroups, ...fragment.cgroups };
-    env = { ...env, ...fragment.env };
+    Object.assign(cgroups, fragment.cgroups);
+    Object.assign(env, fragment.env);
     oomScoreAdj = fragment.oomScoreAdj ?? oomScoreAdj;
-    watch = { ...watch, ...fragment.watch };
+    Object.assign(watch, fragment.watch);
   }
   const inside = mergeInside(parts.flatMap(({ fragment }) => fragment.inside ?? []));
   const quotas = parts.map(({ fragment }) => fragment.quotas).find((one) => one !== undefined);

@@ -60,12 +60,12 @@ export type VoidReason = "no-mark" | "other-epoch";
 
 /** @param reads newest version of records that the reader understands. */
 export function open(bytes: Uint8Array, reads = RECORD_VERSION): Opened {
-  if (bytes.length < HEADER_BYTES || MARK.some((byte, index) => bytes[index] !== byte)) {
+  if (bytes.length < HEADER_BYTES || !holds(bytes, 0, MARK)) {
     return { kind: "void", why: "no-mark" };
   }
   const body = bytes.subarray(HEADER_BYTES);
   const digest = sha256(body);
-  if (digest.some((byte, index) => byte !== bytes[MARK.length + index])) {
+  if (!holds(bytes, MARK.length, digest)) {
     return { kind: "stop", why: "its bytes do not match their hash" };
   }
   const hash = toHex(digest);
@@ -77,6 +77,12 @@ export function open(bytes: Uint8Array, reads = RECORD_VERSION): Opened {
     kind: "stop",
     why: versionFault(record, reads) ?? recordFault(record) ?? "it is no record",
   };
+}
+
+/** Whether these bytes stand there. */
+function holds(bytes: Uint8Array, at: number, these: ArrayLike<number>): boolean {
+  for (let i = 0; i < these.length; i++) if (bytes[at + i] !== these[i]) return false;
+  return true;
 }
 
 function versionFault(value: unknown, reads: number): string | undefined {
@@ -110,8 +116,8 @@ export function judge(
     return { kind: "void", why: opened.why, head: { ...head, position } };
   }
   const { record, hash } = opened;
-  const after = electedHead(head, position, record);
-  if (record.epoch !== after.epoch) {
+  const { logId, generation, epoch } = leadAfter(head, position, record);
+  if (record.epoch !== epoch) {
     return { kind: "void", why: "other-epoch", head: { ...head, position } };
   }
   if (record.previous !== head.hash) {
@@ -120,7 +126,8 @@ export function judge(
       why: `position ${position} follows ${short(record.previous)}, not ${short(head.hash)}`,
     };
   }
-  return { kind: "next", record, head: { ...after, position, validPosition: position, hash } };
+  const next = { position, validPosition: position, hash, logId, generation, epoch };
+  return { kind: "next", record, head: next };
 }
 
 function short(hash: string): string {
@@ -128,7 +135,11 @@ function short(hash: string): string {
 }
 
 /** The head's epoch, generation and name as this record makes them. */
-function electedHead(head: Head, position: Position, record: LogRecord): Head {
+function leadAfter(
+  head: Head,
+  position: Position,
+  record: LogRecord,
+): Pick<Head, "logId" | "generation" | "epoch"> {
   let { logId, generation, epoch } = head;
   for (const operation of record.operations) {
     if (operation.kind === "LogCreated" && operation.generation >= generation) {
@@ -137,7 +148,7 @@ function electedHead(head: Head, position: Position, record: LogRecord): Head {
     }
     if (operation.kind === "LeaderElected") epoch = epochOf(generation, position);
   }
-  return { ...head, logId, generation, epoch };
+  return { logId, generation, epoch };
 }
 
 /** What a master or an agent keeps of the log it last saw (P-7.4). */

@@ -154,14 +154,22 @@ export const EMPTY_REGISTRY: Registry = {
 
 /** The registry after a record. Operations on what is not there change nothing. */
 export function apply(registry: Registry, record: LogRecord): Registry {
-  return produce(registry, (draft) => change(draft, record));
+  return applyAll(registry, [record]);
 }
 
 /** The same for a run of records at once: replay pays for one copy, not for one each. */
 export function applyAll(registry: Registry, records: readonly LogRecord[]): Registry {
-  return produce(registry, (draft) => {
-    for (const record of records) change(draft, record);
-  });
+  const changing = records.filter(changesMoreThanTime);
+  if (changing.length > 0) {
+    return produce(registry, (draft) => {
+      draft.clusterTimeMs = timeAfter(registry, records);
+      for (const record of changing) operateAll(draft, record);
+    });
+  }
+  // Most records are proofs of lead: the time goes on, which is no reason for a draft.
+  const clusterTimeMs = timeAfter(registry, records);
+  if (clusterTimeMs === registry.clusterTimeMs) return registry;
+  return Object.freeze({ ...registry, clusterTimeMs });
 }
 
 /** The same with the deltas that watchers get. */
@@ -169,12 +177,22 @@ export function applyWithPatches(
   registry: Registry,
   record: LogRecord,
 ): readonly [Registry, readonly Patch[]] {
-  const [next, patches] = produceWithPatches(registry, (draft) => change(draft, record));
+  const [next, patches] = produceWithPatches(registry, (draft) => {
+    draft.clusterTimeMs = timeAfter(registry, [record]);
+    operateAll(draft, record);
+  });
   return [next, patches];
 }
 
-function change(draft: Draft<Registry>, record: LogRecord): void {
-  draft.clusterTimeMs = Math.max(draft.clusterTimeMs, record.clusterTimeMs);
+function changesMoreThanTime({ operations }: LogRecord): boolean {
+  return operations.some(({ kind }) => kind !== "Proof" && kind !== "SnapshotChunk");
+}
+
+function timeAfter({ clusterTimeMs }: Registry, records: readonly LogRecord[]): number {
+  return records.reduce((ms, record) => Math.max(ms, record.clusterTimeMs), clusterTimeMs);
+}
+
+function operateAll(draft: Draft<Registry>, record: LogRecord): void {
   for (const operation of record.operations) operate(draft, operation, record);
 }
 
@@ -221,7 +239,7 @@ function operate(draft: Draft<Registry>, operation: RegistryOperation, record: L
     case "FrameworkAdmitted":
       return admitFramework(draft, operation);
     case "FrameworkUpdated":
-      return updateFramework(draft, operation.frameworkId, { info: operation.info });
+      return updateFramework(draft, operation.frameworkId, { info: kept(operation.info) });
     case "FrameworkDisconnected":
       return updateFramework(draft, operation.frameworkId, {
         disconnectedAtMs: operation.sinceMs ?? record.clusterTimeMs,
@@ -259,6 +277,11 @@ function operate(draft: Draft<Registry>, operation: RegistryOperation, record: L
   }
 }
 
+/** What came with a record is nobody's to change. Said here, so that immer need not walk all of it. */
+function kept<Value extends object>(value: Value): Value {
+  return Object.freeze(value);
+}
+
 function setQuota(draft: Draft<Registry>, { role, guarantee, limit, lends }: Of<"QuotaSet">): void {
   draft.quotas.set(role, castDraft<RegisteredQuota>({ role, guarantee, limit, lends }));
 }
@@ -267,7 +290,7 @@ function openOperation(
   draft: Draft<Registry>,
   { operationUuid, agentId, operation }: Of<"OperationOpened">,
 ): void {
-  const opened: RegisteredOperation = { operationUuid, agentId, operation };
+  const opened: RegisteredOperation = { operationUuid, agentId, operation: kept(operation) };
   if (draft.agents.has(agentId)) draft.operations.set(operationUuid, castDraft(opened));
 }
 
@@ -358,7 +381,7 @@ function admitAgent(draft: Draft<Registry>, operation: Of<"AgentAdmitted">): voi
       principal,
       incarnation,
       bootId,
-      info,
+      info: kept(info),
       condition: "admitted",
       sinceMs: undefined,
       deactivated: false,
@@ -376,7 +399,7 @@ function describeAgent(
   if (agent === undefined || agent.condition === "gone") return;
   agent.incarnation = operation.incarnation;
   agent.bootId = operation.bootId;
-  agent.info = castDraft(operation.info);
+  agent.info = castDraft(kept(operation.info));
   if (!reachable) return;
   agent.condition = "admitted";
   agent.sinceMs = undefined;
@@ -415,7 +438,7 @@ function admitFramework(draft: Draft<Registry>, operation: Of<"FrameworkAdmitted
       frameworkId,
       principal,
       nonce,
-      info,
+      info: kept(info),
       disconnectedAtMs: undefined,
     }),
   );

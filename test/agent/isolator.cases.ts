@@ -1,6 +1,6 @@
 /** The isolator's own duties: what must go is asked for until it is gone, and counted. */
 import t from "tap";
-import { containerMachine, isolatorMachine, startContainer, stateOf } from "#isolation";
+import { ContainerLife, containerMachine, isolatorMachine } from "#isolation";
 import { task, TestNode } from "./a-node.ts";
 
 t.test("a container that cannot be killed is asked for until it can, its task waits", async (t) => {
@@ -68,8 +68,8 @@ t.test("a program that ended before its launch was answered is cleared away", as
 });
 
 t.test("a container goes through its states and no others", async (t) => {
-  const made = startContainer(false);
-  const states = [stateOf(made)];
+  const made = new ContainerLife(false);
+  const states = [made.state];
   for (const type of [
     "Launched",
     "Isolate",
@@ -79,10 +79,10 @@ t.test("a container goes through its states and no others", async (t) => {
     "Launched",
   ] as const) {
     made.send({ type });
-    states.push(stateOf(made));
+    states.push(made.state);
   }
   made.send({ type: "Destroyed" });
-  states.push(stateOf(made));
+  states.push(made.state);
   t.same(states, [
     "preparing",
     "preparing",
@@ -93,7 +93,7 @@ t.test("a container goes through its states and no others", async (t) => {
     "stopping",
     "destroyed",
   ]);
-  t.equal(stateOf(startContainer(true)), "running");
+  t.equal(new ContainerLife(true).state, "running");
 });
 
 t.test("every state of the isolator says whether it hears anything", async (t) => {

@@ -295,9 +295,19 @@ function putFramework(model: Checkpoint, frameworkId: FrameworkId, info: Framewo
 }
 
 function putTask(model: Checkpoint, seed: TaskSeed): void {
-  const key = taskKey(seed.frameworkId, seed.info.taskId);
+  const { frameworkId, executorId, info, manner, containerId, groupId, acceptedAtMs, bootId } =
+    seed;
+  const key = taskKey(frameworkId, info.taskId);
+  // Field by field: whether just decided or read from the journal, all tasks are alike in memory.
   const task: Task = {
-    ...seed,
+    frameworkId,
+    executorId,
+    info,
+    manner,
+    containerId,
+    groupId,
+    acceptedAtMs,
+    bootId,
     key,
     resized: false,
     state: "TASK_STAGING",

@@ -94,8 +94,8 @@ export function update(
     finishIfDone(state, task, out);
     return true;
   }
-  const numbered = { ...status, uuid: uuid ?? env.random.uuid() };
-  commit(state, { k: "update", key: task.key, status: numbered });
+  status.uuid = uuid ?? env.random.uuid();
+  commit(state, { k: "update", key: task.key, status });
   if (task.updates.length === 1) state.unsent.add(task.key);
   return true;
 }

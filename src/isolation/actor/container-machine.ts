@@ -1,8 +1,8 @@
 /**
- * The life of one container as an actor of its own, kept in a Map by the isolator (never spawned:
- * that costs in proportion to the siblings). It says which step may follow; the isolator acts.
+ * The life of one container: which step may follow which. The machine says so; where each container
+ * stands is one word, kept by the isolator, which alone acts.
  */
-import { type Actor, createActor, setup } from "xstate";
+import { initialTransition, setup, transition } from "xstate";
 
 export type ContainerEvent =
   /** The plan is made and the launcher asked. */
@@ -36,14 +36,60 @@ export const containerMachine = setup({
   },
 });
 
-export type ContainerActor = Actor<typeof containerMachine>;
 export type ContainerState = "preparing" | "isolating" | "running" | "stopping" | "destroyed";
+type EventType = ContainerEvent["type"];
 
-/** @param found true: it ran before this isolator began. */
-export function startContainer(found: boolean): ContainerActor {
-  return createActor(containerMachine, { input: { found } }).start();
+const STATES: readonly ContainerState[] = [
+  "preparing",
+  "isolating",
+  "running",
+  "stopping",
+  "destroyed",
+];
+const EVENTS: readonly EventType[] = [
+  "Isolate",
+  "Launched",
+  "Refused",
+  "Exited",
+  "Destroy",
+  "Destroyed",
+];
+
+/**
+ * Where each event leads from each state, asked of the machine once. It remembers nothing beside
+ * its state, so this is all of it: an actor of XState for each container would cost a launch more
+ * than everything else that is decided about it.
+ */
+const NEXT = Object.fromEntries(
+  STATES.map((state) => [
+    state,
+    Object.fromEntries(EVENTS.map((type) => [type, after(state, type)])),
+  ]),
+) as Record<ContainerState, Record<EventType, ContainerState>>;
+
+function after(state: ContainerState, type: EventType): ContainerState {
+  const snapshot = containerMachine.resolveState({ value: state, context: { found: false } });
+  return transition(containerMachine, snapshot, { type })[0].value;
 }
 
-export function stateOf(container: ContainerActor): ContainerState {
-  return container.getSnapshot().value;
+const BEGIN = initialTransition(containerMachine, { found: false })[0].value;
+const BEGIN_FOUND = initialTransition(containerMachine, { found: true })[0].value;
+
+/** One container in its machine. */
+export class ContainerLife {
+  #state: ContainerState;
+
+  /** @param found true: it ran before this isolator began. */
+  constructor(found: boolean) {
+    this.#state = found ? BEGIN_FOUND : BEGIN;
+  }
+
+  get state(): ContainerState {
+    return this.#state;
+  }
+
+  /** What the state does not know changes nothing. */
+  send({ type }: ContainerEvent): void {
+    this.#state = NEXT[this.#state][type];
+  }
 }

@@ -1,8 +1,8 @@
 /**
  * The cgroup isolator of a node: one switch over what it is told, what the launcher answers and
- * what is due. It prepares, watches, updates, destroys and recovers containers, each an actor of
- * its own; it writes nothing itself and knows no task. Whatever it wants gone it asks for until
- * it is gone (isolation is level-triggered: a lost request is asked again, never forgotten).
+ * what is due. It prepares, watches, updates, destroys and recovers containers, each with a
+ * life of its own; it writes nothing itself and knows no task. Whatever it wants gone it asks for
+ * until it is gone (isolation is level-triggered: a lost request is asked again, never forgotten).
  */
 import type { ContainerId } from "#protocol";
 import type {

@@ -11,7 +11,6 @@ import { type CgroupValues, standing } from "../cgroups/driver.ts";
 import { planLaunch } from "../launch-plan.ts";
 import { oomVerdict } from "../oom.ts";
 import type { Watch } from "../watch.ts";
-import { stateOf } from "./container-machine.ts";
 import { type ContainerRefusal, type LaunchSpec, tell } from "./messages.ts";
 import {
   type Container,
@@ -29,7 +28,7 @@ export function launch(
   out: Effect[],
 ): void {
   const there = state.containers.get(containerId);
-  if (there !== undefined) return void out.push(count("launch-repeated", stateOf(there.actor)));
+  if (there !== undefined) return void out.push(count("launch-repeated", there.life.state));
   if (state.containers.size >= CONTAINERS_MAX) {
     const message = `this node has ${CONTAINERS_MAX} containers, its most; end some first`;
     return void out.push(refusal(containerId, "busy", message));
@@ -43,7 +42,7 @@ export function launch(
   const whole = assigned === undefined ? bare : { ...bare, assigned };
   const planned = planLaunch({ spec: whole, machine, driver, isolators });
   if (!planned.ok) {
-    container.actor.send({ type: "Refused" });
+    container.life.send({ type: "Refused" });
     state.containers.delete(containerId);
     return void out.push(refusal(containerId, "invalid", planned.message));
   }
@@ -51,7 +50,7 @@ export function launch(
   container.values = planned.values;
   container.watch = planned.watch;
   container.plan = planned.plan;
-  container.actor.send({ type: "Isolate" });
+  container.life.send({ type: "Isolate" });
   askLaunch(container, out);
 }
 
@@ -97,44 +96,44 @@ export function launched(
   answer: LauncherAnswer<{ readonly pids: PidFacts }>,
   out: Effect[],
 ): void {
-  const { actor, containerId } = container;
+  const { life, containerId } = container;
   if (answer.ok) {
     container.plan = null;
     container.launched = true;
-    if (stateOf(actor) !== "isolating") return;
-    actor.send({ type: "Launched" });
+    if (life.state !== "isolating") return;
+    life.send({ type: "Launched" });
     out.push(tell({ kind: "ContainerLaunched", containerId, pids: answer.pids }));
     // The answer was lost and asked for again; the program may have ended meanwhile.
     if (container.exit !== null) exited(container, container.exit, out);
     return;
   }
   // A kill is on its way; its destroy is behind this launch and tells the end.
-  if (stateOf(actor) !== "isolating") return;
+  if (life.state !== "isolating") return;
   if (answer.reason === "busy" || answer.reason === "launcherGone") {
     out.push(count("launch-retried", answer.reason));
     return void out.push(again(container, container.failures++));
   }
   if (answer.reason === "closed") return void out.push(count("launch-closed", answer.reason));
-  actor.send({ type: "Refused" });
+  life.send({ type: "Refused" });
   container.plan = null;
   container.progress = { step: "gone", failures: 0, message: answer.message };
   out.push(refusal(containerId, "launch-failed", answer.message));
 }
 
 export function kill(container: Container, graceMs: number, out: Effect[]): void {
-  const { actor, progress } = container;
-  if (progress.step !== "destroying" || stateOf(actor) === "destroyed") return;
+  const { life, progress } = container;
+  if (progress.step !== "destroying" || life.state === "destroyed") return;
   if (container.graceMs !== null && container.graceMs <= graceMs) return;
   container.graceMs = graceMs;
-  if (stateOf(actor) !== "stopping") actor.send({ type: "Destroy" });
+  if (life.state !== "stopping") life.send({ type: "Destroy" });
   out.push({ kind: "cancel-timer", name: `retry/${container.containerId}` });
   askDestroy(container, out);
 }
 
 export function exited(container: Container, exit: ContainerExit, out: Effect[]): void {
   container.exit ??= exit;
-  if (stateOf(container.actor) !== "running") return;
-  container.actor.send({ type: "Exited" });
+  if (container.life.state !== "running") return;
+  container.life.send({ type: "Exited" });
   // Whatever the first process leaves behind has nobody who would end it.
   container.graceMs = 0;
   askDestroy(container, out);
@@ -177,7 +176,7 @@ export function destroyed(
     return false;
   }
   if (next.progress.step === "gone") return true;
-  container.actor.send({ type: "Destroyed" });
+  container.life.send({ type: "Destroyed" });
   if (container.orphan) askForget(container, out);
   else {
     out.push(ended(container, env.wallMs));
@@ -237,9 +236,9 @@ export function forget(container: Container, out: Effect[]): void {
 
 /** The pause is over: the request that stands is asked again. */
 export function retry(state: IsolatorState, container: Container, _env: Env, out: Effect[]): void {
-  const { actor, progress } = container;
+  const { life, progress } = container;
   if (state.containers.get(container.containerId) !== container) return;
-  if (stateOf(actor) === "isolating") askLaunch(container, out);
+  if (life.state === "isolating") askLaunch(container, out);
   else if (progress.step === "destroying") askDestroy(container, out);
   else askForget(container, out);
 }

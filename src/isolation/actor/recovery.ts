@@ -113,7 +113,7 @@ function adopt(
   if (verdict.kind === "ended") container.exit = verdict.exit;
   const reason = known ? verdict.kind : "orphan";
   out.push({ kind: "count", name: "container-recovered", reason });
-  container.actor.send({ type: verdict.kind === "ended" ? "Exited" : "Destroy" });
+  container.life.send({ type: verdict.kind === "ended" ? "Exited" : "Destroy" });
   container.graceMs = 0;
   askDestroy(container, out);
   return false;

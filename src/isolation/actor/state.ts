@@ -9,7 +9,7 @@ import type { Checkpoint, ContainerSpec } from "../container.ts";
 import { DESTROY_BEGIN, type DestroyProgress } from "../destroy.ts";
 import type { Isolator, Machine } from "../isolator.ts";
 import type { Watch, Watched, WatchIntervals } from "../watch.ts";
-import { type ContainerActor, startContainer } from "./container-machine.ts";
+import { ContainerLife } from "./container-machine.ts";
 
 /** Most containers of one node at a time; further ones are refused `busy`. */
 export const CONTAINERS_MAX = 4_096;
@@ -36,7 +36,7 @@ export type Origin = ContainerSpec | Checkpoint;
 
 export interface Container {
   readonly containerId: ContainerId;
-  readonly actor: ContainerActor;
+  readonly life: ContainerLife;
   origin: Origin | null;
   values: CgroupValues | null;
   /** What the isolator itself must look at; empty: nothing. */
@@ -77,7 +77,7 @@ export class IsolatorState {
   add(containerId: ContainerId, found: boolean): Container {
     const container: Container = {
       containerId,
-      actor: startContainer(found),
+      life: new ContainerLife(found),
       origin: null,
       values: null,
       watch: {},
