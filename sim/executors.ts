@@ -109,6 +109,7 @@ function start(
   const end = (code: number | null, signal: number | null): void => {
     if (!node.up) return;
     node.crash();
+    world.removeNode(node);
     ended({ code, signal });
   };
   node.start(() => {

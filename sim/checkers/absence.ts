@@ -70,6 +70,7 @@ export function absenceChecker(world: CheckedWorld, violate: Violate): Checker {
     id: "A1",
     statement: "nothing is offered or given up of an agent that is only absent",
     sees: { said: ["master"], unsent: ["master"] },
+    kinds: ["AgentRegistered", "OFFERS", "UPDATE"],
     on(observation: Observation): void {
       const { what } = observation;
       if (what !== "said" && what !== "unsent") return;

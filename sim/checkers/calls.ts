@@ -45,8 +45,9 @@ export function callChecker(world: CheckedWorld, violate: Violate): Checker {
 
   const called = (node: SeenNode, frame: SeenFrame): void => {
     const life = lives.said(node, frame);
-    for (const { kind, id, body } of frame.messages) {
-      if (kind !== "ACCEPT" || id === undefined) continue;
+    for (const message of frame.messages) {
+      if (message.kind !== "ACCEPT" || message.id === undefined) continue;
+      const { id, body } = message;
       const key = `${life} ${frame.epoch} ${id}`;
       const first = saidIn.get(`${life} ${id}`) ?? frame.epoch;
       saidIn.set(`${life} ${id}`, first);
@@ -89,6 +90,7 @@ export function callChecker(world: CheckedWorld, violate: Violate): Checker {
     id: "R2",
     statement: "an offer is taken once and never after its end; a call has one answer",
     sees: { said: ["master", "framework"], unsent: ["master"] },
+    kinds: ["SUBSCRIBE", "SUBSCRIBED", "ACCEPT", "ANSWER", "OFFERS", "RESCIND"],
     on(observation: Observation): void {
       // A master whose word reached nobody has changed whom it serves all the same.
       if (observation.what === "unsent") return subscribed(observation.frame);

@@ -1,4 +1,5 @@
 /** What a checker is: a statement that must hold, watched from outside the actors. */
+import type { Kind } from "#protocol";
 import type { Observation } from "../observation.ts";
 
 /** A statement that did not hold. */
@@ -67,6 +68,8 @@ export interface Checker {
   readonly statement: string;
   /** Absent: everything. */
   readonly sees?: Sees;
+  /** Of frames those that carry one of these, and maybe others. Absent: all, empty ones too. */
+  readonly kinds?: readonly Kind[];
   on(observation: Observation): void;
   /** A full look, every few thousand events and at the end. */
   recount?(): void;

@@ -12,28 +12,30 @@ export class CommittedRecords {
     this.#log = log;
   }
 
-  /** Whether there are any that it was not asked for. */
-  get isBehind(): boolean {
-    return this.#position < this.#log.end;
-  }
-
   /**
    * Records that were committed since it was asked last, in order; without those of a leader that
-   * was succeeded before they got there: they are void (P-7.5).
+   * was succeeded before they got there: they are void (P-7.5). Most that ask find nothing.
    */
-  *fresh(): IterableIterator<LogRecord> {
+  fresh(): readonly LogRecord[] {
+    return this.#position < this.#log.end ? this.#read() : NO_RECORDS;
+  }
+
+  #read(): LogRecord[] {
+    const records: LogRecord[] = [];
     while (this.#position < this.#log.end) {
       this.#position += 1;
       const bytes = this.#log.record(this.#position);
       const found = bytes === undefined ? undefined : opened(bytes);
       if (found?.kind !== "record" || found.record.epoch < this.#epoch) continue;
       this.#epoch = found.record.epoch;
-      yield found.record;
+      records.push(found.record);
     }
+    return records;
   }
 }
 
-const NOTHING: readonly RegistryOperation[] = [];
+const NO_RECORDS: readonly LogRecord[] = [];
+const NO_OPERATIONS: readonly RegistryOperation[] = [];
 
 export class CommittedOperations {
   readonly #records: CommittedRecords;
@@ -44,7 +46,7 @@ export class CommittedOperations {
 
   /** Operations that were committed since it was asked last, in order. */
   fresh(): readonly RegistryOperation[] {
-    if (!this.#records.isBehind) return NOTHING;
-    return [...this.#records.fresh()].flatMap(({ operations }) => operations);
+    const records = this.#records.fresh();
+    return records.length === 0 ? NO_OPERATIONS : records.flatMap(({ operations }) => operations);
   }
 }

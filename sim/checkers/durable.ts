@@ -38,13 +38,14 @@ export function durableChecker(world: CheckedWorld, violate: Violate): Checker {
     id: "S1",
     statement: "an update stands on its agent's disk before it is said",
     sees: { said: ["agent", "to-executor"] },
+    kinds: ["EXECUTOR_ACKNOWLEDGED", "OperationStatusUpdate", "StatusUpdate"],
     on(observation: Observation): void {
       if (observation.what !== "said") return;
       const { speaker, messages } = observation.frame;
       if (speaker.startsWith(TO_EXECUTOR)) {
         const principal = speaker.slice(TO_EXECUTOR.length);
-        for (const { kind, body } of messages) {
-          if (kind === "EXECUTOR_ACKNOWLEDGED") acknowledged(principal, body.uuid);
+        for (const message of messages) {
+          if (message.kind === "EXECUTOR_ACKNOWLEDGED") acknowledged(principal, message.body.uuid);
         }
       }
       if (!speaker.startsWith("agent.")) return;

@@ -2,7 +2,11 @@
  * Which frameworks have ended for good and which agents are no more: of their tasks nobody says
  * another word, and nobody has to.
  */
+import type { Kind } from "#protocol";
 import type { Observation } from "../observation.ts";
+
+/** What frames tell of it. */
+export const ENDING_KINDS: readonly Kind[] = ["SUBSCRIBED", "TEARDOWN", "RegisterAgent"];
 
 export class Endings {
   /** Framework ids by who speaks for them. */

@@ -53,13 +53,15 @@ export function epochChecker(_world: CheckedWorld, violate: Violate): Checker {
       if (epoch === 0) return;
       if (speaker === "master") {
         const who = lifeOf(node);
-        const known = speakers.get(epoch) ?? who;
-        speakers.set(epoch, known);
-        spoken.set(who, epoch);
+        const known = speakers.get(epoch);
+        if (known === undefined) speakers.set(epoch, who);
+        if (spoken.get(who) !== epoch) spoken.set(who, epoch);
         if (fenced.get(who) === epoch) {
           violate("E1", `${who} speaks in epoch ${epoch} after it read of another election`);
         }
-        if (known !== who) violate("E1", `${known} and ${who} both speak in epoch ${epoch}`);
+        if (known !== undefined && known !== who) {
+          violate("E1", `${known} and ${who} both speak in epoch ${epoch}`);
+        }
         return;
       }
       // Executors speak in their agent's incarnation, operators in none.

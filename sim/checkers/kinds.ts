@@ -17,12 +17,14 @@ export function kindChecker(_world: CheckedWorld, violate: Violate): Checker {
   return {
     id: "N2",
     statement: "nobody is sent a kind that it did not name",
+    sees: { said: "all" },
     on(observation: Observation): void {
       if (observation.what !== "said") return;
       const { speaker, session, messages, subject } = observation.frame;
       if (speaker !== "master") {
-        for (const { kind, body } of messages) {
-          if (kind === "Hello") named.set(body.session, new Set(body.kinds));
+        for (const message of messages) {
+          if (message.kind !== "Hello") continue;
+          named.set(message.body.session, new Set(message.body.kinds));
         }
         return;
       }

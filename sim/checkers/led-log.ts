@@ -54,6 +54,7 @@ export function ledLogChecker(world: CheckedWorld, violate: Violate): Checker {
   return {
     id: "L3",
     statement: "nobody leads a log that is not what its disk has seen, or whose chain is broken",
+    sees: { said: ["master"] },
     on(observation: Observation): void {
       if (observation.what !== "said" || observation.frame.speaker !== "master") return;
       const { node, frame } = observation;

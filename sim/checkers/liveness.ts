@@ -16,6 +16,7 @@ export function livenessChecker(world: CheckedWorld, violate: Violate): Checker 
     id: "LV",
     statement: "after the heal a leader exists and every agent is registered with it",
     sees: { said: ["master"] },
+    kinds: ["Beacon", "AgentRegistered"],
     on(observation: Observation): void {
       if (observation.what !== "said" || observation.frame.speaker !== "master") return;
       const { node, frame } = observation;

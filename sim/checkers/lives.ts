@@ -28,6 +28,8 @@ export function lifeChecker(world: CheckedWorld, violate: Violate): Checker {
   return {
     id: "S2",
     statement: "an agent's lives have numbers of their own, and its disk knows its epoch",
+    sees: { said: ["agent"], "actor-ended": "all" },
+    kinds: ["Hello", "RegisterAgent"],
     on(observation: Observation): void {
       if (observation.what === "actor-ended") {
         // The next actor in the process is another life.

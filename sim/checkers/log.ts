@@ -2,6 +2,7 @@
 import type { CheckedWorld, Checker, Violate } from "./checker.ts";
 
 function same(one: Uint8Array, two: Uint8Array): boolean {
+  if (one === two) return true;
   if (one.length !== two.length) return false;
   for (let index = 0; index < one.length; index++) if (one[index] !== two[index]) return false;
   return true;

@@ -60,10 +60,10 @@ export function promiseChecker(world: CheckedWorld, violate: Violate): Checker {
     id: "W1",
     statement: "what a master says of agents and frameworks stands in the log by then",
     sees: { said: ["master"] },
+    kinds: ["AgentRegistered", "SUBSCRIBED", "UPDATE"],
     on(observation: Observation): void {
       if (observation.what !== "said" || observation.frame.speaker !== "master") return;
       const { node, frame } = observation;
-      if (frame.messages.length === 0) return;
       read();
       for (const message of frame.messages) judge(message, node.name, frame.epoch);
     },

@@ -95,6 +95,8 @@ export function reservationChecker(world: CheckedWorld, violate: Violate): Check
     id: "V1",
     statement:
       "reservations and volumes survive restarts and failovers, and go to their role alone",
+    sees: { said: ["master", "agent"], unsent: ["master", "agent"] },
+    kinds: ["OperationStatusUpdate", "RegisterAgent", "OFFERS"],
     on(observation: Observation): void {
       if (observation.what !== "said" && observation.what !== "unsent") return;
       for (const message of observation.frame.messages) judge(message);

@@ -3,8 +3,13 @@
  * not list will never run (P-3.2). Tasks that reach an agent only in frames of sessions that it
  * has left must stay unheard.
  */
+import type { AnyMessage } from "#protocol";
 import { lifeOf, type Observation, type SeenFrame } from "../observation.ts";
 import type { CheckedWorld, Checker, Violate } from "./checker.ts";
+
+function launches({ kind }: AnyMessage): boolean {
+  return kind === "RunTask" || kind === "RunTaskGroup";
+}
 
 function launchedIn({ messages }: SeenFrame): string[] {
   return messages.flatMap((message) => {
@@ -23,15 +28,14 @@ export function sessionChecker(_world: CheckedWorld, violate: Violate): Checker 
     id: "N1",
     statement: "no agent obeys a frame of a session that it has left",
     sees: { said: ["agent"], heard: ["master"] },
+    kinds: ["Hello", "StatusUpdate", "RunTask", "RunTaskGroup"],
     on(observation: Observation): void {
       if (observation.what !== "said" && observation.what !== "heard") return;
       const { node, frame, what } = observation;
       if (what === "heard") {
-        if (frame.speaker !== "master") return;
-        const launched = launchedIn(frame);
-        if (launched.length === 0) return;
+        if (frame.speaker !== "master" || !frame.messages.some(launches)) return;
         const isRightful = frame.session === asked.get(lifeOf(node));
-        for (const taskId of launched) (isRightful ? rightful : stale).add(taskId);
+        for (const taskId of launchedIn(frame)) (isRightful ? rightful : stale).add(taskId);
         return;
       }
       if (!frame.speaker.startsWith("agent.")) return;

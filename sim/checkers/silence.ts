@@ -36,6 +36,7 @@ export function silenceChecker(world: CheckedWorld, violate: Violate): Checker {
   return {
     id: "A3",
     statement: "who stood still gives up nobody for having been silent meanwhile",
+    sees: { fault: "all" },
     on(observation: Observation): void {
       if (observation.what !== "fault" || !PAUSES.has(observation.name)) return;
       for (const name of observation.on) stands.set(name, world.nowMs);

@@ -8,7 +8,7 @@ import { isTerminal, type TaskState, taskMove } from "#protocol";
 import type { Observation, SeenFrame } from "../observation.ts";
 import type { CheckedWorld, Checker, Violate } from "./checker.ts";
 import { CommittedOperations } from "./committed.ts";
-import { Endings } from "./endings.ts";
+import { ENDING_KINDS, Endings } from "./endings.ts";
 
 interface SeenTask {
   agent: string | undefined;
@@ -170,6 +170,7 @@ export function taskChecker(world: CheckedWorld, violate: Violate): Checker {
     id: "T1",
     statement: "no task is lost, none runs twice, states move along the table",
     sees: { said: ["master", "agent", "framework"], told: "all", fault: "all" },
+    kinds: ["RunTask", "RunTaskGroup", "StatusUpdate", ...ENDING_KINDS],
     on: (observation) => tasks.on(observation),
     recount: () => tasks.recount(),
     settled: () => {

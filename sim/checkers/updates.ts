@@ -6,7 +6,7 @@
 import { isTerminal, type TaskStatus } from "#protocol";
 import type { Observation } from "../observation.ts";
 import type { CheckedWorld, Checker, Violate } from "./checker.ts";
-import { Endings } from "./endings.ts";
+import { ENDING_KINDS, Endings } from "./endings.ts";
 
 interface Stream {
   /** Uuids in the order in which the agent first said them. */
@@ -70,6 +70,7 @@ export function updateChecker(world: CheckedWorld, violate: Violate): Checker {
     id: "U1",
     statement: "updates arrive at least once, first deliveries in order, one uuid each",
     sees: { said: ["master", "agent", "framework"], heard: ["master"], told: "all", fault: "all" },
+    kinds: ["StatusUpdate", "StatusUpdateAcknowledgement", ...ENDING_KINDS],
     on(observation: Observation): void {
       endings.on(observation);
       if (observation.what === "said") {

@@ -14,6 +14,7 @@ export function versionChecker(world: CheckedWorld, violate: Violate): Checker {
   return {
     id: "V2",
     statement: "no master that ever led meets a record of a version that it does not read",
+    sees: { read: "all" },
     on(observation: Observation): void {
       if (observation.what !== "read") return;
       const { node, entries } = observation;

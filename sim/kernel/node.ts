@@ -71,6 +71,9 @@ export class SimNode {
   #spentMs = 0;
   #inTurn = false;
   #waking = false;
+  /** The life that is to have the next turn; a later one has to be woken itself. */
+  #wokenLife = 0;
+  readonly #begin: Run;
   readonly #soon = new Fifo<Work>();
   readonly #due = new Fifo<Work>();
   readonly #mail = new Fifo<Work & { readonly lost: Lost | undefined }>();
@@ -85,6 +88,11 @@ export class SimNode {
   constructor(world: Surroundings, name: string) {
     this.#world = world;
     this.name = name;
+    this.#begin = () => {
+      this.#waking = false;
+      if (this.#wokenLife === this.life && !this.paused) this.#turn();
+      else this.#wake();
+    };
   }
 
   get paused(): boolean {
@@ -239,14 +247,9 @@ export class SimNode {
   #wake(): void {
     if (this.#waking || this.#inTurn || !this.up || this.paused || !this.#ready()) return;
     this.#waking = true;
-    const life = this.life;
-    const begin = (): void => {
-      this.#waking = false;
-      if (life === this.life && !this.paused) this.#turn();
-      else this.#wake();
-    };
-    if (this.#busyUntilMs > this.#world.nowMs) this.#world.at(this.#busyUntilMs, begin);
-    else this.#world.wake(begin);
+    this.#wokenLife = this.life;
+    if (this.#busyUntilMs > this.#world.nowMs) this.#world.at(this.#busyUntilMs, this.#begin);
+    else this.#world.wake(this.#begin);
   }
 
   #turn(): void {

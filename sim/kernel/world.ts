@@ -100,6 +100,12 @@ export class World implements Surroundings {
     return node;
   }
 
+  /** Forgets a node whose last life is over. */
+  removeNode(node: SimNode): void {
+    if (node.up) throw new Error(`node ${node.name} is up`);
+    this.#nodes.delete(node.name);
+  }
+
   nodes(): IterableIterator<SimNode> {
     return this.#nodes.values();
   }

@@ -8,6 +8,7 @@
 export interface Interest<Client> {
   readonly client: Client;
   readonly sid: number;
+  readonly subject: string;
   readonly tokens: readonly string[];
   /** Rises with each subscription: matches come in the order in which they were made. */
   readonly sequence: number;
@@ -34,13 +35,13 @@ export class SubjectIndex<Client> {
   #root = level<Client>();
   readonly #byClient = new Map<Client, Map<number, Interest<Client>>>();
   #sequence = 0;
-  /** Matches by subject, as long as nobody comes or goes. */
+  /** Matches by subject, as long as nobody comes or goes who wants it. */
   readonly #known = new Map<string, readonly Interest<Client>[]>();
 
   add(client: Client, sid: number, subject: string): void {
-    this.#known.clear();
     this.#sequence += 1;
-    const interest = { client, sid, tokens: subject.split("."), sequence: this.#sequence };
+    const interest = { client, sid, subject, tokens: subject.split("."), sequence: this.#sequence };
+    this.#changed(interest);
     this.#listOf(interest.tokens).push(interest);
     const own = this.#byClient.get(client);
     if (own === undefined) this.#byClient.set(client, new Map([[sid, interest]]));
@@ -86,8 +87,14 @@ export class SubjectIndex<Client> {
     return lists.flat().sort((one, two) => one.sequence - two.sequence);
   }
 
+  /** What is remembered of subjects that it matches is over: of its own alone, if it names one. */
+  #changed({ subject, tokens }: Interest<Client>): void {
+    if (tokens.includes("*") || tokens.includes(">")) this.#known.clear();
+    else this.#known.delete(subject);
+  }
+
   #drop(interest: Interest<Client>): void {
-    this.#known.clear();
+    this.#changed(interest);
     const list = this.#listOf(interest.tokens);
     const index = list.indexOf(interest);
     if (index >= 0) list.splice(index, 1);

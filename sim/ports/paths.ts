@@ -116,6 +116,11 @@ export class Pipe {
     return this.#broken;
   }
 
+  /** Whether its way is blocked now. */
+  get isCut(): boolean {
+    return this.#paths.isCut(this.#way);
+  }
+
   /**
    * `deliver` runs when what departs at `departMs` arrives, after everything sent before. What
    * one event sends is one write, as clients and brokers make it: it arrives together.
@@ -153,20 +158,20 @@ export class Pipe {
   #arrive(carried: Carried): void {
     this.#world.cause = carried.cause;
     if (this.#broken) return carried.lost?.(BROKEN);
-    if (this.#stalled.length === 0 && !this.#paths.isCut(this.#way)) return carried.deliver();
+    if (this.#stalled.length === 0 && !this.isCut) return carried.deliver();
     this.#stalled.push(carried);
     this.#unlisten ??= this.#paths.onChange(() => this.#healed());
   }
 
   #healed(): void {
-    if (this.#stalled.length === 0 || this.#paths.isCut(this.#way)) return;
+    if (this.#stalled.length === 0 || this.isCut) return;
     const waitMs = TICK_MS + this.#chance.below(RETRANSMIT_MS_MAX);
     this.#world.after(waitMs, () => this.#flush());
   }
 
   /** In order: what stalled first arrives first, and later arrivals wait behind it. */
   #flush(): void {
-    if (this.#broken || this.#paths.isCut(this.#way)) return;
+    if (this.#broken || this.isCut) return;
     for (let next = this.#stalled.shift(); next; next = this.#stalled.shift()) {
       this.#world.cause = next.cause;
       next.deliver();

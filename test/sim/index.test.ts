@@ -2,6 +2,7 @@
 import t from "tap";
 import "./kernel.cases.ts";
 import "./checkers.cases.ts";
+import "./watch.cases.ts";
 import "./bus.cases.ts";
 import "./interest.cases.ts";
 import "./disk.cases.ts";

@@ -52,3 +52,18 @@ t.test("matches are those of the rule, in the order of subscription, also after 
     ),
   );
 });
+
+t.test("what was found before is forgotten when somebody comes or goes", async (t) => {
+  const index = new SubjectIndex<string>();
+  const found = (): string[] => index.matches("a.b").map(({ client }) => client);
+  t.same(found(), []);
+  index.add("one", 1, "a.b");
+  t.same(found(), ["one"]);
+  index.add("two", 1, "a.*");
+  t.same(found(), ["one", "two"]);
+  index.add("three", 1, "a.c");
+  index.remove("one", 1);
+  t.same(found(), ["two"]);
+  index.removeAll("two");
+  t.same(found(), []);
+});
