@@ -4,7 +4,6 @@ import {
   type AgentId,
   asId,
   type ContainerId,
-  encodeBody,
   encodeMessage,
   type ExecutorId,
   type FrameworkId,
@@ -64,11 +63,10 @@ export function preparedUpdates(): { messages: Uint8Array[]; bytesEach: number }
   const messages: Uint8Array[] = [];
   let bytes = 0;
   for (let n = 0; n < BODIES; n++) {
-    const body = encodeBody("StatusUpdate", updateOf(n));
-    const message = body.bytes && encodeMessage("StatusUpdate", { id: n, re: 0 }, body.bytes);
-    if (message === undefined) throw new Error(body.fault ?? "an update is too large");
-    bytes += body.bytes?.length ?? 0;
-    messages.push(message);
+    const message = encodeMessage("StatusUpdate", { id: n, re: 0 }, updateOf(n));
+    if (message.fault !== undefined) throw new Error(message.fault);
+    bytes += message.bytes.length;
+    messages.push(message.bytes);
   }
   return { messages, bytesEach: Math.round(bytes / BODIES) };
 }

@@ -3,7 +3,7 @@
  * with sessions and windows as always, whose updates were encoded before.
  */
 import { natsBus, type NatsBusOptions, systemClock } from "#adapters";
-import { encodeBody, encodeFrame, encodeMessage, FrameReader, Session } from "#protocol";
+import { encodeFrame, encodeMessage, FrameReader, Session } from "#protocol";
 import type { Bus } from "#runtime";
 import { type AgentOrder, EPOCH, MESSAGES_PER_FRAME, preparedUpdates } from "./mailbox-load.ts";
 
@@ -43,11 +43,10 @@ class SendingAgent {
 
   #hello(): void {
     const hello = { session: this.#order.session, incarnation: 1, epoch: EPOCH, version: 1 };
-    const body = encodeBody("Hello", { ...hello, kinds: [] });
-    const message = body.bytes && encodeMessage("Hello", { id: 0, re: 0 }, body.bytes);
-    if (message === undefined) throw new Error(body.fault ?? "Hello is too large");
+    const message = encodeMessage("Hello", { id: 0, re: 0 }, { ...hello, kinds: [] });
+    if (message.fault !== undefined) throw new Error(message.fault);
     const header = this.#session.stamp(EPOCH, 0, clock.monotonicMs());
-    this.#bus.publish(this.#order.speakTo, encodeFrame(header, [message]));
+    this.#bus.publish(this.#order.speakTo, encodeFrame(header, [message.bytes]));
   }
 
   #heard(data: Uint8Array): void {

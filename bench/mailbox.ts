@@ -13,7 +13,6 @@ import {
   asId,
   type ClusterId,
   decodeSingle,
-  encodeBody,
   encodeFrame,
   encodeMessage,
   type Hello,
@@ -169,11 +168,10 @@ export async function openSessions(wire: Wire): Promise<Sender[]> {
     const id = random.uuid() as string as SessionId;
     const session = new Session({ id, side: "client", window: 1_024, nowMs: clock.monotonicMs() });
     const hello: Hello = { session: id, incarnation: 1, epoch: EPOCH, version: 1, kinds: [] };
-    const body = encodeBody("Hello", hello);
-    const message = body.bytes && encodeMessage("Hello", { id: 0, re: 0 }, body.bytes);
-    if (message === undefined) throw new Error(body.fault ?? "Hello is too large");
+    const message = encodeMessage("Hello", { id: 0, re: 0 }, hello);
+    if (message.fault !== undefined) throw new Error(message.fault);
     const subject = subjects.toMaster(peer);
-    const data = encodeFrame(session.stamp(EPOCH, 0, clock.monotonicMs()), [message]);
+    const data = encodeFrame(session.stamp(EPOCH, 0, clock.monotonicMs()), [message.bytes]);
     wire.onMessage({ subject, data, arrivedAtMs: clock.monotonicMs() });
     session.open(Number.MAX_SAFE_INTEGER, EPOCH);
     senders.push({ peer, subject, session });

@@ -9,6 +9,8 @@
 import type { TSchema } from "@sinclair/typebox";
 import { type TypeCheck, TypeCompiler } from "@sinclair/typebox/compiler";
 import { Encoder } from "cbor-x";
+import { frameMessage } from "./frame.ts";
+import type { MessageId } from "./ids.ts";
 import { KINDS, type Kind } from "./kinds.ts";
 import type { BodyOf } from "./messages.ts";
 import type { WireReason } from "./refusals.ts";
@@ -25,6 +27,11 @@ const options = {
   int64AsNumber: true,
 };
 const cbor = new Encoder(options);
+/**
+ * How `undefined` is encoded. No text has such a byte and few numbers do: where none is found, as
+ * nearly always, no field was undefined, and the value need not be walked over to know.
+ */
+const UNDEFINED = 0xf7;
 
 const checks = new Map<Kind, TypeCheck<TSchema>>();
 
@@ -88,20 +95,50 @@ function quote(text: string): string {
   return JSON.stringify(text.length > 60 ? `${text.slice(0, 57)}...` : text);
 }
 
-export type Encoded =
+/** A message that can be put into a frame, or why it cannot: our own fault, not a peer's. */
+export type EncodedMessage =
   | { readonly bytes: Uint8Array; readonly fault?: undefined }
-  | { readonly bytes?: undefined; readonly fault: string };
+  | {
+      readonly bytes?: undefined;
+      readonly fault: string;
+      readonly reason: Extract<WireReason, "schema-failed" | "too-large">;
+    };
 
-/** Checks and encodes one body; a body that its own schema refuses is not said to anybody. */
-export function encodeBody<K extends Kind>(kind: K, body: BodyOf<K>): Encoded {
-  const plain = withoutUndefined(body);
-  if (!checkOf(kind).Check(plain)) return { fault: explainValue(kind, plain) };
-  return { bytes: cbor.encode(plain) };
+/**
+ * Checks and encodes one message; a body that its own schema refuses is not said to anybody. What
+ * is checked is what the peer will read: fields that are undefined are absent there.
+ */
+export function encodeMessage<K extends Kind>(
+  kind: K,
+  ids: { readonly id: MessageId; readonly re: MessageId },
+  body: BodyOf<K>,
+): EncodedMessage {
+  const check = checkOf(kind);
+  if (!check.Check(body)) {
+    const read = withoutUndefined(body);
+    if (read === body || !check.Check(read)) return unfit(kind, read);
+  }
+  let encoded: Uint8Array = cbor.encode(body);
+  if (encoded.includes(UNDEFINED)) {
+    const read = withoutUndefined(body);
+    if (read !== body) {
+      if (!check.Check(read)) return unfit(kind, read);
+      encoded = cbor.encode(read);
+    }
+  }
+  const bytes = frameMessage(kind, ids, encoded);
+  if (bytes !== undefined) return { bytes };
+  return { fault: `${kind}: it is larger than any frame`, reason: "too-large" };
+}
+
+function unfit(kind: Kind, body: unknown): EncodedMessage {
+  return { fault: explainValue(kind, body), reason: "schema-failed" };
 }
 
 /** Plain data as CBOR, for what is no message: records of the log, checkpoints. */
 export function encodePlain(value: unknown): Uint8Array {
-  return cbor.encode(withoutUndefined(value));
+  const encoded: Uint8Array = cbor.encode(value);
+  return encoded.includes(UNDEFINED) ? cbor.encode(withoutUndefined(value)) : encoded;
 }
 
 /**

@@ -9,6 +9,7 @@ import type { Epoch, MessageId } from "./ids.ts";
 import { isKind, KINDS, type Kind } from "./kinds.ts";
 import { PROTOCOL_VERSION } from "./messages/leader.ts";
 import type { WireReason } from "./refusals.ts";
+import { ARRAY, BYTES, headLength, TEXT, UNSIGNED, writer } from "./write.ts";
 
 /** Largest frame in bytes. */
 export const FRAME_BYTES_MAX = 256 * 1024;
@@ -30,70 +31,35 @@ export interface FrameHeader {
   readonly window: number;
 }
 
-const TEXT = 0x60;
-const ARRAY = 0x80;
-const BYTES = 0x40;
-
-function headLength(value: number): number {
-  if (value < 24) return 1;
-  if (value < 0x100) return 2;
-  if (value < 0x1_0000) return 3;
-  return value < 0x1_0000_0000 ? 5 : 9;
-}
-
-/** Writes one CBOR head and returns where it ends. */
-function writeHead(target: Uint8Array, at: number, major: number, value: number): number {
-  const length = headLength(value);
-  if (length === 1) {
-    target[at] = major | value;
-    return at + 1;
-  }
-  const width = length - 1;
-  target[at] = major | (width === 1 ? 24 : width === 2 ? 25 : width === 4 ? 26 : 27);
-  let rest = value;
-  for (let i = at + width; i > at; i--) {
-    target[i] = rest % 256;
-    rest = Math.floor(rest / 256);
-  }
-  return at + length;
-}
-
-function writeAscii(target: Uint8Array, at: number, text: string): number {
-  const start = writeHead(target, at, TEXT, text.length);
-  for (let i = 0; i < text.length; i++) target[start + i] = text.charCodeAt(i);
-  return start + text.length;
-}
-
 /** `[kind` of each kind, as every message of it begins. */
 const openings = new Map<Kind, Uint8Array>();
 
 function openingOf(kind: Kind): Uint8Array {
   let opening = openings.get(kind);
   if (opening === undefined) {
-    const bytes = new Uint8Array(kind.length + 3);
-    opening = bytes.slice(0, writeAscii(bytes, writeHead(bytes, 0, ARRAY, 4), kind));
+    writer.head(ARRAY, 4);
+    writer.ascii(kind);
+    opening = writer.take().slice();
     openings.set(kind, opening);
   }
   return opening;
 }
 
-/** One message, ready to be put into a frame; undefined when it is too large for any. */
-export function encodeMessage(
+/** One message around its body, ready for a frame; undefined when it is larger than any. */
+export function frameMessage(
   kind: Kind,
   { id, re }: { readonly id: MessageId; readonly re: MessageId },
   body: Uint8Array,
 ): Uint8Array | undefined {
   const opening = openingOf(kind);
   const heads = headLength(id) + headLength(re) + headLength(body.length);
-  const length = opening.length + heads + body.length;
-  if (length > MESSAGE_BYTES_MAX) return undefined;
-  const message = new Uint8Array(length);
-  message.set(opening);
-  let at = writeHead(message, opening.length, 0, id);
-  at = writeHead(message, at, 0, re);
-  at = writeHead(message, at, BYTES, body.length);
-  message.set(body, at);
-  return message;
+  if (opening.length + heads + body.length > MESSAGE_BYTES_MAX) return undefined;
+  writer.raw(opening);
+  writer.head(UNSIGNED, id);
+  writer.head(UNSIGNED, re);
+  writer.head(BYTES, body.length);
+  writer.raw(body);
+  return writer.take();
 }
 
 /** How many of the messages from `from` on make the next frame; at least one where there is one. */
@@ -108,8 +74,6 @@ export function fitting(messages: readonly Uint8Array[], from: number): number {
   return to - from;
 }
 
-const scratch = new Uint8Array(FRAME_HEADER_BYTES_MAX);
-
 /** A frame of `count` messages from `from` on, which must fit (`fitting`). */
 export function encodeFrame(
   header: FrameHeader,
@@ -119,24 +83,16 @@ export function encodeFrame(
     count: messages.length,
   },
 ): Uint8Array {
-  let at = writeHead(scratch, 0, ARRAY, 7);
-  at = writeHead(scratch, at, 0, PROTOCOL_VERSION);
-  at = writeHead(scratch, at, 0, header.epoch);
-  at = writeAscii(scratch, at, header.session);
-  at = writeHead(scratch, at, 0, header.number);
-  at = writeHead(scratch, at, 0, header.ack);
-  at = writeHead(scratch, at, 0, header.window);
-  at = writeHead(scratch, at, ARRAY, count);
-  let length = at;
-  for (let i = from; i < from + count; i++) length += (messages[i] as Uint8Array).length;
-  const frame = new Uint8Array(length);
-  frame.set(scratch.subarray(0, at));
-  for (let i = from; i < from + count; i++) {
-    const message = messages[i] as Uint8Array;
-    frame.set(message, at);
-    at += message.length;
-  }
-  return frame;
+  writer.head(ARRAY, 7);
+  writer.head(UNSIGNED, PROTOCOL_VERSION);
+  writer.head(UNSIGNED, header.epoch);
+  writer.ascii(header.session);
+  writer.head(UNSIGNED, header.number);
+  writer.head(UNSIGNED, header.ack);
+  writer.head(UNSIGNED, header.window);
+  writer.head(ARRAY, count);
+  for (let i = from; i < from + count; i++) writer.raw(messages[i] as Uint8Array);
+  return writer.take();
 }
 
 /** Kinds by the hash of their bytes, so that reading one makes no text. */
@@ -168,6 +124,7 @@ function makeSessionsRoom(): void {
   sessionsMade = 0;
   knownSessions = new Array<string>(knownSessions.length * 4).fill("");
 }
+const NOTHING = new Uint8Array(0);
 /** Messages that a reader has room for at first; most frames bring fewer. */
 const ROOM_AT_FIRST = 8;
 
@@ -183,7 +140,7 @@ export class FrameReader implements FrameHeader {
   window = 0;
   /** Number of messages the frame says it has. */
   count = 0;
-  #bytes: Uint8Array = scratch;
+  #bytes: Uint8Array = NOTHING;
   #at = 0;
   #value = 0;
   #room = ROOM_AT_FIRST;

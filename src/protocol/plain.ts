@@ -5,9 +5,14 @@
  * without native code: messages of a kind have the same keys in the same order, and many of the
  * same words, so each place expects what stood there last and compares instead of building.
  */
+import { CBOR_DEPTH_MAX } from "./scan.ts";
 
 /** Texts up to this length are expected again at their place. */
 const EXPECTED_LENGTH_MAX = 128;
+/** How much of a text decides where it is looked for. */
+const HASHED_BYTES_MAX = 12;
+/** Texts that are expected again anywhere; a power of two. Others take their places. */
+const TEXTS_KNOWN_MAX = 4_096;
 /** Places that are remembered in all; beyond it everything is forgotten and learned anew. */
 const PLACES_MAX = 16_384;
 /** Maps with more keys are built key by key. */
@@ -19,9 +24,8 @@ const TURNS_MAX = 8;
 
 /** A place for a value: the root, under a key, or within a list; what it held lately. */
 interface Place {
-  text: string;
-  /** The text before that one: words that alternate are expected, too. */
-  earlier: string;
+  /** Where among the known texts. */
+  slot: number;
   /** By number of keys: the maps of that many keys that were here lately, the last one first. */
   shapes: (Shape | undefined)[];
 }
@@ -29,6 +33,8 @@ interface Place {
 /** Names and places of a map's keys, in order. */
 interface Shape {
   readonly names: readonly string[];
+  /** The same as they stand in the bytes, their heads included. */
+  readonly keys: readonly Uint8Array[];
   readonly places: readonly Place[];
   /** Makes the map from its values: objects of one shape are then one hidden class. */
   make: Maker | undefined;
@@ -36,7 +42,8 @@ interface Shape {
   next: Shape | undefined;
 }
 
-type Maker = (values: readonly unknown[]) => Record<string, unknown>;
+/** Makes a map from the values that stand from `first` on. */
+type Maker = (values: readonly unknown[], first: number) => Record<string, unknown>;
 
 const scratch = new Uint8Array(8);
 const view = new DataView(scratch.buffer);
@@ -44,6 +51,20 @@ const view = new DataView(scratch.buffer);
 let bytes: Uint8Array = scratch;
 let at = 0;
 let places = 0;
+/**
+ * Values of the maps that are being read, those of an inner one behind those of the outer. What
+ * stands further behind is of earlier maps, and is overwritten.
+ */
+const values = new Array<unknown>(CBOR_DEPTH_MAX * SHAPE_KEYS_MAX).fill(undefined);
+let valuesLength = 0;
+/**
+ * Texts read lately, by their bytes: ids come again in other messages and at other places, and one
+ * that is the same object is compared and found in a map at once.
+ */
+const texts = new Array<string>(TEXTS_KNOWN_MAX).fill("");
+/** Their bytes, and how many. */
+const textBytes = new Uint8Array(TEXTS_KNOWN_MAX * EXPECTED_LENGTH_MAX);
+const lengths = new Uint8Array(TEXTS_KNOWN_MAX);
 /** By the names of the keys: what is learned again at another place is compiled once. */
 const makers = new Map<string, Maker>();
 /** Roots by what is decoded: messages of two kinds never take turns at one place. */
@@ -51,7 +72,7 @@ let roots = new Map<string, Place>();
 
 function newPlace(): Place {
   places += 1;
-  return { text: "", earlier: "", shapes: [] };
+  return { slot: 0, shapes: [] };
 }
 
 /**
@@ -70,6 +91,7 @@ export function decodeScanned(source: Uint8Array, of = ""): unknown {
   }
   bytes = source;
   at = 0;
+  valuesLength = 0;
   const value = read(root);
   bytes = scratch;
   return value;
@@ -102,30 +124,35 @@ function read(place: Place): unknown {
 
 function readMap(place: Place, length: number): Record<string, unknown> {
   const first = length <= SHAPE_KEYS_MAX ? place.shapes[length] : undefined;
-  if (first === undefined) return readNewMap(place, length, [], []);
+  if (first === undefined) return readNewMap(place, length, undefined, 0);
   let shape = first;
-  const values: unknown[] = [];
   for (let i = 0; i < length; i++) {
-    const info = (bytes[at++] as number) & 31;
-    const size = info < 24 ? info : readArgument(info);
-    if (!stands(shape.names[i] as string, size)) {
-      const other = turnOf(first, shape, i, size);
-      if (other === undefined) {
-        return readNewMap(place, length, shape.names.slice(0, i), values, readName(size));
-      }
+    if (!isNext(shape.keys[i] as Uint8Array)) {
+      const other = turnOf(first, shape, i);
+      if (other === undefined) return readNewMap(place, length, shape, i);
       shape = other;
     }
-    values.push(read(shape.places[i] as Place));
+    const value = read(shape.places[i] as Place);
+    values[valuesLength++] = value;
   }
+  valuesLength -= length;
   shape.make ??= makerOf(shape.names);
-  return shape.make(values);
+  return shape.make(values, valuesLength);
+}
+
+/** Whether the next key is `key`; if so it is read. */
+function isNext(key: Uint8Array): boolean {
+  const { length } = key;
+  for (let i = 0; i < length; i++) if (bytes[at + i] !== key[i]) return false;
+  at += length;
+  return true;
 }
 
 /** Of the maps of a place the one that begins as `shape` does and goes on as the bytes do. */
-function turnOf(first: Shape, shape: Shape, known: number, size: number): Shape | undefined {
+function turnOf(first: Shape, shape: Shape, known: number): Shape | undefined {
   for (let other: Shape | undefined = first; other !== undefined; other = other.next) {
     if (other === shape || !beginsAs(other.names, shape.names, known)) continue;
-    if (stands(other.names[known] as string, size)) return other;
+    if (isNext(other.keys[known] as Uint8Array)) return other;
   }
   return undefined;
 }
@@ -135,26 +162,33 @@ function beginsAs(names: readonly string[], others: readonly string[], length: n
   return true;
 }
 
-/** A map that is not the one expected: the keys so far, perhaps the next, and the rest. */
+/** A map that is not the one expected, but begins as `like` does for `known` keys. */
 function readNewMap(
   place: Place,
   length: number,
-  known: readonly string[],
-  values: readonly unknown[],
-  next?: string,
+  like: Shape | undefined,
+  known: number,
 ): Record<string, unknown> {
-  const names = [...known];
-  const below = known.map(newPlace);
+  const names = like?.names.slice(0, known) ?? [];
+  const keys = like?.keys.slice(0, known) ?? [];
+  const below = names.map(newPlace);
   const record: Record<string, unknown> = {};
-  for (let i = 0; i < known.length; i++) record[known[i] as string] = values[i];
-  if (next !== undefined) takeKey(next, names, below, record);
+  valuesLength -= known;
+  for (const [i, name] of names.entries()) record[name] = values[valuesLength + i];
   while (names.length < length) {
+    const from = at;
     const info = (bytes[at++] as number) & 31;
-    takeKey(readName(info < 24 ? info : readArgument(info)), names, below, record);
+    const name = readName(info < 24 ? info : readArgument(info));
+    const inner = newPlace();
+    names.push(name);
+    // A copy whatever is given: the slice of a buffer of Node is a view.
+    keys.push(new Uint8Array(bytes.subarray(from, at)));
+    below.push(inner);
+    record[name] = read(inner);
   }
   if (length <= SHAPE_KEYS_MAX) {
     const next = place.shapes[length];
-    place.shapes[length] = { names, places: below, make: undefined, next };
+    place.shapes[length] = { names, keys, places: below, make: undefined, next };
     forgetAfter(place.shapes[length], TURNS_MAX);
   }
   return record;
@@ -167,18 +201,6 @@ function forgetAfter(first: Shape | undefined, most: number): void {
   if (shape !== undefined) shape.next = undefined;
 }
 
-function takeKey(
-  name: string,
-  names: string[],
-  below: Place[],
-  record: Record<string, unknown>,
-): void {
-  const place = newPlace();
-  names.push(name);
-  below.push(place);
-  record[name] = read(place);
-}
-
 function readName(size: number): string {
   const text = readText(size);
   return text === "__proto__" ? "__proto_" : text;
@@ -186,33 +208,47 @@ function readName(size: number): string {
 
 /** Compiled where the shape has come again: a literal is made far faster than key by key. */
 function makerOf(names: readonly string[]): Maker {
-  const fields = names.map((name, i) => `${JSON.stringify(name)}: v[${i}]`).join(", ");
+  const fields = names.map((name, i) => `${JSON.stringify(name)}: v[i + ${i}]`).join(", ");
   const known = makers.get(fields);
   if (known !== undefined) return known;
   if (makers.size >= SHAPES_MAX) {
-    return (values) => Object.fromEntries(names.map((name, i) => [name, values[i]]));
+    return (all, first) => Object.fromEntries(names.map((name, i) => [name, all[first + i]]));
   }
   // As TypeBox does with its checks: names are quoted, so a message cannot speak code.
-  const maker = new Function("v", `return {${fields}};`) as Maker;
+  const maker = new Function("v", "i", `return {${fields}};`) as Maker;
   makers.set(fields, maker);
   return maker;
 }
 
 function readTextAt(place: Place, size: number): string {
   if (size > EXPECTED_LENGTH_MAX) return readLong(size);
-  if (stands(place.text, size)) return place.text;
-  const { earlier } = place;
-  place.earlier = place.text;
-  place.text = stands(earlier, size) ? earlier : readText(size);
-  return place.text;
+  if (stands(place.slot, size)) return texts[place.slot] as string;
+  const slot = slotOf(size);
+  place.slot = slot;
+  if (stands(slot, size)) return texts[slot] as string;
+  const from = at;
+  const text = readText(size);
+  lengths[slot] = size;
+  textBytes.set(bytes.subarray(from, at), slot * EXPECTED_LENGTH_MAX);
+  texts[slot] = text;
+  return text;
 }
 
-/** Whether the next `size` bytes are `text`; if so they are read. */
-function stands(text: string, size: number): boolean {
-  if (text.length !== size) return false;
-  for (let i = 0; i < size; i++) {
-    if (text.charCodeAt(i) !== bytes[at + i]) return false;
+/** Ids differ in their ends if anywhere. */
+function slotOf(size: number): number {
+  const end = at + size;
+  let hash = size;
+  for (let i = Math.max(at, end - HASHED_BYTES_MAX); i < end; i++) {
+    hash = (Math.imul(hash, 31) + (bytes[i] as number)) | 0;
   }
+  return hash & (TEXTS_KNOWN_MAX - 1);
+}
+
+/** Whether the next `size` bytes are those of the text in `slot`; if so they are read. */
+function stands(slot: number, size: number): boolean {
+  if (lengths[slot] !== size) return false;
+  const first = slot * EXPECTED_LENGTH_MAX;
+  for (let i = 0; i < size; i++) if (bytes[at + i] !== textBytes[first + i]) return false;
   at += size;
   return true;
 }

@@ -3,8 +3,8 @@
  * (a call of people and its answer, a beacon) or none (is anybody there?). Owns how one is put
  * together and taken apart; gateways and tools use it, actors are served by their host.
  */
-import { decodeBody, type Encoded, encodeBody } from "./codec.ts";
-import { encodeFrame, encodeMessage, FrameReader } from "./frame.ts";
+import { decodeBody, type EncodedMessage, encodeMessage } from "./codec.ts";
+import { encodeFrame, FrameReader } from "./frame.ts";
 import type { Epoch } from "./ids.ts";
 import type { AnyMessage } from "./messages.ts";
 import type { WireReason } from "./refusals.ts";
@@ -17,13 +17,11 @@ export function encodeNobody(epoch: Epoch): Uint8Array {
 }
 
 /** A fault where the message breaks its own schema or fits into no frame: ours, not a peer's. */
-export function encodeSingle(message: AnyMessage, epoch: Epoch): Encoded {
-  const body = encodeBody(message.kind, message.body);
-  if (body.fault !== undefined) return body;
+export function encodeSingle(message: AnyMessage, epoch: Epoch): EncodedMessage {
   const ids = { id: message.id ?? 0, re: message.re ?? 0 };
-  const encoded = encodeMessage(message.kind, ids, body.bytes);
-  if (encoded === undefined) return { fault: `${message.kind}: it is larger than any frame` };
-  return { bytes: encodeFrame(outside(epoch), [encoded]) };
+  const encoded = encodeMessage(message.kind, ids, message.body);
+  if (encoded.fault !== undefined) return encoded;
+  return { bytes: encodeFrame(outside(epoch), [encoded.bytes]) };
 }
 
 export type Single =

@@ -6,22 +6,21 @@
  * that order of causes; it gets into a frame, and the frame gets its number, when it leaves.
  */
 import {
+  type BodyOf,
   type Epoch,
   encodeFrame,
   encodeMessage,
-  encodeBody,
   fitting,
   type FrameHeader,
-  type Kind,
   type Peer,
   type Role,
   roleOf,
   type Session,
-  type SessionId,
   type WireReason,
 } from "#protocol";
 import type { Waiter } from "./holds.ts";
 import type { Input, LinkChange } from "./inputs.ts";
+import { InvariantError } from "./invariant.ts";
 
 /** Most messages that wait for one peer; beyond it the session is closed (`window-exceeded`). */
 export const OUTBOX_MESSAGES_MAX = 65_536;
@@ -51,8 +50,8 @@ export class Link {
   /** Kinds that the peer named in its Hello; undefined: all (a server). */
   kinds: ReadonlySet<string> | undefined;
   lastHeardMs: number | undefined;
-  /** Client: what its Hello says. */
-  helloBody: Uint8Array | undefined;
+  /** Client: its Hello, said until it is answered. */
+  helloMessage: Uint8Array | undefined;
   helloDue = false;
   comeDue = false;
   heartbeatDue = false;
@@ -104,23 +103,23 @@ export class Link {
     const session = this.session;
     if (session === undefined || session.phase === "closed") return 0;
     const stamp = (): FrameHeader => session.stamp(epoch, 0, nowMs);
-    if (this.helloDue && this.helloBody !== undefined) {
+    if (this.helloDue && this.helloMessage !== undefined) {
       this.helloDue = false;
-      publish(this.subject, ready(stamp(), "Hello", this.helloBody));
+      publish(this.subject, encodeFrame(stamp(), [this.helloMessage]));
     }
     if (session.phase !== "open") return 0;
     if (this.comeDue) {
       this.comeDue = false;
       const body = { session: session.id, window: session.grant };
-      publish(this.subject, system(stamp(), "Come", body));
+      publish(this.subject, encodeFrame(stamp(), [encodeOwn("Come", body)]));
     }
     const voided = this.#frames(session, epoch, nowMs, publish);
     if (this.heartbeatDue) {
       this.heartbeatDue = false;
-      publish(this.subject, system(stamp(), "Heartbeat", {}));
+      publish(this.subject, encodeFrame(stamp(), [encodeOwn("Heartbeat", {})]));
     }
     if (session.owesProbe) {
-      publish(this.subject, system(stamp(), "Probe", session.probe()));
+      publish(this.subject, encodeFrame(stamp(), [encodeOwn("Probe", session.probe())]));
     }
     if (session.owesAtOnce) publish(this.subject, encodeFrame(stamp()));
     return voided;
@@ -129,7 +128,8 @@ export class Link {
   #sayClosed(epoch: Epoch, publish: Publish): void {
     for (const { session, reason } of this.#closed.splice(0)) {
       const header = { epoch, session, number: 0, ack: 0, window: 0 };
-      publish(this.subject, system(header, "Closed", { session, reason }));
+      const closed = encodeOwn("Closed", { session, reason });
+      publish(this.subject, encodeFrame(header, [closed]));
     }
   }
 
@@ -189,22 +189,12 @@ export class Link {
 
 const NOTHING = new Uint8Array(0);
 
-function ready(header: FrameHeader, kind: Kind, body: Uint8Array): Uint8Array {
-  const message = encodeMessage(kind, { id: 0, re: 0 }, body);
-  return encodeFrame(header, message === undefined ? [] : [message]);
-}
-
-/** A frame of the system lane. Its bodies are ours: what is wrong with one is our own fault. */
-function system(
-  header: FrameHeader,
-  kind: "Come" | "Closed" | "Probe" | "Heartbeat",
-  body:
-    | { readonly session: SessionId; readonly window: number }
-    | { readonly session: string; readonly reason: WireReason }
-    | { readonly session: SessionId; readonly sent: number; readonly received: number }
-    | Record<string, never>,
+/** A message of the system lane. Its body is ours: what is wrong with it is our own fault. */
+export function encodeOwn<K extends "Hello" | "Come" | "Closed" | "Probe" | "Heartbeat">(
+  kind: K,
+  body: BodyOf<K>,
 ): Uint8Array {
-  const encoded = encodeBody<Kind>(kind, body);
-  if (encoded.fault !== undefined) throw new Error(encoded.fault);
-  return ready(header, kind, encoded.bytes);
+  const encoded = encodeMessage(kind, { id: 0, re: 0 }, body);
+  if (encoded.fault !== undefined) throw new InvariantError(encoded.fault);
+  return encoded.bytes;
 }

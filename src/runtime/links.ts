@@ -8,7 +8,6 @@ import {
   ACK_DELAY_MS_MAX,
   type AnyMessage,
   ClosedAnswers,
-  encodeBody,
   encodeMessage,
   type Epoch,
   type Incarnation,
@@ -23,8 +22,7 @@ import {
 import type { Address } from "./actor.ts";
 import type { Tokens, Waiter } from "./holds.ts";
 import type { LinkChange, Token } from "./inputs.ts";
-import { invariant } from "./invariant.ts";
-import { Link, OUTBOX_MESSAGES_MAX } from "./link.ts";
+import { encodeOwn, Link, OUTBOX_MESSAGES_MAX } from "./link.ts";
 import { MAILBOX_MAIL_MAX, type Waiting } from "./mailbox.ts";
 import type { Clock } from "./ports/clock.ts";
 
@@ -149,21 +147,19 @@ export class Links {
     if (link.kinds !== undefined && !link.kinds.has(kind)) {
       return this.#host.refuse("unknown-kind", kind, to);
     }
-    const body = encodeBody(kind, message.body);
-    if (body.fault !== undefined) {
-      const { fault } = body;
-      return this.#host.refuse("schema-failed", kind, to, 1, () => `our own message: ${fault}`);
-    }
     const ids = { id: message.id ?? 0, re: message.re ?? 0 };
-    const encoded = encodeMessage(kind, ids, body.bytes);
-    if (encoded === undefined) return this.#host.refuse("too-large", kind, to);
+    const encoded = encodeMessage(kind, ids, message.body);
+    if (encoded.fault !== undefined) {
+      const { fault, reason } = encoded;
+      return this.#host.refuse(reason, kind, to, 1, () => `our own message: ${fault}`);
+    }
     if (link.waiting >= OUTBOX_MESSAGES_MAX) return this.close(link, "window-exceeded");
     let waiter: Waiter | undefined;
     if (after !== undefined) {
       waiter = { open: 0, void: false, ready: () => this.touch(link) };
       this.#host.tokens.wait(after, waiter);
     }
-    link.push(encoded, waiter);
+    link.push(encoded.bytes, waiter);
     this.touch(link);
   }
 
@@ -177,7 +173,7 @@ export class Links {
       this.#end(link, link.session);
     }
     const id = this.#host.uuid();
-    const body = encodeBody("Hello", {
+    const hello = encodeOwn("Hello", {
       session: id,
       incarnation,
       epoch: address.epoch(peer),
@@ -185,9 +181,8 @@ export class Links {
       kinds: [...address.kinds],
       ...(identity === undefined ? {} : { identity }),
     });
-    invariant(body.fault === undefined, `Hello passes its schema: ${body.fault ?? ""}`);
     link.session = this.#session(link, id, "client");
-    link.helloBody = body.bytes;
+    link.helloMessage = hello;
     link.helloDue = true;
     this.#watch(link);
     this.touch(link);

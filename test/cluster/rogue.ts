@@ -11,7 +11,6 @@ import {
   type ClusterId,
   type BodyOf,
   decodeBody,
-  encodeBody,
   encodePlain,
   FrameReader,
   KINDS,
@@ -45,12 +44,10 @@ export function frameBytes(frame: RawFrame): Uint8Array {
 }
 
 export function bodyBytes<Kind extends keyof typeof KINDS>(
-  kind: Kind,
+  _kind: Kind,
   body: BodyOf<Kind>,
 ): Uint8Array {
-  const encoded = encodeBody(kind, body);
-  if (encoded.fault !== undefined) throw new Error(encoded.fault);
-  return encoded.bytes;
+  return encodePlain(body);
 }
 
 let rogues = 0;

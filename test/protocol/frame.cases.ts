@@ -2,9 +2,9 @@
 import t from "tap";
 import {
   type AnyMessage,
+  type BodyOf,
   decodeBody,
   decodeSingle,
-  encodeBody,
   encodeFrame,
   encodeMessage,
   encodePlain,
@@ -20,10 +20,10 @@ import {
 const header = { epoch: 2 ** 40 + 7, session: "s-1", number: 70_000, ack: 300, window: 5 };
 
 function probe(n: number): Uint8Array {
-  const body = encodeBody("CloseStream", { streamId: `stream-${n}` });
-  const bytes = body.bytes && encodeMessage("CloseStream", { id: n, re: n * 2 }, body.bytes);
-  if (bytes === undefined) throw new Error("cannot encode");
-  return bytes;
+  const ids = { id: n, re: n * 2 };
+  const message = encodeMessage("CloseStream", ids, { streamId: `stream-${n}` });
+  if (message.fault !== undefined) throw new Error(message.fault);
+  return message.bytes;
 }
 
 t.test("a frame is read as it was written, bodies unread", async (t) => {
@@ -93,10 +93,17 @@ t.test("messages are split where a frame is full, by number and by bytes", async
   t.same([fitting(small, 0), fitting(small, 512), fitting(small, 1_024)], [512, 512, 276]);
   const large = new Array<Uint8Array>(3).fill(new Uint8Array(100_000));
   t.same([fitting(large, 0), fitting(large, 2)], [2, 1]);
-  const body = new Uint8Array(MESSAGE_BYTES_MAX);
-  t.equal(encodeMessage("MESSAGE", { id: 0, re: 0 }, body), undefined, "larger than any frame");
-  const most = encodeMessage("MESSAGE", { id: 0, re: 0 }, body.subarray(100));
-  t.ok(most !== undefined && encodeFrame(header, [most]).length <= FRAME_BYTES_MAX);
+  const sized = (bytes: number) =>
+    encodeMessage("CloseStream", { id: 0, re: 0 }, {
+      streamId: "s",
+      unknown: new Uint8Array(bytes),
+    } as BodyOf<"CloseStream">);
+  const rest = (sized(70_000).bytes?.length ?? 0) - 70_000;
+  const most = sized(MESSAGE_BYTES_MAX - rest);
+  t.equal(most.bytes?.length, MESSAGE_BYTES_MAX);
+  t.ok(encodeFrame(header, [most.bytes ?? new Uint8Array(0)]).length <= FRAME_BYTES_MAX);
+  const more = sized(MESSAGE_BYTES_MAX - rest + 1);
+  t.match(more, { bytes: undefined, reason: "too-large", fault: "larger than any frame" });
 });
 
 const BODIES: readonly [title: string, kind: "KILL" | "MESSAGE", body: unknown, fault: RegExp][] = [

@@ -147,3 +147,24 @@ t.test("a key __proto__ cannot touch the prototype", async (t) => {
   t.equal(Object.getPrototypeOf(decoded.value), Object.prototype);
   t.equal(Reflect.get(Object(decoded.value), "x"), undefined);
 });
+
+t.test("a byte that looks like undefined is left alone", async (t) => {
+  for (const value of [{ a: 0xf7 }, { a: Uint8Array.of(0xf7), b: [247, -248] }, { a: 2 ** -40 }]) {
+    t.same(decodeValue(encodePlain(value)), { value });
+    t.same(decodeValue(encodePlain({ ...value, c: undefined })), { value });
+  }
+});
+
+t.test(
+  "texts of the same place and of others are told apart, however many there are",
+  async (t) => {
+    const wrong: string[] = [];
+    for (let n = 0; n < 30_000; n++) {
+      const text = `${n * 7_919}-of-many`.slice(n % 5);
+      const value = { first: text, second: n % 2 === 0 ? text : `${n}`, [`key-${n % 40}`]: [text] };
+      const decoded = decodeValue(encodePlain(value));
+      if (JSON.stringify(decoded) !== JSON.stringify({ value })) wrong.push(text);
+    }
+    t.same(wrong, []);
+  },
+);

@@ -4,9 +4,7 @@ import {
   type AnyMessage,
   asId,
   decodeSingle,
-  encodeBody,
   encodeFrame,
-  encodeMessage,
   encodeNobody,
   encodePlain,
   encodeSingle,
@@ -32,9 +30,7 @@ const frame = (fields: object): Parameters<typeof encodeFrame>[0] => ({
 });
 
 function message(kind: Kind, body: object): Uint8Array {
-  const encoded = encodeMessage(kind, { id: 0, re: 0 }, encodePlain(body));
-  if (encoded === undefined) throw new Error("too large");
-  return encoded;
+  return encodePlain([kind, 0, 0, encodePlain(body)]);
 }
 
 t.test("a frame lost in the middle closes the session on both sides at once", async (t) => {
@@ -234,13 +230,7 @@ t.test("100,000 mutated frames are counted and have no effect", async (t) => {
   desk.connect();
   const random = new DeskRandom(99);
   const session = desk.sessionOf(A1);
-  const body = encodeBody("ExitedExecutor", {
-    frameworkId: asId("f"),
-    executorId: asId("e"),
-    status: 1,
-  });
   const good = message("ExitedExecutor", { frameworkId: "f", executorId: "e", status: 1 });
-  t.equal(body.fault, undefined);
   const hello = message("Hello", {
     session: UUID,
     incarnation: 1,
