@@ -10,6 +10,8 @@ import { DEFAULT_ROLE } from "./roles.ts";
 
 /** Simple kinds that are kept; of further ones each bag has its own. */
 const SIMPLE_LENGTH_MAX = 4096;
+/** Roles to which a kind is kept allocated; for further ones each bag has its own. */
+const ALLOCATED_LENGTH_MAX = 256;
 
 /** The amount in its wire form; the field that fits the type is set. */
 export type Value = Pick<Resource, "scalar" | "ranges" | "set">;
@@ -39,10 +41,14 @@ export class Kind {
   /** The index of the name, under the names that asked last. */
   #names: { intern(name: string): number } | undefined;
   #index = 0;
-  /** The kind that this one became when it was allocated last. */
-  #allocated: Kind | undefined;
+  /** The kinds that this one became when it was allocated, by role; of those, this one. */
+  #allocated: Map<string, Kind> | undefined;
+  #bare: Kind | undefined;
 
-  /** No more is said than one static reservation: an object of it is made in one form only. */
+  /**
+   * No more is said than one static reservation, and perhaps an allocation: an object of it is made
+   * in one form only.
+   */
   readonly simple: boolean;
 
   constructor(sample: Resource, simple = false) {
@@ -108,15 +114,22 @@ export class Kind {
 
   /** The same, allocated to a role. */
   allocatedTo(role: string): Kind {
-    if (this.allocation === role) return this;
-    if (this.#allocated?.allocation !== role) {
-      this.#allocated = new Kind({ ...this.#sample, allocationInfo: { role } });
+    if (this.allocation !== undefined) {
+      return this.allocation === role ? this : this.unallocated().allocatedTo(role);
     }
-    return this.#allocated ?? this;
+    const known = this.#allocated?.get(role);
+    if (known !== undefined) return known;
+    const allocated = new Kind({ ...this.#sample, allocationInfo: { role } }, this.simple);
+    allocated.#bare = this;
+    this.#allocated ??= new Map();
+    if (this.#allocated.size < ALLOCATED_LENGTH_MAX) this.#allocated.set(role, allocated);
+    return allocated;
   }
 
   unallocated(): Kind {
-    return this.allocation === undefined ? this : kindOf(without(this.#sample, "allocationInfo"));
+    if (this.allocation === undefined) return this;
+    this.#bare ??= kindOf(without(this.#sample, "allocationInfo"));
+    return this.#bare;
   }
 }
 
@@ -133,7 +146,13 @@ let simpleLength = 0;
 export function kindOf(resource: Resource): Kind {
   const role = simpleRole(resource);
   if (role === undefined) return new Kind(resource);
-  const { name, type } = resource;
+  const kind = simpleKind(resource, role);
+  const { allocationInfo } = resource;
+  return allocationInfo === undefined ? kind : kind.allocatedTo(allocationInfo.role);
+}
+
+/** The kind without its allocation. */
+function simpleKind({ name, type }: Resource, role: string): Kind {
   const byRole = SIMPLE[type];
   const known = byRole.get(role)?.get(name);
   if (known !== undefined) return known;
@@ -147,11 +166,13 @@ export function kindOf(resource: Resource): Kind {
   return kind;
 }
 
-/** The role of an object of which no more is said than one static reservation, or not even that. */
+/**
+ * The role of an object of which no more is said, beside its allocation, than one static
+ * reservation, or not even that.
+ */
 function simpleRole(resource: Resource): string | undefined {
-  const { allocationInfo, reservations, disk, revocable, shared, providerId } = resource;
+  const { reservations, disk, revocable, shared, providerId } = resource;
   const more =
-    allocationInfo !== undefined ||
     disk !== undefined ||
     revocable !== undefined ||
     shared !== undefined ||
