@@ -49,7 +49,9 @@ export class TimingWheel<Item extends Timed> {
     if (nowMs < this.#nowMs) return due;
     const fromMs = this.#nowMs;
     this.#nowMs = nowMs;
-    for (const [level, buckets] of this.#levels.entries()) {
+    if (this.#places.size === 0) return due;
+    for (let level = 0; level < LEVELS; level++) {
+      const buckets = this.#levels[level] ?? [];
       const spanMs = SPANS_MS[level] ?? 1;
       const from = Math.floor(fromMs / spanMs);
       const steps = Math.min(Math.floor(nowMs / spanMs) - from, BUCKETS - 1);

@@ -146,8 +146,15 @@ export function networksOf({
 
 /** Drops what must not be on disk. */
 export function checkpointOf(spec: ContainerSpec): Checkpoint {
-  const { argv: _argv, env: _env, logs: _logs, ...rest } = spec;
-  const { container, secretEnv: _secrets, credentialDir: _credential, ...kept } = rest;
+  const {
+    argv: _argv,
+    env: _env,
+    logs: _logs,
+    container,
+    secretEnv: _secrets,
+    credentialDir: _credential,
+    ...kept
+  } = spec;
   const networks = networksOf({ container });
   return networks.length === 0 ? kept : { ...kept, networks: [...networks] };
 }

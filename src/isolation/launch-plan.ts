@@ -103,6 +103,12 @@ export interface PlanInputs {
   readonly isolators: readonly Isolator[];
 }
 
+export interface PlanFault {
+  readonly ok: false;
+  readonly contradictions: readonly Contradiction[];
+  readonly message: string;
+}
+
 export type PlanResult =
   | {
       readonly ok: true;
@@ -110,14 +116,14 @@ export type PlanResult =
       readonly values: CgroupValues;
       readonly watch: Watch;
     }
-  | {
-      readonly ok: false;
-      readonly contradictions: readonly Contradiction[];
-      readonly message: string;
-    };
+  | PlanFault;
 
-/** The cgroup values that a spec leads to; also what an update compares. */
-export function planLaunch({ spec, machine, driver, isolators }: PlanInputs): PlanResult {
+/** What a spec leads to with all isolators, before it is a plan; also what an update compares. */
+export function mergeFor({
+  spec,
+  machine,
+  isolators,
+}: Omit<PlanInputs, "driver">): { readonly ok: true; readonly merged: Merged } | PlanFault {
   const parts: Named[] = [{ by: "task", fragment: { env: spec.env } }];
   for (const isolator of isolators) {
     const fragment = isolator.fragment(spec, machine);
@@ -128,14 +134,18 @@ export function planLaunch({ spec, machine, driver, isolators }: PlanInputs): Pl
     parts.push({ by: isolator.name, fragment });
   }
   const result = mergeFragments(parts);
-  if (!result.ok) {
-    const { contradictions } = result;
-    return {
-      ok: false,
-      contradictions,
-      message: contradictions.map(printContradiction).join("; "),
-    };
-  }
+  if (result.ok) return result;
+  const { contradictions } = result;
+  return {
+    ok: false,
+    contradictions,
+    message: contradictions.map(printContradiction).join("; "),
+  };
+}
+
+export function planLaunch({ spec, machine, driver, isolators }: PlanInputs): PlanResult {
+  const result = mergeFor({ spec, machine, isolators });
+  if (!result.ok) return result;
   const { cgroups, env, oomScoreAdj, inside, watch, quotas } = result.merged;
   const plan: LaunchPlan = {
     containerId: spec.containerId,

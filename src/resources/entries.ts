@@ -351,6 +351,15 @@ export function textOf(entries: readonly Entry[]): string | undefined {
   return entries.map(formatSimple).join("; ");
 }
 
+/** Every object, shared ones once per copy. */
+export function objectsOf(entries: readonly Entry[]): Resource[] {
+  const objects: Resource[] = [];
+  for (const { resource, copies } of entries) {
+    for (let i = 0; i < copies; i++) objects.push(resource);
+  }
+  return objects;
+}
+
 /** The same entries, of which none is allocated, allocated to a role. */
 export function allocatedEntries(entries: readonly Entry[], role: string | undefined): Entry[] {
   if (role === undefined) return [...entries];

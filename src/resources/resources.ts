@@ -15,6 +15,7 @@ import {
   groupEntries,
   itemsOf,
   measureOf,
+  objectsOf,
   type Pick,
   rangesOf,
   shrinkEntries,
@@ -131,14 +132,12 @@ export class Resources implements Iterable<Resource> {
 
   /** Plain objects for wire and disk; a shared object occurs once per copy. */
   toWire(): Resource[] {
-    return [...this];
+    return objectsOf(this.entries);
   }
 
   /** Every object, shared ones once per copy. */
-  *[Symbol.iterator](): Iterator<Resource> {
-    for (const { resource, copies } of this.entries) {
-      for (let i = 0; i < copies; i++) yield resource;
-    }
+  [Symbol.iterator](): Iterator<Resource> {
+    return this.toWire()[Symbol.iterator]();
   }
 
   /** The extended form of Mesos, for people: `cpus:2; disk(reservations: [(STATIC,a)]):1`. */

@@ -48,11 +48,9 @@ export interface RunningAgent {
 }
 
 /** Kinds that an agent hears: from the leader and from its executors. */
-function kindsHeard(): Kind[] {
-  return (Object.keys(KINDS) as Kind[]).filter((kind) =>
-    (KINDS[kind].to as readonly string[]).includes("agent"),
-  );
-}
+const KINDS_HEARD: readonly Kind[] = (Object.keys(KINDS) as Kind[]).filter((kind) =>
+  (KINDS[kind].to as readonly string[]).includes("agent"),
+);
 
 /**
  * Starts an agent and the isolator of its node, connected with each other. The disk's root is
@@ -82,7 +80,7 @@ export function createAgent(
     subjects,
     self,
     serves: ["executor"],
-    kinds: kindsHeard(),
+    kinds: KINDS_HEARD,
     epoch: (peer) => (roleOf(peer) === "executor" ? state.meta.incarnation : state.meta.epoch),
   };
   const agent = startActor(behaviour, agentPorts, address, options);

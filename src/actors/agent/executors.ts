@@ -4,7 +4,6 @@
  * hands them tasks, takes their updates, and says what their end means for their tasks.
  */
 import {
-  type AgentInfo,
   type ContainerId,
   type ExecutorInfo,
   type ExecutorSubscribe,
@@ -31,6 +30,7 @@ import {
   userOf,
   userSpec,
 } from "./placement.ts";
+import { agentInfo } from "./registration.ts";
 import { keepSandbox, sandboxPath } from "./sandbox.ts";
 import {
   type AgentState,
@@ -345,19 +345,13 @@ export function executorLinked(
 
 type ExecutorMail = MailOf<"EXECUTOR_SUBSCRIBE" | "EXECUTOR_UPDATE" | "EXECUTOR_MESSAGE">;
 
-export function fromExecutor(
-  state: AgentState,
-  mail: ExecutorMail,
-  agent: AgentInfo,
-  env: Env,
-  out: Effect[],
-): void {
+export function fromExecutor(state: AgentState, mail: ExecutorMail, env: Env, out: Effect[]): void {
   const parts = parsePeer(mail.from);
   const containerId = parts?.role === "executor" ? parts.containerId : undefined;
   const executor = containerId === undefined ? undefined : state.model.executors.get(containerId);
   if (executor === undefined) return count(out, "executor-refused", "unknown-container");
   if (mail.kind === "EXECUTOR_SUBSCRIBE") {
-    return subscribed(state, executor, mail.body, agent, env, out);
+    return subscribed(state, executor, mail.body, env, out);
   }
   if (state.links.get(executor.containerId)?.subscribed !== true) {
     return count(out, "executor-refused", "not-subscribed");
@@ -374,7 +368,6 @@ function subscribed(
   state: AgentState,
   executor: Executor,
   body: ExecutorSubscribe,
-  agentInfo: AgentInfo,
   env: Env,
   out: Effect[],
 ): void {
@@ -393,7 +386,8 @@ function subscribed(
   }
   state.links.set(containerId, { subscribed: true });
   out.push({ kind: "cancel-timer", name: `executor/${containerId}` });
-  const told = { executorInfo, frameworkInfo: framework.info, frameworkId, agentInfo, containerId };
+  const here = { agentInfo: agentInfo(state), containerId };
+  const told = { executorInfo, frameworkInfo: framework.info, frameworkId, ...here };
   sayTo(state, peerOf(state, containerId), { kind: "EXECUTOR_SUBSCRIBED", body: told }, out);
   for (const status of body.unacknowledgedUpdates) takeUpdate(state, executor, status, env, out);
   const has = new Set(body.unacknowledgedTasks.map(({ taskId }) => taskId));

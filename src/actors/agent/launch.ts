@@ -164,7 +164,8 @@ function flawOf(
 }
 
 /** What is lent is the agent's own, only that the leader may call it back. */
-function plain(resources: Iterable<Resource>): Resources {
+function plain(resources: Resources): Resources {
+  if (!resources.traits.revocable) return resources;
   return Resources.fromWire([...resources].map(({ revocable, ...rest }) => rest));
 }
 
@@ -173,7 +174,7 @@ function unfit(state: AgentState, wanted: readonly Resource[]): Flaw | undefined
   if (full !== undefined) {
     return { state: "TASK_DROPPED", reason: "REASON_CONTAINER_LAUNCH_FAILED", message: full };
   }
-  const wish = plain(wanted).unallocate();
+  const wish = plain(Resources.fromWire(wanted)).unallocate();
   const free = state.total.subtract(plain(state.used));
   if (free.contains(wish)) return undefined;
   const message = `resources: ${wish} is asked for, ${free} is free on this agent`;

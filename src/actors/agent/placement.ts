@@ -219,14 +219,11 @@ export function environmentOf(
     ...(container === undefined ? {} : { container }),
   });
   const role = task.info.resources.find(({ allocationInfo }) => allocationInfo)?.allocationInfo;
-  const own: Record<string, string> = {};
+  const found: Record<string, string> = { ...environment, HOME: sandbox };
   for (const { name, value, secret } of command.environment?.variables ?? []) {
-    if (secret === undefined) own[name] = value;
+    if (secret === undefined) found[name] = value;
   }
-  return {
-    ...environment,
-    HOME: sandbox,
-    ...own,
+  return Object.assign(found, {
     MESOS_SANDBOX: sandbox,
     MESOS_DIRECTORY: sandbox,
     MESOS_TASK_ID: task.info.taskId,
@@ -237,5 +234,5 @@ export function environmentOf(
     MESOS_CONTAINER_ID: task.containerId,
     MESOS_HOSTNAME: hostname,
     ...(role === undefined ? {} : { MESOS_ALLOCATION_ROLE: role.role }),
-  };
+  });
 }

@@ -29,7 +29,6 @@ import { runTask, runTaskGroup } from "./launch.ts";
 import { closeAllLogs, closeLog, credited, logDue, logRead, openLog } from "./logs.ts";
 import { pushMeta } from "./meta.ts";
 import {
-  agentInfo,
   checkSilence,
   endRefused,
   enteredDetecting,
@@ -79,7 +78,7 @@ function fromPeer(state: AgentState, mail: Mail, env: Env, out: Effect[]): void 
     case "EXECUTOR_SUBSCRIBE":
     case "EXECUTOR_UPDATE":
     case "EXECUTOR_MESSAGE":
-      return fromExecutor(state, mail, agentInfo(state), env, out);
+      return fromExecutor(state, mail, env, out);
     default:
       if (mail.from !== MASTER_PEER) return count(out, "mail-refused", "not-said-by-this-peer");
       if (mail.epoch < state.meta.epoch) return count(out, "mail-refused", "lower-epoch");

@@ -40,11 +40,9 @@ export interface RunningExecutor extends ExecutorDriver {
   readonly actor: RunningActor<ExecutorState>;
 }
 
-function kindsHeard(): Kind[] {
-  return (Object.keys(KINDS) as Kind[]).filter((kind) =>
-    (KINDS[kind].to as readonly string[]).includes("executor"),
-  );
-}
+const KINDS_HEARD: readonly Kind[] = (Object.keys(KINDS) as Kind[]).filter((kind) =>
+  (KINDS[kind].to as readonly string[]).includes("executor"),
+);
 
 /** Starts an executor; `onEvent` is told everything, in order, and may call back at once. */
 export function createExecutor(
@@ -59,7 +57,7 @@ export function createExecutor(
     subjects,
     self: executorPeer(config.agent, config.containerId),
     serves: [],
-    kinds: kindsHeard(),
+    kinds: KINDS_HEARD,
     epoch: () => state.epoch,
   });
   const say = (call: ExecutorCall): void => actor.tell(AUTHOR, call);

@@ -173,6 +173,7 @@ function resourcesFault(
 }
 
 function revocableFault(field: string, resources: Resources): string | undefined {
+  if (!resources.traits.revocable) return undefined;
   const firm = new Set(resources.nonRevocable().names());
   const both = resources
     .revocable()

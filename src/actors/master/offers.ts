@@ -124,9 +124,9 @@ export function endOffer({ state }: Turn, offer: OfferRecord, end: OfferEnd): vo
   const { offerId, resources } = offer;
   state.offers.delete(offerId);
   state.offersEnded.set(offerId, end);
-  for (const oldest of state.offersEnded.keys()) {
-    if (state.offersEnded.size <= OFFERS_ENDED_MAX) break;
-    state.offersEnded.delete(oldest);
+  if (state.offersEnded.size > OFFERS_ENDED_MAX) {
+    const [oldest] = state.offersEnded.keys();
+    if (oldest !== undefined) state.offersEnded.delete(oldest);
   }
   const agent = state.agents.get(offer.agentId);
   const framework = state.frameworks.get(offer.frameworkId);

@@ -87,15 +87,16 @@ const OWED_RETRY_MS = 50;
 /** At the end of a batch: says what is owed, as far as there is room; each gets its share of it. */
 export function payOwed(turn: Turn): void {
   const { state, out } = turn;
-  const owing = [...state.frameworksByPeer.values()].filter(({ owed }) => owed.size > 0);
+  let owing = 0;
+  for (const { owed } of state.frameworksByPeer.values()) if (owed.size > 0) owing += 1;
   const left = UPDATES_PER_DRAIN - state.updatesSaid;
-  const share = Math.max(1, Math.floor(left / Math.max(1, owing.length)));
+  const share = Math.max(1, Math.floor(left / Math.max(1, owing)));
   let inMs: number | undefined;
-  for (const framework of owing) {
+  for (const framework of state.frameworksByPeer.values()) {
     const waits = pay(turn, framework, share);
     if (waits !== undefined) inMs = Math.min(inMs ?? waits, waits);
+    framework.said = 0;
   }
-  for (const framework of state.frameworksByPeer.values()) framework.said = 0;
   state.updatesSaid = 0;
   if (inMs !== undefined) out.push({ kind: "timer", name: "owed", inMs });
 }

@@ -8,7 +8,7 @@ import { assign } from "../assign.ts";
 import type { Assigned, ContainerLimits, ContainerResources, ContainerSpec } from "../container.ts";
 import { afterDestroyAnswer, DESTROY_RETRY_MS_MAX } from "../destroy.ts";
 import { type CgroupValues, standing } from "../cgroups/driver.ts";
-import { planLaunch } from "../launch-plan.ts";
+import { mergeFor, planLaunch } from "../launch-plan.ts";
 import { oomVerdict } from "../oom.ts";
 import type { Watch } from "../watch.ts";
 import { type ContainerRefusal, type LaunchSpec, tell } from "./messages.ts";
@@ -281,10 +281,10 @@ export function planAgain(
   state: IsolatorState,
   origin: Origin,
 ): { readonly values: CgroupValues; readonly watch: Watch } | null {
-  const { machine, driver, isolators, logs } = state.config;
+  const { machine, isolators, logs } = state.config;
   const spec: ContainerSpec = { ...origin, argv: ["-"], env: {}, logs };
-  const planned = planLaunch({ spec, machine, driver, isolators });
-  return planned.ok ? planned : null;
+  const found = mergeFor({ spec, machine, isolators });
+  return found.ok ? { values: found.merged.cgroups, watch: found.merged.watch } : null;
 }
 
 function again({ containerId }: Container, failures: number): Effect {
