@@ -78,8 +78,8 @@ export const LOG_MUTANTS: readonly SwarmMutant[] = [
     edits: [
       {
         file: "src/replication/chain.js",
-        find: "if (record.epoch !== after.epoch)",
-        replace: "if (record.epoch === after.epoch + 1)",
+        find: "if (record.epoch !== epoch)",
+        replace: "if (record.epoch === epoch + 1)",
       },
     ],
     noticedBy: ["LV"],

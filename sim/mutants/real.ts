@@ -386,7 +386,7 @@ export const REAL_MUTANTS: readonly SuiteMutant[] = [
     edits: [
       {
         file: "src/replication/chain.js",
-        find: "if (digest.some((byte, index) => byte !== bytes[MARK.length + index])) {",
+        find: "if (!holds(bytes, MARK.length, digest)) {",
         replace: "if (digest.length === 0) {",
       },
     ],
