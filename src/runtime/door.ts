@@ -127,7 +127,7 @@ export class Door {
     const { epoch, session: named } = this.#reader;
     const own = this.#host.address.epoch(peer);
     const session = link?.session;
-    const weServe = this.#host.address.serves.includes(roleOf(peer));
+    const weServe = this.#host.address.serves.includes(link?.role ?? roleOf(peer));
     if (epoch < own) {
       this.#host.refuse("lower-epoch", UNKNOWN, peer);
       if (weServe) this.#links.answerClosed(peer, named, "lower-epoch");

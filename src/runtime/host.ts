@@ -5,12 +5,12 @@
  */
 import { type AnyActor, createActor } from "xstate";
 import type { Peer, SessionId, WireReason } from "#protocol";
-import type { ActorEnd, ActorPorts, Address, Behaviour, Env, RunningActor } from "./actor.ts";
+import type { ActorEnd, ActorPorts, Address, Behaviour, RunningActor } from "./actor.ts";
 import { BusWatch } from "./bus-watch.ts";
 import { Counters } from "./counters.ts";
 import { Door, type DoorHost, type Gate } from "./door.ts";
 import { BATCH_EFFECTS_MAX, type Effect } from "./effects.ts";
-import { envOf } from "./env.ts";
+import { HostEnv } from "./env.ts";
 import { Holds, Tokens } from "./holds.ts";
 import type { Done, Input, LocalMessage } from "./inputs.ts";
 import { Links, type LinksOptions } from "./links.ts";
@@ -75,7 +75,7 @@ class Host<State> implements RunningActor<State>, DoorHost, PerformHost {
   readonly #options: HostOptions;
   readonly #mailbox = new Mailbox();
   readonly #actor: AnyActor;
-  readonly #env: Env;
+  readonly #env: HostEnv;
   readonly #status: Subscription;
   readonly #neighbours = new Map<string, { tell(by: string, message: LocalMessage): void }>();
   readonly #refusals: Refusals;
@@ -85,7 +85,6 @@ class Host<State> implements RunningActor<State>, DoorHost, PerformHost {
   #handled = 0;
   #inHand: Waiting | undefined;
   #out: Effect[] = [];
-  #lifecycle = "";
   #gate: Gate = "refuse";
   /** The state answers a batch with its action alone, so the action can be called directly. */
   #inPlace = false;
@@ -101,7 +100,6 @@ class Host<State> implements RunningActor<State>, DoorHost, PerformHost {
   #fault: string | undefined;
   #over = false;
   #end: ActorEnd | undefined;
-  #nowMs = 0;
   readonly #busWatch: BusWatch;
 
   constructor(
@@ -124,13 +122,11 @@ class Host<State> implements RunningActor<State>, DoorHost, PerformHost {
     this.links = new Links(this, options);
     this.door = new Door(this, this.links);
     this.#performer = new Performer(this);
-    this.#env = envOf({
+    this.#env = new HostEnv({
       ports,
       counters: this.counters,
       links: this.links,
-      nowMs: () => this.#nowMs,
-      lifecycle: () => this.#lifecycle,
-      busSinceMs: () => this.#busWatch.sinceMs,
+      busWatch: this.#busWatch,
       oldestWaitingMs: () => this.#mailbox.oldestBehindMs(this.#handled),
     });
     this.#actor = createActor(hosted(behaviour.machine));
@@ -149,7 +145,7 @@ class Host<State> implements RunningActor<State>, DoorHost, PerformHost {
   }
 
   lifecycle(): string {
-    return this.#lifecycle;
+    return this.#env.lifecycle;
   }
 
   get alive(): boolean {
@@ -190,10 +186,12 @@ class Host<State> implements RunningActor<State>, DoorHost, PerformHost {
 
   publish(subject: string, bytes: Uint8Array): void {
     if (!this.alive) return this.count("dropped", "fenced");
-    const why = this.guarded("bus", () => {
-      if (this.ports.bus.publish(subject, bytes) === "dropped") this.count("dropped", "bus-down");
-    });
-    if (why !== undefined) this.count("dropped", "bus-down");
+    try {
+      if (this.ports.bus.publish(subject, bytes) === "sent") return;
+    } catch (error) {
+      this.#threw("bus", error);
+    }
+    this.count("dropped", "bus-down");
   }
 
   reply(subject: string, bytes: Uint8Array): void {
@@ -224,7 +222,7 @@ class Host<State> implements RunningActor<State>, DoorHost, PerformHost {
   wake(): void {
     if (this.#scheduled || this.#draining || this.#over) return;
     this.#scheduled = true;
-    this.clock.soon(() => this.#drain());
+    this.clock.soon(this.#drain);
   }
 
   refuse(reason: WireReason, kind: string, peer: Peer, by = 1, explain?: () => string): void {
@@ -234,7 +232,7 @@ class Host<State> implements RunningActor<State>, DoorHost, PerformHost {
   refuseByState(kind: string, peer: Peer): void {
     const reason = this.alive ? "not-handled-in-this-state" : "fenced";
     this.refuse(reason, kind, peer);
-    this.counters.add("refused", `${this.#lifecycle}:${kind}`);
+    this.counters.add("refused", `${this.#env.lifecycle}:${kind}`);
   }
 
   isPoisonous(peer: Peer): boolean {
@@ -246,11 +244,15 @@ class Host<State> implements RunningActor<State>, DoorHost, PerformHost {
       call();
       return undefined;
     } catch (error) {
-      this.count("port-threw", port);
-      const why = sentenceOf(error);
-      this.ports.logger.log("error", `the port ${port} threw: ${why}`, { actor: this.name });
-      return why;
+      return this.#threw(port, error);
     }
+  }
+
+  #threw(port: string, error: unknown): string {
+    this.count("port-threw", port);
+    const why = sentenceOf(error);
+    this.ports.logger.log("error", `the port ${port} threw: ${why}`, { actor: this.name });
+    return why;
   }
 
   count(name: string, label: string): void {
@@ -293,7 +295,7 @@ class Host<State> implements RunningActor<State>, DoorHost, PerformHost {
   }
 
   /** One batch: inputs through the machine, effects in order, then the frames. */
-  #drain(): void {
+  readonly #drain = (): void => {
     this.#scheduled = false;
     if (this.#over) return;
     this.#draining = true;
@@ -302,10 +304,10 @@ class Host<State> implements RunningActor<State>, DoorHost, PerformHost {
     if (this.#over) return;
     const left = this.#gate === "defer" ? this.#mailbox.systemLength : this.#mailbox.length;
     if (left > 0 || this.#stopAsked || this.links.mayFlush) this.wake();
-  }
+  };
 
   #drainOnce(): void {
-    this.#nowMs = this.clock.monotonicMs();
+    this.#env.nowMs = this.clock.monotonicMs();
     if (!this.#begun) {
       this.#begun = true;
       this.#enter(INIT);
@@ -320,7 +322,7 @@ class Host<State> implements RunningActor<State>, DoorHost, PerformHost {
       return this.#finish({ kind: "ended", why: this.#fencedWhy });
     }
     this.links.flush();
-    if (this.#final) this.#finish({ kind: "ended", why: this.#lifecycle });
+    if (this.#final) this.#finish({ kind: "ended", why: this.#env.lifecycle });
   }
 
   #takeBatch(): void {
@@ -329,7 +331,7 @@ class Host<State> implements RunningActor<State>, DoorHost, PerformHost {
     if (this.#batch.length === 0) return;
     if (this.#gate === "refuse") {
       for (const { input } of this.#batch) {
-        this.counters.add("refused", `${this.#lifecycle}:${nameOf(input)}`);
+        this.counters.add("refused", `${this.#env.lifecycle}:${nameOf(input)}`);
       }
       this.#mailbox.consume(this.#batch.length);
       return;
@@ -337,7 +339,7 @@ class Host<State> implements RunningActor<State>, DoorHost, PerformHost {
     this.#handled = 0;
     this.#transition(INPUTS);
     if (this.#over || this.#handled > 0) return;
-    this.die(`state ${this.#lifecycle} has the tag ${this.#gate} but no action handleBatch`);
+    this.die(`state ${this.#env.lifecycle} has the tag ${this.#gate} but no action handleBatch`);
   }
 
   /** The action of the machine: every input of the batch, until the time is up. */
@@ -345,7 +347,7 @@ class Host<State> implements RunningActor<State>, DoorHost, PerformHost {
     const batch = this.#batch;
     const env = this.#env;
     const out = this.#out;
-    const endMs = this.#nowMs + BATCH_WORK_MS_MAX;
+    const endMs = env.nowMs + BATCH_WORK_MS_MAX;
     let index = 0;
     try {
       for (; index < batch.length; index++) {
@@ -371,14 +373,15 @@ class Host<State> implements RunningActor<State>, DoorHost, PerformHost {
 
   /** Gives the machine one event, then performs what the handlers collected. */
   #transition(event: { readonly type: string }): void {
-    const before = this.#lifecycle;
+    const before = this.#env.lifecycle;
+    const inPlace = event === INPUTS && this.#inPlace;
     this.#out = [];
-    if (event === INPUTS && this.#inPlace) this.#handleBatch();
+    if (inPlace) this.#handleBatch();
     else this.#actor.send(event);
     if (event === INPUTS) this.#consume();
     if (this.#fault !== undefined) return this.#finishFault();
-    this.#readMachine();
-    if (this.#lifecycle !== before) return this.#enter(event);
+    if (!inPlace) this.#readMachine();
+    if (this.#env.lifecycle !== before) return this.#enter(event);
     this.#perform(this.#out);
   }
 
@@ -391,7 +394,7 @@ class Host<State> implements RunningActor<State>, DoorHost, PerformHost {
   #enter(event: { readonly type: string }): void {
     const out = this.#out;
     try {
-      this.#behaviour.entered(this.state, this.#lifecycle, event, this.#env, out);
+      this.#behaviour.entered(this.state, this.#env.lifecycle, event, this.#env, out);
     } catch (error) {
       this.#blame(error);
     }
@@ -450,7 +453,7 @@ class Host<State> implements RunningActor<State>, DoorHost, PerformHost {
     if (snapshot === this.#snapshot) return;
     this.#snapshot = snapshot;
     this.#inPlace = handlesInPlace(this.#behaviour.machine, snapshot);
-    this.#lifecycle = textOf(snapshot.value);
+    this.#env.lifecycle = textOf(snapshot.value);
     this.#gate = gateOf(snapshot);
     if (snapshot.status === "done") this.#final = true;
   }
@@ -458,7 +461,7 @@ class Host<State> implements RunningActor<State>, DoorHost, PerformHost {
   #blame(error: unknown): void {
     this.#fault ??= sentenceOf(error);
     this.ports.logger.log("error", `${this.name} fails: ${stackOf(error)}`, {
-      lifecycle: this.#lifecycle,
+      lifecycle: this.#env.lifecycle,
       inHand: this.#inHand === undefined ? undefined : nameOf(this.#inHand.input),
     });
   }

@@ -100,12 +100,11 @@ function emptyRing(): (Waiting | undefined)[] {
   return new Array<Waiting | undefined>(LANE_LENGTH_MIN).fill(undefined);
 }
 
-function show(lane: Lane, max: number, into: Waiting[]): void {
-  for (let i = 0; i < lane.length && into.length < max; i++) {
-    const waiting = lane.at(i);
-    if (waiting !== undefined) into.push(waiting);
-  }
+function show(lane: Lane, count: number, into: Waiting[], from: number): void {
+  for (let i = 0; i < count; i++) into[from + i] = lane.at(i) as Waiting;
 }
+
+const NOTHING: readonly Waiting[] = [];
 
 export class Mailbox {
   readonly #system = new Lane();
@@ -136,10 +135,13 @@ export class Mailbox {
   }
 
   /** The next `max` in order, still in the mailbox; `deferred` leaves the mail where it is. */
-  peek(max: number, deferred: boolean): Waiting[] {
-    const next: Waiting[] = [];
-    show(this.#system, max, next);
-    if (!deferred) show(this.#mail, max, next);
+  peek(max: number, deferred: boolean): readonly Waiting[] {
+    const answers = Math.min(max, this.#system.length);
+    const mail = deferred ? 0 : Math.min(max - answers, this.#mail.length);
+    if (answers + mail === 0) return NOTHING;
+    const next = new Array<Waiting>(answers + mail);
+    show(this.#system, answers, next, 0);
+    show(this.#mail, mail, next, answers);
     return next;
   }
 
