@@ -107,10 +107,14 @@ export function judge(
   bytes: Uint8Array,
   reads = RECORD_VERSION,
 ): Judged {
+  return judgeOpened(head, position, open(bytes, reads));
+}
+
+/** The same for bytes that were opened before. */
+export function judgeOpened(head: Head, position: Position, opened: Opened): Judged {
   if (position !== head.position + 1) {
     return { kind: "stop", why: `position ${head.position + 1} is missing before ${position}` };
   }
-  const opened = open(bytes, reads);
   if (opened.kind === "stop") return { kind: "stop", why: `position ${position}: ${opened.why}` };
   if (opened.kind === "void") {
     return { kind: "void", why: opened.why, head: { ...head, position } };

@@ -4,7 +4,7 @@
  * standbys, by a candidate that catches up, and by tools. Never writes.
  */
 import type { Position } from "#protocol";
-import { EMPTY_HEAD, type Head, judge, open, type VoidReason } from "./chain.ts";
+import { EMPTY_HEAD, type Head, judgeOpened, type Opened, open, type VoidReason } from "./chain.ts";
 import { type LogRecord, RECORD_VERSION } from "./records.ts";
 import { applyAll, EMPTY_REGISTRY, type Registry } from "./registry.ts";
 import { type Restored, SnapshotReader } from "./snapshot.ts";
@@ -23,9 +23,14 @@ export type Fed =
 /** Records between a truncated log's beginning and its first snapshot that are kept at most. */
 export const UNANCHORED_MAX = 100_000;
 
+interface OpenedAt {
+  readonly position: Position;
+  readonly opened: Opened;
+}
+
 /** Entries of a log whose beginning is gone, until a snapshot says what it had held. */
 interface Unanchored {
-  readonly entries: LogBytes[];
+  readonly entries: OpenedAt[];
   readonly reader: SnapshotReader;
   next: Position;
 }
@@ -77,11 +82,13 @@ export class Follower {
     return this.#unanchored === undefined ? this.#follow(entries) : this.#seek(entries);
   }
 
-  #follow(entries: readonly LogBytes[]): Fed {
+  #follow(entries: readonly (LogBytes | OpenedAt)[]): Fed {
     const records: LogRecord[] = [];
-    for (const { position, record } of entries) {
+    for (const entry of entries) {
+      const { position } = entry;
       if (position <= this.head.position) continue;
-      const judged = judge(this.head, position, record, this.#reads);
+      const opened = "opened" in entry ? entry.opened : open(entry.record, this.#reads);
+      const judged = judgeOpened(this.head, position, opened);
       if (judged.kind === "stop") {
         this.#apply(records);
         return judged;
@@ -107,8 +114,8 @@ export class Follower {
         return { kind: "stop", why: `no snapshot within ${UNANCHORED_MAX} records; restore one` };
       }
       seeking.next += 1;
-      seeking.entries.push({ position, record });
       const opened = open(record, this.#reads);
+      seeking.entries.push({ position, opened });
       if (opened.kind === "stop")
         return { kind: "stop", why: `position ${position}: ${opened.why}` };
       const restored = opened.kind === "record" ? seeking.reader.take(opened.record) : undefined;

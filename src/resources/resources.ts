@@ -60,6 +60,7 @@ export class Resources implements Iterable<Resource> {
   #allocated: Resources | undefined;
   #role: string | undefined;
   #bare: Resources | undefined;
+  #unallocated: Resources | undefined;
 
   private constructor(entries: readonly Entry[] | undefined, hash: number) {
     this.#entries = entries;
@@ -309,9 +310,9 @@ export class Resources implements Iterable<Resource> {
   }
 
   unallocate(): Resources {
-    if (this.#bare !== undefined) return this.#bare;
     if (!this.traits.allocated) return this;
-    return this.rekind((kind) => kind.unallocated());
+    this.#unallocated ??= this.#bare ?? this.rekind((kind) => kind.unallocated());
+    return this.#unallocated;
   }
 
   /** The parts by allocation role; what is not allocated stands under undefined. */
