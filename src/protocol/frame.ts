@@ -83,6 +83,9 @@ export function encodeFrame(
     count: messages.length,
   },
 ): Uint8Array {
+  let bytes = FRAME_HEADER_BYTES_MAX;
+  for (let i = from; i < from + count; i++) bytes += (messages[i] as Uint8Array).length;
+  writer.expect(bytes);
   writer.head(ARRAY, 7);
   writer.head(UNSIGNED, PROTOCOL_VERSION);
   writer.head(UNSIGNED, header.epoch);

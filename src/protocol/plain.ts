@@ -65,6 +65,11 @@ const texts = new Array<string>(TEXTS_KNOWN_MAX).fill("");
 /** Their bytes, and how many. */
 const textBytes = new Uint8Array(TEXTS_KNOWN_MAX * EXPECTED_LENGTH_MAX);
 const lengths = new Uint8Array(TEXTS_KNOWN_MAX);
+/**
+ * What was read last without being known, by its hash: a text is kept when it comes again. One that
+ * comes once, as most do where many tasks run, costs no memory that outlives its message.
+ */
+const hashes = new Int32Array(TEXTS_KNOWN_MAX);
 /** By the names of the keys: what is learned again at another place is compiled once. */
 const makers = new Map<string, Maker>();
 /** Roots by what is decoded: messages of two kinds never take turns at one place. */
@@ -223,25 +228,33 @@ function makerOf(names: readonly string[]): Maker {
 function readTextAt(place: Place, size: number): string {
   if (size > EXPECTED_LENGTH_MAX) return readLong(size);
   if (stands(place.slot, size)) return texts[place.slot] as string;
-  const slot = slotOf(size);
-  place.slot = slot;
-  if (stands(slot, size)) return texts[slot] as string;
-  const from = at;
+  const hash = hashNext(size);
+  const slot = hash & (TEXTS_KNOWN_MAX - 1);
+  if (stands(slot, size)) {
+    place.slot = slot;
+    return texts[slot] as string;
+  }
+  const first = at;
   const text = readText(size);
-  lengths[slot] = size;
-  textBytes.set(bytes.subarray(from, at), slot * EXPECTED_LENGTH_MAX);
-  texts[slot] = text;
+  if (hashes[slot] !== hash) hashes[slot] = hash;
+  else {
+    place.slot = slot;
+    lengths[slot] = size;
+    texts[slot] = text;
+    const into = slot * EXPECTED_LENGTH_MAX;
+    for (let i = 0; i < size; i++) textBytes[into + i] = bytes[first + i] as number;
+  }
   return text;
 }
 
-/** Ids differ in their ends if anywhere. */
-function slotOf(size: number): number {
+/** Of the next `size` bytes. Ids differ in their ends if anywhere. */
+function hashNext(size: number): number {
   const end = at + size;
   let hash = size;
   for (let i = Math.max(at, end - HASHED_BYTES_MAX); i < end; i++) {
     hash = (Math.imul(hash, 31) + (bytes[i] as number)) | 0;
   }
-  return hash & (TEXTS_KNOWN_MAX - 1);
+  return hash;
 }
 
 /** Whether the next `size` bytes are those of the text in `slot`; if so they are read. */

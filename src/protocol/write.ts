@@ -31,6 +31,11 @@ export class Writer {
   #start = 0;
   #at = 0;
 
+  /** Makes room at once for what is written next, where it is known to be much. */
+  expect(bytes: number): void {
+    this.#need(bytes);
+  }
+
   /** Writes one head. */
   head(major: number, value: number): void {
     this.#need(HEAD_BYTES_MAX);
@@ -76,7 +81,7 @@ export class Writer {
   #need(more: number): void {
     if (this.#at + more <= this.#bytes.length) return;
     const length = this.#at - this.#start;
-    const bytes = new Uint8Array(Math.max(WRITING_BYTES_MIN, length + more));
+    const bytes = new Uint8Array(Math.max(WRITING_BYTES_MIN, length * 2, length + more));
     bytes.set(this.#bytes.subarray(this.#start, this.#at));
     this.#bytes = bytes;
     this.#start = 0;

@@ -150,3 +150,17 @@ t.test("what breaks its own schema is not said", async (t) => {
     reason: "unknown-kind",
   });
 });
+
+t.test("frames of every size lie beside each other and keep what they say", async (t) => {
+  const counts = [1, 0, 40, 3, 512, 2, 200, 1];
+  const frames = counts.map((count) => {
+    const messages = new Array(count).fill(0).map((_, n) => probe(n));
+    return encodeFrame(header, messages);
+  });
+  const reader = new FrameReader();
+  for (const [i, frame] of frames.entries()) {
+    t.equal(reader.open(frame) ?? reader.walk(), undefined);
+    const ids = new Array(reader.count).fill(0).map((_, n) => reader.id(n));
+    t.same(ids, [...new Array(counts[i]).keys()]);
+  }
+});
