@@ -116,6 +116,10 @@ class RecordedActor<State> implements RunningActor<State> {
     return this.#inner.lifecycle();
   }
 
+  served(): boolean {
+    return this.#inner.served();
+  }
+
   tell(by: string, message: LocalMessage): void {
     this.#tape.outside(TAG.told, { by, message }, () => this.#inner.tell(by, message));
   }

@@ -65,6 +65,8 @@ export interface Behaviour<State> {
   ): void;
   /** The batch in hand is through: what is done once per drain, such as the one append (P-1.5). */
   batchEnded(state: State, env: Env, out: Effect[]): void;
+  /** Whether this life got to what it was begun for, so that the next one need not wait. Absent: no. */
+  served?(state: State): boolean;
 }
 
 /** The ways out that a role has; absent ones make the effects that need them a fault. */
@@ -101,6 +103,8 @@ export interface RunningActor<State> {
   readonly state: State;
   readonly counters: Counters;
   lifecycle(): string;
+  /** Whether it got to what it was begun for, however short its life: a master has led. */
+  served(): boolean;
   /** false after `kill`, after an end, and once fenced. */
   readonly alive: boolean;
   /** Something a local actor says; refused and counted when the mailbox is full. */

@@ -148,6 +148,10 @@ class Host<State> implements RunningActor<State>, DoorHost, PerformHost {
     return this.#env.lifecycle;
   }
 
+  served(): boolean {
+    return this.#behaviour.served?.(this.state) === true;
+  }
+
   get alive(): boolean {
     return !this.#over && this.#fencedWhy === undefined;
   }

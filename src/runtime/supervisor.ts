@@ -13,7 +13,7 @@ export const RESTART_BACKOFF_MS_MIN = 100;
 export const RESTART_BACKOFF_MS_MAX = 30_000;
 /**
  * A deposed master is followed by another at once. One that ends again and again soon after it began
- * (it cannot read what a newer one wrote, nobody admits it) waits ever longer, up to this.
+ * and has not led (it cannot read what a newer one wrote) waits ever longer, up to this.
  */
 export const END_BACKOFF_MS_MAX = 5_000;
 /** A life that lasted so long was no vain one. */
@@ -79,16 +79,16 @@ export function supervise<State>(supervision: Supervision<State>): Supervisor<St
     started.onEnd((end) => {
       if (actor !== started) return;
       actor = undefined;
-      ended(end);
+      ended(end, started.served());
     });
   }
 
-  function ended(end: ActorEnd): void {
+  function ended(end: ActorEnd, served: boolean): void {
     if (over) return;
     const nowMs = clock.monotonicMs();
     if (end.kind === "ended") {
       if (!supervision.afterEnd) return finish("ended", end.why);
-      vain = nowMs - beganMs < VAIN_LIFE_MS_MAX ? vain + 1 : 0;
+      vain = served || nowMs - beganMs >= VAIN_LIFE_MS_MAX ? 0 : vain + 1;
       const waitMs = Math.min(
         RESTART_BACKOFF_MS_MIN * 2 ** Math.max(0, vain - 1),
         END_BACKOFF_MS_MAX,

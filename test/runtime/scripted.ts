@@ -58,6 +58,8 @@ export interface Scripted {
   onDone: (out: Effect[]) => void;
   /** What handling one input costs. */
   work: () => void;
+  /** Whether its life counts as one that was of use. */
+  served: boolean;
 }
 
 /** What an input looks like in a story. */
@@ -120,6 +122,7 @@ export function startScripted(
     },
     entered: (_state, lifecycle, event) => void seen.push(`entered ${lifecycle} by ${event.type}`),
     batchEnded: () => undefined,
+    served: () => scripted.served,
   };
   const actor = startActor(behaviour, ports, address, options);
   const scripted: Scripted = {
@@ -134,6 +137,7 @@ export function startScripted(
     onHello: () => undefined,
     onDone: () => undefined,
     work: () => undefined,
+    served: false,
   };
   return scripted;
 }

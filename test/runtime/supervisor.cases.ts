@@ -115,3 +115,14 @@ t.test(
     t.ok((lives.at(-1)?.atMs ?? 0) - endedAtMs < 200);
   },
 );
+
+t.test("a short life that was of use is followed at once, as often as it happens", async (t) => {
+  const { clock, lives, current } = setUp(true);
+  for (let i = 0; i < 9; i++) {
+    const known = lives.length;
+    current().served = true;
+    current().run({ kind: "fence", why: "has given the lead away" });
+    clock.pass(300);
+    t.equal(lives.length, known + 1);
+  }
+});

@@ -41,6 +41,7 @@ export function masterBehaviour(
     step,
     entered: (state, lifecycle, _event, env, out) => entered(state, lifecycle, env, out),
     batchEnded,
+    served: ({ lead }) => lead !== undefined,
   };
 }
 
