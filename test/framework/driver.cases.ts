@@ -282,6 +282,21 @@ t.test(
   },
 );
 
+t.test(
+  "another leader is called within its window, whatever its predecessor had refused",
+  async (t) => {
+    const { beacon, subscribe, closed, take } = story();
+    beacon(7);
+    subscribe(7);
+    closed();
+    t.ok(take().includes("timer call 500"), "the same one is given time");
+    subscribe(7);
+    take();
+    beacon(9);
+    t.same(take(), ["close lower-epoch", "timer call 100"]);
+  },
+);
+
 t.test("a lower epoch is not followed", async (t) => {
   const { beacon, subscribe, take, lifecycle } = story();
   beacon(9);

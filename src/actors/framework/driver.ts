@@ -143,7 +143,10 @@ function beacon(state: FrameworkState, body: BodyOf<"Beacon">, env: Env, out: Ef
   if (!changed) return;
   if (env.lifecycle !== "disconnected") {
     out.push({ kind: "close", peer: MASTER_PEER, reason: "lower-epoch" });
-    return lost(state, `a new leader speaks: ${body.masterId}`, env, out);
+    lost(state, `a new leader speaks: ${body.masterId}`, env, out);
+    // What its predecessor refused says nothing of this one: its window alone spreads who comes.
+    state.attempts = 0;
+    return;
   }
   out.push({ kind: "timer", name: "call", inMs: env.random.below(body.windowMs + 1) });
 }
