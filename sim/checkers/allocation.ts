@@ -180,9 +180,11 @@ class Allocation {
         return;
       }
       case "RunTask":
-        return this.#launch(message.body.task);
+        return this.#launch(message.body.task, message.body.launchExecutor);
       case "RunTaskGroup":
-        for (const task of message.body.taskGroup.tasks) this.#launch(task);
+        for (const task of message.body.taskGroup.tasks) {
+          this.#launch(task, message.body.launchExecutor);
+        }
         return;
       default:
         return;
@@ -195,10 +197,14 @@ class Allocation {
     this.#beaconMs = nowMs;
   }
 
-  #launch(task: Pick<TaskInfo, "taskId" | "agentId" | "resources" | "executor">): void {
+  /** @param begins false: it counts on an executor that runs; one that has ended is not begun by it. */
+  #launch(
+    task: Pick<TaskInfo, "taskId" | "agentId" | "resources" | "executor">,
+    begins: boolean | undefined = true,
+  ): void {
     const { agentId: agent, taskId, executor } = task;
     this.#ledger.hold(taskId, { agent, amounts: amountsOf(task.resources) });
-    if (executor !== undefined) this.#pay(executor, agent);
+    if (executor !== undefined && begins) this.#pay(executor, agent);
   }
 
   /** An executor is paid for until it has ended, whatever becomes of its tasks. */
