@@ -24,8 +24,9 @@ import { invariant } from "./invariant.ts";
 import type { Links } from "./links.ts";
 import { callLauncher, laneOf, launcherFailure } from "./launching.ts";
 import type { BusMessage, Subscription } from "./ports/bus.ts";
-import type { DiskOutcome } from "./ports/disk.ts";
-import type { StepDownOutcome, TruncateOutcome } from "./ports/log.ts";
+import type { DiskList, DiskOutcome, DiskRead } from "./ports/disk.ts";
+import type { HintOutcome, ReadOutcome, StepDownOutcome, TruncateOutcome } from "./ports/log.ts";
+import type { StreamRead } from "./ports/streams.ts";
 import type { Timers } from "./timers.ts";
 
 /** Most subjects that one actor listens to, credits of streams included. */
@@ -63,6 +64,7 @@ export type WorldEffect = Exclude<
 
 type LogEffect = Extract<WorldEffect, { kind: "append" | `log-${string}` }>;
 type DiskEffect = Extract<WorldEffect, { kind: "write" | `disk-${string}` }>;
+type Failed = { readonly kind: "failed"; readonly why: string };
 type After = Extract<Effect, { kind: "reply" }>["after"];
 
 export class Performer {
@@ -206,44 +208,30 @@ export class Performer {
         }
         return;
       }
-      case "log-read": {
-        const { token } = effect;
-        const why = host.guarded("log", () =>
-          log.read(effect.from, effect.max, (outcome) =>
-            host.done({ what: "log-read", token, outcome }),
-          ),
+      case "log-read":
+        return this.#query<ReadOutcome>(
+          "log",
+          (done) => log.read(effect.from, effect.max, done),
+          (outcome) => host.done({ what: "log-read", token: effect.token, outcome }),
         );
-        if (why !== undefined) {
-          host.done({ what: "log-read", token, outcome: { kind: "failed", why } });
-        }
-        return;
-      }
-      case "log-hint": {
-        const { token } = effect;
-        const why = host.guarded("log", () =>
-          log.hint((outcome) => host.done({ what: "log-hint", token, outcome })),
+      case "log-hint":
+        return this.#query<HintOutcome>(
+          "log",
+          (done) => log.hint(done),
+          (outcome) => host.done({ what: "log-hint", token: effect.token, outcome }),
         );
-        if (why !== undefined) {
-          host.done({ what: "log-hint", token, outcome: { kind: "failed", why } });
-        }
-        return;
-      }
-      case "log-truncate": {
-        const { token } = effect;
-        const done = (outcome: TruncateOutcome): void =>
-          host.done({ what: "log-truncate", token, outcome });
-        const why = host.guarded("log", () => log.truncate(effect.before, done));
-        if (why !== undefined) done({ kind: "failed", why });
-        return;
-      }
-      case "log-step-down": {
-        const { token } = effect;
-        const done = (outcome: StepDownOutcome): void =>
-          host.done({ what: "log-step-down", token, outcome });
-        const why = host.guarded("log", () => log.stepDown(effect.end, done));
-        if (why !== undefined) done({ kind: "failed", why });
-        return;
-      }
+      case "log-truncate":
+        return this.#query<TruncateOutcome>(
+          "log",
+          (done) => log.truncate(effect.before, done),
+          (outcome) => host.done({ what: "log-truncate", token: effect.token, outcome }),
+        );
+      case "log-step-down":
+        return this.#query<StepDownOutcome>(
+          "log",
+          (done) => log.stepDown(effect.end, done),
+          (outcome) => host.done({ what: "log-step-down", token: effect.token, outcome }),
+        );
       case "log-follow":
         this.#unfollow();
         host.guarded("log", () => {
@@ -257,6 +245,16 @@ export class Performer {
       default:
         return unknownEffect(effect);
     }
+  }
+
+  /** Asks a port something; what it throws is the answer that it failed. */
+  #query<Outcome>(
+    port: string,
+    call: (done: (outcome: Outcome | Failed) => void) => void,
+    done: (outcome: Outcome | Failed) => void,
+  ): void {
+    const why = this.#host.guarded(port, () => call(done));
+    if (why !== undefined) done({ kind: "failed", why });
   }
 
   #unfollow(): void {
@@ -287,24 +285,18 @@ export class Performer {
         if (why !== undefined) done({ kind: "failed", why });
         return;
       }
-      case "disk-read": {
-        const why = host.guarded("disk", () =>
-          disk.read(path, (outcome) => host.done({ what: "disk-read", token, outcome })),
+      case "disk-read":
+        return this.#query<DiskRead>(
+          "disk",
+          (done) => disk.read(path, done),
+          (outcome) => host.done({ what: "disk-read", token, outcome }),
         );
-        if (why !== undefined) {
-          host.done({ what: "disk-read", token, outcome: { kind: "failed", why } });
-        }
-        return;
-      }
-      case "disk-list": {
-        const why = host.guarded("disk", () =>
-          disk.list(path, (outcome) => host.done({ what: "disk-list", token, outcome })),
+      case "disk-list":
+        return this.#query<DiskList>(
+          "disk",
+          (done) => disk.list(path, done),
+          (outcome) => host.done({ what: "disk-list", token, outcome }),
         );
-        if (why !== undefined) {
-          host.done({ what: "disk-list", token, outcome: { kind: "failed", why } });
-        }
-        return;
-      }
       default:
         return unknownEffect(effect);
     }
@@ -315,14 +307,11 @@ export class Performer {
     const { streams } = host.ports;
     invariant(streams !== undefined, "an actor that reads logs of containers has the port");
     const { token, containerId, file, offset, max } = effect;
-    const why = host.guarded("streams", () =>
-      streams.read(asContainer(containerId), file, offset, max, (outcome) =>
-        host.done({ what: "stream-read", token, outcome }),
-      ),
+    this.#query<StreamRead>(
+      "streams",
+      (done) => streams.read(asContainer(containerId), file, offset, max, done),
+      (outcome) => host.done({ what: "stream-read", token, outcome }),
     );
-    if (why !== undefined) {
-      host.done({ what: "stream-read", token, outcome: { kind: "failed", why } });
-    }
   }
 
   /** Requests for one container take effect in the order asked; others do not wait for them. */
