@@ -81,7 +81,10 @@ export class LogCluster {
     return this.#leader;
   }
 
+  /** Also what the copy that leads lacks and the others hold, until somebody writes in its place. */
   record(position: number): Uint8Array | undefined {
+    const { end, tail } = this.#lacking ?? {};
+    if (position > this.end && end === this.end) return tail?.[position - end - 1];
     return this.#records[position - 1];
   }
 
