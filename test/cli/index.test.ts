@@ -7,3 +7,4 @@ t.setTimeout(180_000);
 await import("./refusals.cases.ts");
 await import("./task-ends.cases.ts");
 await import("./container-flags.cases.ts");
+await import("./simulator.cases.ts");

@@ -1,5 +1,6 @@
 /** `meseta sim`: hands over to the simulator, a program of its own that is loaded on demand. */
-import { spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
+import { constants } from "node:os";
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import type { Command } from "commander";
@@ -15,14 +16,24 @@ export function addSimCommand(program: Command): void {
     .allowUnknownOption()
     .helpOption(false)
     .argument("[flags...]", "flags of the simulator, such as --seed 7 --until 10m")
-    .action((flags: readonly string[]) => {
+    .action(async (flags: readonly string[]) => {
       if (!existsSync(SIMULATOR)) {
         throw new CliError(EXIT.failed, "the simulator is not built", "run npm run build");
       }
-      const { status, error } = spawnSync(process.execPath, [SIMULATOR, ...flags], {
-        stdio: "inherit",
-      });
-      if (error !== undefined) throw error;
-      process.exitCode = status ?? EXIT.failed;
+      process.exitCode = await run(flags);
     });
+}
+
+/** What ends this command ends the simulator too, which would go on for hours with nobody to read it. */
+function run(flags: readonly string[]): Promise<number> {
+  const child = spawn(process.execPath, [SIMULATOR, ...flags], { stdio: "inherit" });
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+    process.on(signal, () => child.kill(signal));
+  }
+  return new Promise((resolve, reject) => {
+    child.once("error", reject);
+    child.once("exit", (code, signal) =>
+      resolve(code ?? 128 + (signal === null ? 0 : constants.signals[signal])),
+    );
+  });
 }
