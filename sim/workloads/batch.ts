@@ -221,12 +221,14 @@ export class BatchWork implements Work, Scheduler {
 
   /**
    * What another process has launched since this one began stands in the book, and its driver has
-   * never heard of it: a call that the displaced one was refused is nobody's but this one's.
+   * never heard of it: a call that the displaced one was refused is nobody's but this one's. What
+   * was unreachable to another may have come back while nobody was there to be told.
    */
   #inherit(driver: Driver, { beganMs }: SchedulerProcess): void {
-    const others = [...this.#tries].filter(
-      ([, { over, by, atMs }]) => !over && by !== driver && atMs >= beganMs,
-    );
+    const others = [...this.#tries].filter(([, { over, by, atMs, state }]) => {
+      if (by === driver) return false;
+      return over ? state === "TASK_UNREACHABLE" : atMs >= beganMs;
+    });
     if (others.length === 0) return;
     driver.reconcile(others.map(([taskId, { agentId }]) => ({ taskId, agentId })));
   }
