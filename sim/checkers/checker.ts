@@ -30,6 +30,8 @@ export interface CheckedWorld {
   waiting(): Iterable<readonly [node: string, count: number]>;
   readonly log: {
     readonly end: number;
+    /** The end of the fullest copy, where the one that leads lacks records. */
+    readonly wholeEnd: number;
     /** First position that can still be read. */
     readonly first: number;
     readonly acknowledged: ReadonlyMap<number, Uint8Array>;

@@ -17,9 +17,13 @@ export function keptLogChecker(world: CheckedWorld, violate: Violate): Checker {
   const whole = new Follower();
   let comparedFirst = 1;
   const readOn = (reader: Follower): string | undefined => {
-    while (reader.next <= world.log.end) {
+    while (reader.next <= world.log.wholeEnd) {
       const entries = [];
-      for (let at = reader.next; at <= world.log.end && entries.length < ENTRIES_AT_ONCE; at++) {
+      for (
+        let at = reader.next;
+        at <= world.log.wholeEnd && entries.length < ENTRIES_AT_ONCE;
+        at++
+      ) {
         const record = world.log.record(at);
         if (record !== undefined) entries.push({ position: at, record });
       }

@@ -77,6 +77,12 @@ export class LogCluster {
     return this.#records.length;
   }
 
+  /** The end of the fullest copy: `end` is that of the one that leads. */
+  get wholeEnd(): number {
+    const { end, tail = [] } = this.#lacking ?? {};
+    return end === this.end ? end + tail.length : this.end;
+  }
+
   get leader(): string | undefined {
     return this.#leader;
   }

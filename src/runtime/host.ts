@@ -135,12 +135,9 @@ class Host<State> implements RunningActor<State>, DoorHost, PerformHost {
     this.#actor.start();
     this.#readMachine();
     this.#status = ports.bus.onStatus((status) => this.#busStatus(status));
-    ports.launcher?.onExit((exit) =>
-      this.done({ what: "launcher", launcher: { event: "exit", exit } }),
-    );
-    ports.launcher?.onLoss((loss) =>
-      this.done({ what: "launcher", launcher: { event: "loss", loss } }),
-    );
+    const { launcher } = ports;
+    launcher?.onExit((exit) => this.done({ what: "launcher", launcher: { event: "exit", exit } }));
+    launcher?.onLoss((loss) => this.done({ what: "launcher", launcher: { event: "loss", loss } }));
     this.wake();
   }
 

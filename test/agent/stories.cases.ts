@@ -226,6 +226,20 @@ t.test("a framework's shutdown ends its tasks and keeps nothing of it", async (t
   t.equal(node.machine.containers.size, 0);
 });
 
+t.test("a shutdown that a crash had cut short is ended when it is said again", async (t) => {
+  const node = aNode();
+  for (const id of ["a", "b"]) node.runTask(task(id, "hang"));
+  node.until(() => node.story("b").length === 1, "runs");
+  // What its journal would have told after the crash: of the framework, not yet of its tasks.
+  const known = node.running?.agent.state.model.frameworks.get(node.frameworkId);
+  if (known === undefined) throw new Error("the framework is not known");
+  known.shutdown = true;
+  node.order({ kind: "ShutdownFramework", body: { frameworkId: node.frameworkId } });
+  node.run(2_000);
+  t.equal(node.running?.agent.state.model.tasks.size, 0);
+  t.equal(node.machine.containers.size, 0);
+});
+
 t.test("an unknown task is said to be dropped when it is asked for", async (t) => {
   const node = aNode();
   node.kill("nobody");

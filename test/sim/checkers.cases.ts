@@ -43,6 +43,7 @@ function watched(make: MakeChecker) {
     log: {
       first: 1,
       end: 0,
+      wholeEnd: 0,
       acknowledged: new Map<number, Uint8Array>(),
       record: (_position: number): Uint8Array | undefined => undefined,
     },

@@ -17,6 +17,9 @@ function beside(make: MakeChecker) {
     get end() {
       return records.length;
     },
+    get wholeEnd() {
+      return records.length;
+    },
     first: 1,
     acknowledged: new Map<number, Uint8Array>(),
     record: (position: number) => records[position - 1],

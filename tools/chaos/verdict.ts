@@ -68,6 +68,9 @@ class ToldWorld implements CheckedWorld {
       get end() {
         return end();
       },
+      get wholeEnd() {
+        return end();
+      },
       first: first?.position ?? 1,
       acknowledged: this.acknowledged,
       record: (position) => this.#byPosition.get(position),

@@ -162,14 +162,17 @@ function shutdownFramework(
 ): void {
   const framework = state.model.frameworks.get(frameworkId);
   if (framework === undefined) return count(out, "shutdown-ignored", "unknown-framework");
-  if (framework.shutdown) return;
-  state.journal.add(encodePlain({ k: "framework-shutdown", frameworkId }));
-  framework.shutdown = true;
+  if (!framework.shutdown) {
+    state.journal.add(encodePlain({ k: "framework-shutdown", frameworkId }));
+    framework.shutdown = true;
+  }
   for (const executor of [...state.model.executors.values()]) {
-    if (executor.frameworkId === frameworkId) shutdownExecutor(state, executor, out);
+    const isLeft = executor.frameworkId === frameworkId && !executor.shutdown;
+    if (isLeft) shutdownExecutor(state, executor, out);
   }
   for (const task of tasksOf(state, frameworkId)) {
-    shutdownTask(state, task, env, out);
+    // A crash may have come between what was written of the framework and of its tasks.
+    if (task.kill === null) shutdownTask(state, task, env, out);
     // Nobody acknowledges any more.
     dropQueue(state, task, out);
   }

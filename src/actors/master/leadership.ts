@@ -97,7 +97,12 @@ export function wasRead(turn: Turn, done: Extract<DoneInput, { what: "log-read" 
   // An adapter gives what it can at once: the end is where nothing more comes.
   if (outcome.entries.length > 0) return read(turn);
   const { fault } = state.follower;
-  if (fault !== undefined) return distrust(turn, fault);
+  if (fault !== undefined) {
+    const end = state.follower.next - 1;
+    // Its snapshot may stand in what this copy lacks.
+    const isShort = end < (state.witness?.position ?? 0);
+    return isShort ? wentBackwards(turn, fault, end) : distrust(turn, fault);
+  }
   state.caughtUp = true;
   follow(turn);
   considerCampaign(turn);
