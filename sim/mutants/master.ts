@@ -99,7 +99,7 @@ export const MASTER_MUTANTS: readonly SwarmMutant[] = [
     edits: [
       {
         file: "src/actors/master/enrol.js",
-        find: "    if (task.kill !== undefined)\n        sayKill(turn, agent, task);",
+        find: "    if (task.kill !== undefined && !framework.ended)\n        sayKill(turn, agent, task);",
         replace: "",
       },
     ],

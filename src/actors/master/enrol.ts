@@ -226,7 +226,8 @@ function takeTask(
   setHolds(turn, task, holdsResources(task.state));
   if (isTerminal(task.state)) return task;
   if (wasAway && !framework.ended) announce(turn, task);
-  if (task.kill !== undefined) sayKill(turn, agent, task);
+  // What is left of a framework that has ended is shut down with it.
+  if (task.kill !== undefined && !framework.ended) sayKill(turn, agent, task);
   return task;
 }
 
