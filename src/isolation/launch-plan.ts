@@ -143,6 +143,7 @@ export function mergeFor({
   };
 }
 
+/** What the launcher is asked for, and the values and watches that go with it. */
 export function planLaunch({ spec, machine, driver, isolators }: PlanInputs): PlanResult {
   const result = mergeFor({ spec, machine, isolators });
   if (!result.ok) return result;

@@ -224,10 +224,15 @@ export class Writer {
   }
 
   #lose(why: string): WriterCommand {
+    this.#end();
+    return { kind: "lost", why };
+  }
+
+  /** Nothing of ours holds any more, and nothing more is taken. */
+  #end(): void {
     this.#state = "lost";
     this.#pending.length = 0;
     this.#queue.length = 0;
-    return { kind: "lost", why };
   }
 
   #read(): WriterCommand[] {
@@ -301,7 +306,7 @@ export class Writer {
     if (outcome?.kind !== "conflict" || expected < this.#firstKept) return undefined;
     this.#endAbsent += 1;
     if (this.#endAbsent < END_ABSENT_TIMES) return undefined;
-    this.#lose("");
+    this.#end();
     const why = `log went backwards: position ${expected}, which was committed, is not there`;
     return { kind: "went-backwards", why, end: expected - 1 };
   }

@@ -167,8 +167,7 @@ function shutdownFramework(
     framework.shutdown = true;
   }
   for (const executor of [...state.model.executors.values()]) {
-    const isLeft = executor.frameworkId === frameworkId && !executor.shutdown;
-    if (isLeft) shutdownExecutor(state, executor, out);
+    if (executor.frameworkId === frameworkId) shutdownExecutor(state, executor, out);
   }
   for (const task of tasksOf(state, frameworkId)) {
     // A crash may have come between what was written of the framework and of its tasks.
