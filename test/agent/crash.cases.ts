@@ -4,6 +4,7 @@
  */
 import t from "tap";
 import { FAULT_POINTS, type FaultPoint, withFaultPoint } from "#actors/agent";
+import { encodePlain } from "#protocol";
 import type { ActorPorts } from "#runtime";
 import { FRAMEWORK, framework, task, TestNode } from "./a-node.ts";
 
@@ -240,6 +241,28 @@ t.test("a container that no journal names is ended, and nobody is told", async (
   node.until(() => node.machine.containers.size === 0, "is swept");
   t.same(node.story("a"), ["TASK_RUNNING"]);
 });
+
+t.test(
+  "what a crash left of a framework's shutdown ends, though nobody says it again",
+  async (t) => {
+    const node = new TestNode();
+    node.start();
+    node.untilRegistered();
+    for (const id of ["a", "b"]) node.runTask(task(id, "hang"));
+    node.until(() => node.story("b").length === 1, "runs");
+    // The record of the framework is written, those of its tasks are not.
+    const record = encodePlain({ k: "framework-shutdown", frameworkId: FRAMEWORK });
+    node.running?.agent.state.journal.add(record);
+    const before = node.disk.files.get("agent/journal")?.length ?? 0;
+    node.until(() => (node.disk.files.get("agent/journal")?.length ?? 0) > before, "is written");
+    node.crash();
+    node.start();
+    node.until(() => node.machine.containers.size === 0, "ends");
+    node.run(1_000);
+    t.equal(node.running?.agent.state.model.frameworks.size, 0);
+    t.equal(node.starts("hang"), 2, "none ran again");
+  },
+);
 
 t.test("the launcher's death is nobody's: tasks go on, requests are asked again", async (t) => {
   const launchers: { die(): void }[] = [];

@@ -23,6 +23,7 @@ import {
   retotal,
 } from "./state.ts";
 import { askLimits } from "./resize.ts";
+import { resumeShutdowns } from "./shutdown.ts";
 
 export function begin(out: Effect[]): void {
   out.push({ kind: "disk-read", token: META_PATH, path: META_PATH });
@@ -107,6 +108,7 @@ export function containersRecovered(
     }
     for (const task of state.model.tasksIn(containerId)) decide(state, task, found, env, out);
   }
+  resumeShutdowns(state, env, out);
   out.push({ kind: "lifecycle", event: { type: "Recovered" } });
 }
 

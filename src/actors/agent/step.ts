@@ -2,14 +2,7 @@
  * One switch over everything that comes into the agent, and the end of each drain: one append of
  * what was decided, then what waits to be sent. What depends on a record carries `after`.
  */
-import {
-  encodePlain,
-  type FrameworkId,
-  type KillPolicy,
-  MASTER_PEER,
-  type ShutdownExecutor,
-  type ShutdownFramework,
-} from "#protocol";
+import { encodePlain, type KillPolicy, MASTER_PEER } from "#protocol";
 import type { DoneInput, Due, Effect, Env, Input, LocalMessage, Mail } from "#runtime";
 import { ISOLATOR_ACTOR, type IsolatorReport } from "#isolation";
 import { type Kill, snapshot, type Task, type TaskKey, taskKey } from "./checkpoint.ts";
@@ -22,7 +15,6 @@ import {
   fromExecutor,
   heartbeatExecutors,
   killOnExecutor,
-  shutdownExecutor,
   toExecutor,
 } from "./executors.ts";
 import { runTask, runTaskGroup } from "./launch.ts";
@@ -44,9 +36,10 @@ import {
 } from "./registration.ts";
 import { resizeTask } from "./resize.ts";
 import { collectSandboxes, diskUsed, sandboxRemoved } from "./sandbox.ts";
+import { shutdownFramework, shutdownOne } from "./shutdown.ts";
 import { begin, containersRecovered, fail, metaWritten, wasRead } from "./startup.ts";
 import { type AgentState, count, type DiskUsage } from "./state.ts";
-import { acknowledged, answerWithState, dropQueue, pump, resend } from "./updates.ts";
+import { acknowledged, answerWithState, pump, resend } from "./updates.ts";
 import { sampleUsage, tellUsage } from "./usage.ts";
 import { drainAgent } from "./drain.ts";
 import {
@@ -152,52 +145,6 @@ function killTask(
   const graceMs = policy?.gracePeriodMs ?? killPolicy?.gracePeriodMs ?? killGraceMs;
   if (task.manner === "custom") return killOnExecutor(state, task, graceMs, env, out);
   if (task.manner !== "refused") killContainer(state, task, { why, graceMs }, env, out);
-}
-
-function shutdownFramework(
-  state: AgentState,
-  { frameworkId }: ShutdownFramework,
-  env: Env,
-  out: Effect[],
-): void {
-  const framework = state.model.frameworks.get(frameworkId);
-  if (framework === undefined) return count(out, "shutdown-ignored", "unknown-framework");
-  if (!framework.shutdown) {
-    state.journal.add(encodePlain({ k: "framework-shutdown", frameworkId }));
-    framework.shutdown = true;
-  }
-  for (const executor of [...state.model.executors.values()]) {
-    if (executor.frameworkId === frameworkId) shutdownExecutor(state, executor, out);
-  }
-  for (const task of tasksOf(state, frameworkId)) {
-    // A crash may have come between what was written of the framework and of its tasks.
-    if (task.kill === null) shutdownTask(state, task, env, out);
-    // Nobody acknowledges any more.
-    dropQueue(state, task, out);
-  }
-}
-
-function tasksOf(state: AgentState, frameworkId: FrameworkId): Task[] {
-  return [...state.model.tasks.values()].filter((task) => task.frameworkId === frameworkId);
-}
-
-function shutdownTask(state: AgentState, task: Task, env: Env, out: Effect[]): void {
-  if (task.manner !== "command" && task.manner !== "group") return;
-  const graceMs = state.config.executorShutdownGraceMs;
-  killContainer(state, task, { why: "shutdown", graceMs }, env, out);
-}
-
-function shutdownOne(
-  state: AgentState,
-  { frameworkId, executorId }: ShutdownExecutor,
-  env: Env,
-  out: Effect[],
-): void {
-  const executor = state.model.executor(frameworkId, executorId);
-  if (executor !== undefined) return shutdownExecutor(state, executor, out);
-  for (const task of tasksOf(state, frameworkId)) {
-    if (task.executorId === executorId) shutdownTask(state, task, env, out);
-  }
 }
 
 function due(state: AgentState, input: Due, env: Env, out: Effect[]): void {
