@@ -364,15 +364,33 @@ function marksUnreachable(bytes: Uint8Array): boolean {
   return found.record.operations.some(({ kind }) => kind === "AgentMarkedUnreachable");
 }
 
-/** Faults are drawn until the heal, and in the middle the leader dies whatever else happens. */
+/** Changes of the leader that a run with faults of every kind has at least. */
+const LEADER_CHANGES_MIN = 5;
+/** How often a run looks whether it has had its share of them: what is killed while nobody leads is nothing. */
+const LEADER_LOOKS = LEADER_CHANGES_MIN + 1;
+
+/**
+ * Faults are drawn until the heal, and in the middle the leader dies whatever else happens. Faults
+ * that a run leaves out may be all that would end a leader, so where few have led by then, one more
+ * is killed.
+ */
 function defaultProgram(
   { untilMs, faultEveryMs, onlyFaults }: ClusterOptions,
   healMs: number,
 ): FaultProgram {
-  const common = { fromMs: untilMs / 20, untilMs: healMs, everyMs: faultEveryMs, keepsPace: true };
+  const fromMs = untilMs / 20;
+  const common = { fromMs, untilMs: healMs, everyMs: faultEveryMs, keepsPace: true };
   const only = onlyFaults === undefined ? {} : { only: onlyFaults };
+  const kill = { name: "leader-kill", lastsMs: 10_000 };
+  const isWhole = faultEveryMs > 0 && onlyFaults === undefined;
+  const middleMs = (fromMs + healMs) / 2;
+  const looks = Array.from({ length: isWhole ? LEADER_LOOKS : 0 }, (_, index) => ({
+    ...kill,
+    atMs: middleMs + ((index + 1) / (LEADER_LOOKS + 1)) * (healMs - middleMs),
+    unlessLeaders: 1 + Math.min(index + 1, LEADER_CHANGES_MIN),
+  }));
   return {
-    scheduled: [{ atMs: untilMs / 2, name: "leader-kill", lastsMs: 10_000 }],
+    scheduled: [{ ...kill, atMs: untilMs / 2 }, ...looks],
     drawn: faultEveryMs > 0 ? [{ ...common, ...only }] : [],
   };
 }

@@ -52,6 +52,8 @@ export interface FaultTarget {
   members(role?: MemberRole): readonly Member[];
   /** The master that leads now, as far as its beacons say. */
   leader(): Member | undefined;
+  /** All that have led so far, one for each epoch. */
+  readonly leaders: readonly { readonly epoch: number }[];
   /** Who asks the leader for quotas and weights. */
   readonly operator: Operator;
   /** Processes of custom executors that are up. */

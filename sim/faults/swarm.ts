@@ -27,6 +27,8 @@ export interface Given {
 export interface ScheduledFault extends Given {
   readonly atMs: number;
   readonly name: string;
+  /** Left out when so many leaders have been there by then; absent: it is always done. */
+  readonly unlessLeaders?: number;
 }
 
 /** A time in which faults are drawn. */
@@ -96,10 +98,11 @@ export class Swarm {
 
   /** Puts everything of the program into the calendar. */
   perform({ scheduled, drawn }: FaultProgram): void {
-    for (const { atMs, name, ...given } of scheduled) {
+    for (const { atMs, name, unlessLeaders = Infinity, ...given } of scheduled) {
       const fault = faultNamed(name);
       this.#world.at(atMs, () => {
-        if (!this.#over) this.#draw(fault, given);
+        const isWanted = !this.#over && this.#target.leaders.length < unlessLeaders;
+        if (isWanted) this.#draw(fault, given);
       });
     }
     for (const each of drawn) {
