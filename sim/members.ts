@@ -201,26 +201,21 @@ export class ClusterMember implements Member {
         maySubscribe: (subject) => maySubscribe(permissions, subject),
       },
     });
-    const ports = {
-      bus,
-      clock: clockOf(node),
-      random: randomOf(world, node),
-      logger: loggerOf(world, node),
-    };
+    const clock = clockOf(node);
+    const random = randomOf(world, node);
+    const logger = loggerOf(world, node);
     if (this.role === "master") {
       const via = (): string | undefined => bus.brokerName;
       const onRead = (entries: readonly LogEntry[]): void =>
         this.#around.observe({ what: "read", node, entries });
-      return { ...ports, disk: this.disk.open(node), log: new SimLog(log, node, via, onRead) };
+      const disk = this.disk.open(node);
+      return { bus, clock, random, logger, disk, log: new SimLog(log, node, via, onRead) };
     }
-    if (machine === undefined) return ports;
-    this.#launcher = new SimLauncher(machine, node);
-    return {
-      ...ports,
-      disk: this.disk.open(node),
-      launcher: this.#launcher,
-      streams: streamsOf(machine, node),
-    };
+    if (machine === undefined) return { bus, clock, random, logger };
+    const launcher = new SimLauncher(machine, node);
+    this.#launcher = launcher;
+    const disk = this.disk.open(node);
+    return { bus, clock, random, logger, disk, launcher, streams: streamsOf(machine, node) };
   }
 
   #record(kind: string, summary: string): number {

@@ -270,12 +270,8 @@ export class BusClient implements Bus {
 
   /** Nobody will hear it, and whoever said it counts it as said all the same. */
   #tellUnsent(subject: string, data: Uint8Array, reply: string | undefined): void {
-    const packet: Packet = {
-      ...{ subject, data, reply },
-      from: this.#node.name,
-      cause: 0,
-      seen: undefined,
-    };
+    const from = this.#node.name;
+    const packet: Packet = { subject, data, reply, from, cause: 0, seen: undefined };
     for (const observer of this.#network.observers) observer.unsent?.(this.#node, packet);
   }
 
@@ -325,8 +321,8 @@ export class BusClient implements Bus {
     if (link !== this.#link) return this.#network.lost(packet, name, "the connection broke");
     const arrivedAtMs = this.#node.monotonicMs();
     const { subject, data, reply, from, cause } = packet;
-    const plain = { subject, data, arrivedAtMs };
-    const message: BusMessage = reply === undefined ? plain : { ...plain, reply };
+    const message: BusMessage =
+      reply === undefined ? { subject, data, arrivedAtMs } : { subject, data, arrivedAtMs, reply };
     const { world } = this.#network;
     world.cause = world.record({ node: name, kind: "mail", summary: subject, from, cause });
     if (sid === 0) return this.#answer(packet.subject, { kind: "reply", message });

@@ -138,11 +138,8 @@ export function isolatorConfigOf({ config, node }: AgentRecipe): IsolatorConfig 
 
 function agentConfigOf(recipe: AgentRecipe, surroundings: Surroundings): AgentConfig {
   const { userOf = null, executorAccess = null } = surroundings;
-  return agentConfig({
-    ...recipe.config,
-    userOf: recipe.changesUser ? userOf : null,
-    executorAccess,
-  });
+  const own = { userOf: recipe.changesUser ? userOf : null, executorAccess };
+  return agentConfig(Object.assign({}, recipe.config, own));
 }
 
 /** The agent, whose isolator lives and dies with it. */

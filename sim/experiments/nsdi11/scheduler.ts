@@ -114,9 +114,11 @@ export abstract class Scheduler implements Work {
         scalar("cpus", need.cpusMilli, role),
         scalar("mem", need.memMib * 1000, role),
       ];
-      const common = { name: id, taskId, agentId, resources };
-      if (executor === undefined) return { ...common, command: { shell: true, value: script } };
-      return { ...common, executor, data: new TextEncoder().encode(script) };
+      const own =
+        executor === undefined
+          ? { command: { shell: true, value: script } }
+          : { executor, data: new TextEncoder().encode(script) };
+      return Object.assign({ name: id, taskId, agentId, resources }, own);
     });
     driver.accept([offer.offerId], [{ type: "LAUNCH", taskInfos }], refuseMs);
   }

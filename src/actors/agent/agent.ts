@@ -24,7 +24,7 @@ import { batchEnded, entered, step } from "./step.ts";
 
 /** Mesos' defaults under what is given. */
 export function agentConfig(given: AgentIdentity & Partial<AgentConfig>): AgentConfig {
-  return { ...AGENT_DEFAULTS, ...given };
+  return Object.assign({}, AGENT_DEFAULTS, given);
 }
 
 export function agentBehaviour(config: AgentConfig): Behaviour<AgentState> {
@@ -67,10 +67,19 @@ export function createAgent(
   const { state } = behaviour;
   const self = agentPeer(config.principal);
   // A launcher has one listener: the isolator. The agent alone has the disk and the logs.
-  const { launcher, disk, streams, ...both } = ports;
-  const isolatorPorts = launcher === undefined ? both : { ...both, launcher };
-  const agentPorts = {
-    ...both,
+  const { bus, clock, random, logger, launcher, disk, streams } = ports;
+  const isolatorPorts: ActorPorts = {
+    bus,
+    clock,
+    random,
+    logger,
+    ...(launcher === undefined ? {} : { launcher }),
+  };
+  const agentPorts: ActorPorts = {
+    bus,
+    clock,
+    random,
+    logger,
     ...(disk === undefined ? {} : { disk }),
     ...(streams === undefined ? {} : { streams }),
   };

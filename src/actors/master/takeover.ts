@@ -131,6 +131,7 @@ export function sought(turn: Turn, peer: Peer): void {
 function beaconOf({ settings, head, epoch }: MasterState, windowMs: number): MessageOf<"Beacon"> {
   const { masterId, beaconIntervalMs: intervalMs } = settings;
   const { logId, generation, validPosition: position, hash } = head;
-  const body = { masterId, epoch, logId: logId ?? "", generation, position, hash };
-  return { kind: "Beacon", body: { ...body, windowMs, intervalMs } };
+  const at = { logId: logId ?? "", generation, position, hash };
+  const body = Object.assign({ masterId, epoch }, at, { windowMs, intervalMs });
+  return { kind: "Beacon", body };
 }

@@ -69,9 +69,8 @@ function wholeSpec(
   wallMs: number,
 ): ContainerSpec {
   const { agentId, machine, logs } = state.config;
-  return {
-    ...spec,
-    v: 1,
+  return Object.assign({}, spec, {
+    v: 1 as const,
     containerId,
     nonce: containerId,
     agentId,
@@ -79,7 +78,7 @@ function wholeSpec(
     createdAtMs: wallMs,
     cgroupMode: machine.cgroupMode,
     logs,
-  };
+  });
 }
 
 function askLaunch(container: Container, out: Effect[]): void {

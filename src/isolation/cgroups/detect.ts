@@ -22,7 +22,7 @@ export function pickDriver(inputs: DriverInputs): CgroupDriver {
   const { v2, v1 } = hierarchies;
   const mode = isWritable ? cgroupMode(hierarchies, v2Controllers) : "none";
   if (mode === "v2" && v2 !== null) {
-    return v2Driver({ ...place, mount: v2, controllers: v2Controllers });
+    return v2Driver({ root, agentId, mount: v2, controllers: v2Controllers });
   }
   const machine = { ...place, v1, ...(inputs.cpuset ? { cpuset: inputs.cpuset } : {}) };
   if (mode === "hybrid" && v2 !== null) {
