@@ -116,7 +116,7 @@ export class Link {
     const voided = this.#frames(session, epoch, nowMs, publish);
     if (this.heartbeatDue) {
       this.heartbeatDue = false;
-      publish(this.subject, encodeFrame(stamp(), [encodeOwn("Heartbeat", {})]));
+      publish(this.subject, encodeFrame(stamp(), HEARTBEAT));
     }
     if (session.owesProbe) {
       publish(this.subject, encodeFrame(stamp(), [encodeOwn("Probe", session.probe())]));
@@ -188,6 +188,9 @@ export class Link {
 }
 
 const NOTHING = new Uint8Array(0);
+
+/** All of them are the same bytes, and an idle cluster says little else. */
+const HEARTBEAT = [encodeOwn("Heartbeat", {}).slice()];
 
 /** A message of the system lane. Its body is ours: what is wrong with it is our own fault. */
 export function encodeOwn<K extends "Hello" | "Come" | "Closed" | "Probe" | "Heartbeat">(

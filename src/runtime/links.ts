@@ -182,7 +182,8 @@ export class Links {
       ...(identity === undefined ? {} : { identity }),
     });
     link.session = this.#session(link, id, "client");
-    link.helloMessage = hello;
+    // A copy: as long as it is kept, so is all that was encoded into the same memory.
+    link.helloMessage = hello.slice();
     link.helloDue = true;
     this.#watch(link);
     this.touch(link);
