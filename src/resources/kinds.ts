@@ -119,7 +119,10 @@ export class Kind {
     }
     const known = this.#allocated?.get(role);
     if (known !== undefined) return known;
-    const allocated = new Kind(Object.assign({}, this.#sample, { allocationInfo: { role } }), this.simple);
+    const allocated = new Kind(
+      Object.assign({}, this.#sample, { allocationInfo: { role } }),
+      this.simple,
+    );
     allocated.#bare = this;
     this.#allocated ??= new Map();
     if (this.#allocated.size < ALLOCATED_LENGTH_MAX) this.#allocated.set(role, allocated);

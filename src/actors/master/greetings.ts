@@ -75,6 +75,8 @@ export function endContests(turn: Turn): void {
 /** Calls as many as there is room for, in the order of their Hellos. */
 export function pull(turn: Turn): void {
   const { state, env, out } = turn;
+  // Asked before: of those who have come the map keeps places, and a walk begins behind them.
+  if (state.coming.size >= state.settings.comingMax || state.greetings.size === 0) return;
   for (const { peer, session, contestedUntilMs } of state.greetings.values()) {
     if (state.coming.size >= state.settings.comingMax) return;
     if (contestedUntilMs !== undefined) continue;
