@@ -2,7 +2,8 @@
  * F1: what a leader was told of it knows. From the moment in which it has said that an agent is
  * registered, each task that the agent brought, and each that was launched there since, counts as
  * live until its end is heard or the log gives the agent up: nobody is told that it is unknown,
- * lost or gone before that.
+ * lost or gone before that. Of a framework that is shut down nobody asks any more: who asks after
+ * the same name is another framework, which never had it.
  */
 import { type AnyMessage, isTerminal, type Peer } from "#protocol";
 import type { Observation } from "../observation.ts";
@@ -23,14 +24,21 @@ const NOWHERE: ReadonlySet<string> = new Set([
 /** An agent that registers: until it is told so, nothing can be said of what it has. */
 interface Coming {
   readonly agentId: string;
-  readonly tasks: Set<string>;
+  /** Live ones, and the frameworks whose they are. */
+  readonly tasks: Map<string, string>;
+}
+
+/** Who has a task, and whose it is. */
+interface Held {
+  readonly agentId: string;
+  readonly frameworkId: string;
 }
 
 /** What the leader of one epoch knows of tasks. */
 class Known {
   readonly epoch: number;
-  /** Live tasks, and the agents that have them. */
-  readonly tasks = new Map<string, string>();
+  /** Live tasks. */
+  readonly tasks = new Map<string, Held>();
   readonly coming = new Map<Peer, Coming>();
 
   constructor(epoch: number) {
@@ -38,7 +46,15 @@ class Known {
   }
 
   forget(agentId: string): void {
-    for (const [taskId, agent] of this.tasks) if (agent === agentId) this.tasks.delete(taskId);
+    for (const [taskId, held] of this.tasks) {
+      if (held.agentId === agentId) this.tasks.delete(taskId);
+    }
+  }
+
+  shutDown(frameworkId: string): void {
+    for (const [taskId, held] of this.tasks) {
+      if (held.frameworkId === frameworkId) this.tasks.delete(taskId);
+    }
   }
 
   heard(message: AnyMessage, speaker: Peer): void {
@@ -53,17 +69,22 @@ class Known {
     const { agentId } = agent;
     if (part === 0) {
       this.forget(agentId);
-      this.coming.set(speaker, { agentId, tasks: new Set() });
+      this.coming.set(speaker, { agentId, tasks: new Map() });
     }
     const entry = this.coming.get(speaker);
-    for (const { info, state } of tasks) if (!isTerminal(state)) entry?.tasks.add(info.taskId);
+    for (const { info, frameworkId, state } of tasks) {
+      if (!isTerminal(state)) entry?.tasks.set(info.taskId, frameworkId);
+    }
   }
 
   registered(peer: Peer): void {
     const entry = this.coming.get(peer);
     if (entry === undefined) return;
     this.coming.delete(peer);
-    for (const taskId of entry.tasks) this.tasks.set(taskId, entry.agentId);
+    const { agentId } = entry;
+    for (const [taskId, frameworkId] of entry.tasks) {
+      this.tasks.set(taskId, { agentId, frameworkId });
+    }
   }
 }
 
@@ -84,20 +105,23 @@ export function returnChecker(world: CheckedWorld, violate: Violate): Checker {
       case "AgentRegistered":
         return known.registered(`agent.${subject.split(".").at(-1)}` as Peer);
       case "RunTask": {
-        const { task } = message.body;
-        return void known.tasks.set(task.taskId, task.agentId);
+        const { frameworkId, task } = message.body;
+        return void known.tasks.set(task.taskId, { agentId: task.agentId, frameworkId });
       }
       case "RunTaskGroup":
         for (const { taskId, agentId } of message.body.taskGroup.tasks) {
-          known.tasks.set(taskId, agentId);
+          known.tasks.set(taskId, { agentId, frameworkId: message.body.frameworkId });
         }
         return;
+      case "ShutdownFramework":
+        return known.shutDown(message.body.frameworkId);
       case "UPDATE": {
         const { taskId, state, source } = message.body.status;
         if (source !== "SOURCE_MASTER" || !NOWHERE.has(state)) return;
         readLog();
-        const agentId = known.tasks.get(taskId);
-        if (agentId === undefined) return;
+        const held = known.tasks.get(taskId);
+        if (held === undefined) return;
+        const { agentId } = held;
         violate("F1", `${taskId} is said to be ${state} while ${agentId} is registered with it`);
         return;
       }

@@ -1,10 +1,11 @@
 /** What a leader may give up and when, and whom a process hears no more: seen from the log and from deaths. */
 import t from "tap";
-import { asId, type MasterId, type Peer } from "#protocol";
+import { type AnyMessage, asId, type MasterId, type Peer } from "#protocol";
 import { type RegistryOperation, seal } from "#replication";
 import type { CheckedWorld, MakeChecker } from "../../sim/checkers/checker.ts";
 import { deadlineChecker } from "../../sim/checkers/deadlines.ts";
 import { poisonChecker } from "../../sim/checkers/deaths.ts";
+import { returnChecker } from "../../sim/checkers/return.ts";
 import { removalChecker } from "../../sim/checkers/removals.ts";
 import { agentInfo } from "../master/cluster.ts";
 import { aWorld } from "./a-world.ts";
@@ -115,4 +116,37 @@ t.test("X3 sees a sender that is heard again after two deaths", async (t) => {
   t.same(said, []);
   dies("framework.a.i");
   t.same(said, ["X3"]);
+});
+
+t.test("F1 sees a task denied that an agent has, unless its framework is shut down", async (t) => {
+  const told = (...before: unknown[]): string[] => {
+    const { said, checker } = beside(returnChecker);
+    const node = { name: "m1", life: 1 };
+    const seen = (what: "said" | "heard", peer: string, messages: unknown[]): void => {
+      const subject = "meseta.c.agent.one";
+      const header = {
+        subject,
+        bytes: 1,
+        epoch: 1,
+        session: "s",
+        number: 1,
+        count: messages.length,
+      };
+      const frame = { ...header, speaker: peer as Peer, messages: messages as AnyMessage[] };
+      checker.on({ what, node, frame });
+    };
+    const task = { info: { taskId: "t1" }, frameworkId: "f1", state: "TASK_RUNNING" };
+    const agent = { agentId: "a1" };
+    seen("said", "master", [{ kind: "Beacon", body: {} }]);
+    seen("heard", "agent.one", [
+      { kind: "RegisterAgent", body: { agent, part: 0, tasks: [task] } },
+    ]);
+    seen("said", "master", [{ kind: "AgentRegistered", body: agent }, ...before]);
+    const status = { taskId: "t1", state: "TASK_GONE", source: "SOURCE_MASTER" };
+    seen("said", "master", [{ kind: "UPDATE", body: { status } }]);
+    return said;
+  };
+  t.same(told(), ["F1"]);
+  t.same(told({ kind: "ShutdownFramework", body: { frameworkId: "f2" } }), ["F1"]);
+  t.same(told({ kind: "ShutdownFramework", body: { frameworkId: "f1" } }), []);
 });
