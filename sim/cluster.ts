@@ -141,8 +141,8 @@ export class SimCluster implements FaultTarget, CheckedWorld {
     });
     const { begin, presentVersions = false } = options;
     const parts = { world, network: this.network, log: this.log, subjects, observe };
-    const around = { ...parts, presentVersions };
-    this.#populate(begin === undefined ? around : { ...around, begin });
+    const around = { ...{}, ...parts, presentVersions };
+    this.#populate(begin === undefined ? around : { ...{}, ...around, begin });
   }
 
   /** Runs all phases and the last checks. */
@@ -385,13 +385,14 @@ function defaultProgram(
   const isWhole = faultEveryMs > 0 && onlyFaults === undefined;
   const middleMs = (fromMs + healMs) / 2;
   const looks = Array.from({ length: isWhole ? LEADER_LOOKS : 0 }, (_, index) => ({
+    ...{},
     ...kill,
     atMs: middleMs + ((index + 1) / (LEADER_LOOKS + 1)) * (healMs - middleMs),
     unlessLeaders: 1 + Math.min(index + 1, LEADER_CHANGES_MIN),
   }));
   return {
-    scheduled: [{ ...kill, atMs: untilMs / 2 }, ...looks],
-    drawn: faultEveryMs > 0 ? [{ ...common, ...only }] : [],
+    scheduled: [{ ...{}, ...kill, atMs: untilMs / 2 }, ...looks],
+    drawn: faultEveryMs > 0 ? [{ ...{}, ...common, ...only }] : [],
   };
 }
 

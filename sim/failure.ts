@@ -132,7 +132,13 @@ export function rerun(
   faults: Failure["faults"],
   ids: readonly string[],
 ): SimCluster {
-  const cluster = new SimCluster({ ...scenario, faultEveryMs: 0, plan: faults, stopAt: ids });
+  const cluster = new SimCluster({
+    ...{},
+    ...scenario,
+    faultEveryMs: 0,
+    plan: faults,
+    stopAt: ids,
+  });
   cluster.run();
   return cluster;
 }

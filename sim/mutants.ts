@@ -70,11 +70,17 @@ function suiteRow(copy: BrokenCopy, mutant: SuiteMutant, passed: number): Row {
   const { failed } = runSuite(copy, mutant);
   const [words = ""] = test.split(" > ").slice(-1);
   const noticed = failed.find((one) => one.includes(words));
-  if (passed === 0) return { ...row, seeds: null, noticedAs: `no test passes that is "${test}"` };
+  if (passed === 0)
+    return { ...{}, ...row, seeds: null, noticedAs: `no test passes that is "${test}"` };
   if (noticed === undefined) {
-    return { ...row, seeds: null, noticedAs: `what failed: ${failed.join(", ") || "nothing"}` };
+    return {
+      ...{},
+      ...row,
+      seeds: null,
+      noticedAs: `what failed: ${failed.join(", ") || "nothing"}`,
+    };
   }
-  return { ...row, seeds: 1, noticedAs: `${noticed} (${mutant.suite.split("/")[1]})` };
+  return { ...{}, ...row, seeds: 1, noticedAs: `${noticed} (${mutant.suite.split("/")[1]})` };
 }
 
 function rowOf(copy: BrokenCopy, mutant: SwarmMutant, most: number): Row {

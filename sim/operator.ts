@@ -55,7 +55,7 @@ export class SimOperator implements Operator {
   #next(): void {
     const [question] = this.#questions;
     if (this.#asking || question === undefined || this.#bus === undefined) return;
-    const encoded = encodeSingle({ ...question, id: 1, re: 0 }, 0);
+    const encoded = encodeSingle({ ...{}, ...question, id: 1, re: 0 }, 0);
     if (encoded.fault !== undefined) throw new Error(encoded.fault);
     this.#asking = true;
     const subject = this.#around.subjects.toMaster(operatorPeer(PRINCIPAL));

@@ -50,10 +50,10 @@ export function masterMember(around: Around, name: string): ClusterMember {
       const given = { ports, poisonous, ...batches(around, name) };
       const isOlder = member.starts <= older;
       const config = isOlder
-        ? { ...recipe.config, recordVersion: RECORD_VERSION - 1 }
+        ? { ...{}, ...recipe.config, recordVersion: RECORD_VERSION - 1 }
         : recipe.config;
-      const actor = member.begin({ ...recipe, config }, given, (surroundings) => {
-        const main = startMasterLife({ ...recipe, config }, surroundings);
+      const actor = member.begin({ ...{}, ...recipe, config }, given, (surroundings) => {
+        const main = startMasterLife({ ...{}, ...recipe, config }, surroundings);
         return { main, all: [main] };
       });
       member.facts = () => masterFacts(actor);

@@ -109,7 +109,7 @@ class Shrinker {
     for (let n = 0; n < seeds; n++) {
       if (this.#runs >= budget || isOver?.() === true) return false;
       this.#runs += 1;
-      const seeded = { ...scenario, seed: otherSeed(scenario.seed, n) };
+      const seeded = { ...{}, ...scenario, seed: otherSeed(scenario.seed, n) };
       const again = failureOf(rerun(seeded, faults, [this.#id]), this.#id, this.#name);
       if (again === undefined) continue;
       this.#best = again;
@@ -122,7 +122,7 @@ class Shrinker {
   /** The same but for some of the scenario. */
   #with(change: Partial<Failure["scenario"]>, seeds = 1): boolean {
     const { scenario, faults } = this.#best;
-    return this.#attempt({ scenario: { ...scenario, ...change }, faults }, seeds);
+    return this.#attempt({ scenario: { ...{}, ...scenario, ...change }, faults }, seeds);
   }
 
   /** Everything comes earlier by the same factor; faults last as long as they did. */
@@ -134,9 +134,13 @@ class Shrinker {
       const isSettled = this.#best.violation.atMs >= scenario.untilMs;
       if (untilMs < (isSettled ? SETTLED_MS_MIN : UNTIL_MS_MIN)) continue;
       const healMs = Math.round((scenario.healMs ?? (scenario.untilMs * 7) / 10) * part);
-      const sooner = faults.map((fault) => ({ ...fault, atMs: Math.round(fault.atMs * part) }));
+      const sooner = faults.map((fault) => ({
+        ...{},
+        ...fault,
+        atMs: Math.round(fault.atMs * part),
+      }));
       const isPlain = scenario.healMs !== undefined;
-      const shorter = { ...whole, untilMs, ...(isPlain ? { healMs } : {}) };
+      const shorter = { ...{}, ...whole, untilMs, ...(isPlain ? { healMs } : {}) };
       if (this.#attempt({ scenario: shorter, faults: sooner }, SEEDS)) return;
     }
   }
@@ -205,7 +209,7 @@ class Shrinker {
   #smaller(part: "frameworks" | "agents" | "masters" | "brokers", to: number) {
     const { onlyItems } = this.#best.scenario;
     if (part !== "frameworks" || onlyItems === undefined) return { [part]: to };
-    const kept = itemNames({ ...this.#best.scenario, frameworks: to });
+    const kept = itemNames({ ...{}, ...this.#best.scenario, frameworks: to });
     return { [part]: to, onlyItems: onlyItems.filter((name) => kept.includes(name)) };
   }
 
@@ -225,7 +229,7 @@ class Shrinker {
     const fault = this.#best.faults[index];
     const changed = fault === undefined ? undefined : change(fault);
     if (fault === undefined || changed === undefined) return false;
-    return this.#withFaults(this.#best.faults.with(index, { ...fault, ...changed }));
+    return this.#withFaults(this.#best.faults.with(index, { ...{}, ...fault, ...changed }));
   }
 
   #rounderTimes(): void {

@@ -27,7 +27,7 @@ const FLAGS = {
 /** 3 when the same statement is violated in another run than it was then. */
 function replay(file: string, traceFile: string | undefined): ExitCode {
   const { scenario, faults, violation, digest } = readFailure(file);
-  const options = { ...scenario, keepTrace: traceFile !== undefined };
+  const options = { ...{}, ...scenario, keepTrace: traceFile !== undefined };
   const cluster = rerun(options, faults, [violation.id]);
   writeTrace(cluster, traceFile);
   const found = cluster.violations.find(({ id }) => id === violation.id);

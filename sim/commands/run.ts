@@ -25,6 +25,7 @@ import {
 } from "./command.ts";
 
 const FLAGS = {
+  ...{},
   ...CLUSTER_FLAGS,
   seed: { type: "string", default: "1" },
   scenario: { type: "string" },
@@ -42,6 +43,7 @@ function checkDeterminism(options: ClusterOptions): ExitCode {
     const cluster: { now?: SimCluster } = {};
     draws.rewind();
     cluster.now = new SimCluster({
+      ...{},
       ...options,
       heard: (stream, value) => draws.heard(stream, value, cluster.now?.nowMs ?? 0),
     });
@@ -130,8 +132,10 @@ export const RUN: SimCommand = {
       );
     }
     const described =
-      scenario === undefined ? { ...clusterOptions(values), seed } : optionsOf(scenario, seed);
-    const options = { ...described, keepTrace: trace !== undefined || grid };
+      scenario === undefined
+        ? { ...{}, ...clusterOptions(values), seed }
+        : optionsOf(scenario, seed);
+    const options = { ...{}, ...described, keepTrace: trace !== undefined || grid };
     if (values["check-determinism"]) return checkDeterminism(options);
     return runOnce(options, { trace, failures, grid, scenario });
   },

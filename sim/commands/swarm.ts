@@ -19,6 +19,7 @@ import { codeOf, EXIT, type ExitCode, noMore, type SimCommand, say } from "./com
 const JOBS_MAX = 256;
 
 const FLAGS = {
+  ...{},
   ...CLUSTER_FLAGS,
   seeds: { type: "string", default: "50" },
   from: { type: "string", default: "1" },

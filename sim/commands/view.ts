@@ -58,7 +58,7 @@ function beginningOf(file: string): string {
 function documentOf(file: string): TraceDocument {
   if (beginningOf(file).startsWith(TRACE_BEGINS)) return readTraceFile(file);
   const { scenario, faults, violation } = readFailure(file);
-  return tracedOf(rerun({ ...scenario, keepTrace: true }, faults, [violation.id]));
+  return tracedOf(rerun({ ...{}, ...scenario, keepTrace: true }, faults, [violation.id]));
 }
 
 function selectionOf(values: Values, { header, records }: TraceDocument): Selection {
@@ -73,6 +73,7 @@ function selectionOf(values: Values, { header, records }: TraceDocument): Select
     throw new UsageError(`--node: there is no ${unknown} in this trace; there are ${known}`);
   }
   return {
+    ...{},
     ...EVERYTHING,
     nodes,
     kinds: values.kind?.split(",") ?? [],

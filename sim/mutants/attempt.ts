@@ -28,8 +28,8 @@ function attempt(name: string, seeds: number, file: string | undefined): void {
   for (let run = 1; run <= seeds; run++) {
     const seed = `${name}-${run}`;
     const only = faults === undefined ? {} : { onlyFaults: faults };
-    const ours = { ...CLUSTER, ...other, ...only, ...program };
-    const options = { ...ours, seed, profile, stopAt: noticedBy };
+    const ours = { ...{}, ...CLUSTER, ...other, ...only, ...program };
+    const options = { ...{}, ...ours, seed, profile, stopAt: noticedBy };
     const cluster = new SimCluster(options);
     cluster.run();
     const ids = cluster.violations.map(({ id }) => id);

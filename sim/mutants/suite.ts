@@ -18,7 +18,7 @@ export interface SuiteOutcome {
 
 export function runSuite({ folder }: BrokenCopy, { suite, test }: SuiteMutant): SuiteOutcome {
   const file = join(folder, "dist", suite);
-  const env = { ...process.env, TAP_GREP: test.split(" > ").join("\n") };
+  const env = { ...{}, ...process.env, TAP_GREP: test.split(" > ").join("\n") };
   const { stdout } = spawnSync(process.execPath, [file], {
     encoding: "utf8",
     cwd: folder,

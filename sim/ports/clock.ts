@@ -53,14 +53,14 @@ class SimLogger implements Logger {
 
   log(level: LogLevel, sentence: string, fields?: LogFields): void {
     if (LEVELS.indexOf(level) < LEVELS.indexOf(this.#shared.level)) return;
-    const all = Object.entries({ ...this.#fields, ...fields });
+    const all = Object.entries({ ...{}, ...this.#fields, ...fields });
     const text = all.map(([key, value]) => ` ${key}=${String(value)}`).join("");
     const summary = `${level} ${sentence}${text}`;
     this.#world.record({ node: this.#node.name, kind: "log", summary });
   }
 
   child(fields: LogFields): Logger {
-    const all = { ...this.#fields, ...fields };
+    const all = { ...{}, ...this.#fields, ...fields };
     return new SimLogger(this.#world, this.#node, this.#shared, all);
   }
 

@@ -138,7 +138,7 @@ export class SimDisk {
     if (!isTorn || this.full || this.losesTail) return;
     const bytes = torn.bytes.slice(0, this.#chance.below(torn.bytes.length));
     if (bytes.length > 0) this.tornAppends += 1;
-    this.#apply({ ...torn, bytes });
+    this.#apply({ ...{}, ...torn, bytes });
   }
 
   /** The file of that path, or every file in the folder of that path. */

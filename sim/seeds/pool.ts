@@ -49,7 +49,7 @@ export async function runSeeds(pool: PoolOptions): Promise<number> {
       begun += 1;
       const seed = pool.seeds[index] ?? "";
       worker = worker?.live === true ? worker : new Worker();
-      waiting.set(index, await worker.run({ ...pool.options, seed }));
+      waiting.set(index, await worker.run({ ...{}, ...pool.options, seed }));
       give();
     }
     worker?.end();

@@ -61,6 +61,7 @@ function sparse<Value>(
 
 function beginOf({ nodes, id, kinds, fromMs, toMs }: Selection, names: Names, lanes: number[]) {
   return {
+    ...{},
     ...(id === undefined ? {} : { text: id }),
     lanes: [...new Set(nodes.map((name) => lanes[names.place(name)] ?? 0))],
     ...(kinds.length === 0 ? {} : { kinds }),
@@ -102,6 +103,6 @@ export function pageData(document: TraceDocument, selection: Selection): PageDat
     states: states.map(({ node: name, t, after, cause, facts }) => {
       return { lane: laneOfNode[nodes.place(name)] ?? 0, t, after, cause, facts };
     }),
-    begin: { ...begin, without },
+    begin: { ...{}, ...begin, without },
   };
 }

@@ -283,7 +283,7 @@ export class BatchWork implements Work, Scheduler {
     });
     if (!reserves || free === undefined) return [];
     const reservations = [{ type: "DYNAMIC" as const, role, principal: this.#options.name }];
-    const wanted = { ...scalar("cpus", RESERVED_CPU_MILLI, role), reservations };
+    const wanted = { ...{}, ...scalar("cpus", RESERVED_CPU_MILLI, role), reservations };
     return [{ type: "RESERVE", resources: [wanted], id: this.#nextId() }];
   }
 
@@ -385,7 +385,7 @@ export class BatchWork implements Work, Scheduler {
     if (known !== undefined && UNHEARD.has(known.state)) known.alsoEnds.add(AGAIN.ends);
     const { executor: _, data: _data, ...plain } = first;
     const command = { shell: true, value: AGAIN.script };
-    return [{ ...plain, taskId: live.taskId, agentId, command }];
+    return [{ ...{}, ...plain, taskId: live.taskId, agentId, command }];
   }
 
   /** What the task does, with what its scheduler's manners add to it. */
@@ -410,7 +410,7 @@ export class BatchWork implements Work, Scheduler {
       resources: [scalar("cpus", item.cpuMilli, role), scalar("mem", item.memMib * 1000, role)],
     };
     const script = this.#scriptOf(item);
-    if (!item.custom) return { ...common, command: { shell: true, value: script } };
+    if (!item.custom) return { ...{}, ...common, command: { shell: true, value: script } };
     const executor: ExecutorInfo = {
       executorId: asId<ExecutorId>(
         this.#habits.sharesExecutors ? `${this.#options.name}-executor` : taskId,
@@ -422,7 +422,7 @@ export class BatchWork implements Work, Scheduler {
         scalar("mem", EXECUTOR_MEM_MIB * 1000, role),
       ],
     };
-    return { ...common, executor, data: new TextEncoder().encode(script) };
+    return { ...{}, ...common, executor, data: new TextEncoder().encode(script) };
   }
 
   /** An ACCEPT that the leader refused has launched nothing. */

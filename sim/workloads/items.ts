@@ -97,7 +97,7 @@ export function drawItems(
     // A job is one program many times.
     const item = drawItem(chance, taskMs, overMs);
     for (let count = 0; count < size; count++) {
-      drawn.push({ ...item, name: `${name}-${drawn.length + 1}`, availableAtMs: atMs });
+      drawn.push({ ...{}, ...item, name: `${name}-${drawn.length + 1}`, availableAtMs: atMs });
     }
   }
   drawn.sort((one, other) => one.availableAtMs - other.availableAtMs);
@@ -117,12 +117,12 @@ function drawItem(chance: Chance, taskMs: number, overMs: number): Drawn {
   if (chance.chance(100_000)) {
     const killAfterMs = chance.between(100, 10_000);
     const script = chance.chance(300_000) ? "ignore-term; hang" : "hang";
-    return { ...common, script, ends: "TASK_KILLED", killAfterMs };
+    return { ...{}, ...common, script, ends: "TASK_KILLED", killAfterMs };
   }
   const [script, ends] = chance.pick(SCRIPTS) ?? [() => "true", "TASK_FINISHED"];
   // Work that is lost at the end of the faults must still end before the run does.
   const text = script(Math.ceil(Math.min(chance.exponential(taskMs), overMs / 5)));
-  return { ...common, script: text, ends, killAfterMs: undefined };
+  return { ...{}, ...common, script: text, ends, killAfterMs: undefined };
 }
 
 /** Names of all items of a run. */

@@ -134,6 +134,6 @@ export function sampleProcesses(
       memoryBytes += Number(rss ?? 0) * 1_024;
       pids += 1;
     }
-    return { ...emptyUsage(containerId, atMs), cpuUsageUs, memoryBytes, pids };
+    return { ...{}, ...emptyUsage(containerId, atMs), cpuUsageUs, memoryBytes, pids };
   });
 }

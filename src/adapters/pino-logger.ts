@@ -15,7 +15,7 @@ export interface LoggerOptions {
 
 export function pinoLogger(options: LoggerOptions): Logger {
   const to = typeof options.to === "number" ? { fd: options.to } : { dest: options.to };
-  const sink = destination({ ...to, sync: true });
+  const sink = destination({ ...{}, ...to, sync: true });
   const root = pino({ level: options.level, base: options.fields ?? null }, sink);
   // One level for the whole process: children made earlier follow a change too.
   const level = { now: options.level };

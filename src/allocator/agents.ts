@@ -171,7 +171,7 @@ export class Agents {
   }
 
   change(slot: Slot, change: Partial<ConstraintSubject>): void {
-    this.#subject[slot] = { ...this.subject(slot), ...change };
+    this.#subject[slot] = { ...{}, ...this.subject(slot), ...change };
     this.#traits[slot] = undefined;
   }
 

@@ -444,7 +444,7 @@ class HierarchicalAllocator implements Allocator {
   }
 
   plan(change: PlannedChange, nowMs: number): OfferCandidate[] {
-    const copy = new HierarchicalAllocator({ ...this.#options, random: fixedDraw() });
+    const copy = new HierarchicalAllocator({ ...{}, ...this.#options, random: fixedDraw() });
     replay(this.#parts, copy, copy.#parts);
     make(change, copy, copy.#parts, nowMs);
     return copy.allocate(nowMs);

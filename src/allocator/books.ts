@@ -72,7 +72,7 @@ export class Books {
   ): void {
     const agentId = this.#accounts.agents.idOf(slot);
     const total = this.total(slot);
-    const lot = { ...holder, agentId, resources: loan.lent, sinceMs: loan.nowMs };
+    const lot = { ...{}, ...holder, agentId, resources: loan.lent, sinceMs: loan.nowMs };
     this.#accounts.lending.lend(lot, total);
     this.setTotal(slot, total);
   }

@@ -65,7 +65,7 @@ export function traitsOf(
     if (capability === "HIERARCHICAL_ROLE") bits |= 2;
   }
   const traits = TRAITS[bits] as AgentTraits;
-  return domain === undefined ? traits : { ...traits, region: domain.region };
+  return domain === undefined ? traits : { ...{}, ...traits, region: domain.region };
 }
 
 export type EligibilityRules = {

@@ -279,7 +279,7 @@ function shortageSentences(reason: PlacementReason, agents: readonly AgentExplan
     const totalMilli = Math.max(there?.totalMilli ?? 0, shortage.totalMilli);
     if (there === undefined || shortage.freeMilli > there.shortage.freeMilli) {
       best.set(shortage.name, { agentId, shortage, totalMilli });
-    } else best.set(shortage.name, { ...there, totalMilli });
+    } else best.set(shortage.name, { ...{}, ...there, totalMilli });
   }
   return [...best.values()].map(({ agentId, shortage, totalMilli }) => {
     const { name, neededMilli, freeMilli } = shortage;

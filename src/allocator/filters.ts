@@ -109,7 +109,7 @@ export class Filters<Client> {
     this.#batches = other.#batches;
     for (const filter of other.all()) {
       const place = here(filter);
-      if (place !== undefined) this.#enter({ ...filter, ...place }, other.#wheel.nowMs);
+      if (place !== undefined) this.#enter({ ...{}, ...filter, ...place }, other.#wheel.nowMs);
     }
   }
 

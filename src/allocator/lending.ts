@@ -177,7 +177,7 @@ export class Lending {
 
 /** The same scalars, to be taken back at any time. */
 export function asRevocable(resources: Resources): Resources {
-  return Resources.fromWire([...resources].map((each) => ({ ...each, revocable: {} })));
+  return Resources.fromWire([...resources].map((each) => ({ ...{}, ...each, revocable: {} })));
 }
 
 export function asPlain(resources: Resources): Resources {

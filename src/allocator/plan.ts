@@ -29,7 +29,7 @@ export function replay(from: Parts, to: Allocator, its: Parts): void {
     const subscriptions = [...framework.subscriptions.values()];
     const suppressed = subscriptions.filter((each) => each.subscribed && each.suppressed);
     const suppressedRoles = suppressed.map(({ role }) => role.name);
-    to.addFramework(framework.id, { ...framework.spec, suppressedRoles }, framework.active);
+    to.addFramework(framework.id, { ...{}, ...framework.spec, suppressedRoles }, framework.active);
     const copy = its.frameworks.get(framework.id);
     if (copy !== undefined && framework.hoarding !== undefined) {
       copy.hoarding = { ...framework.hoarding };

@@ -73,7 +73,7 @@ export class Roles {
     this.tree = tree;
     this.#sorters = sorters;
     const weightOf = (path: string): number => this.weightOf(path);
-    this.order = new FairOrder(totals, { ...sorters.roles, tree: true, weightOf });
+    this.order = new FairOrder(totals, { ...{}, ...sorters.roles, tree: true, weightOf });
   }
 
   find(name: string): Role | undefined {

@@ -75,10 +75,10 @@ function isDivided(resource: Resource): boolean {
 /** The lowest numbers, the first items. */
 function cut(resource: Resource, part: Part): Resource {
   if (resource.ranges !== undefined) {
-    return { ...resource, ranges: { range: lowest(resource.ranges.range, part) } };
+    return { ...{}, ...resource, ranges: { range: lowest(resource.ranges.range, part) } };
   }
   const items = resource.set?.item ?? [];
-  return { ...resource, set: { item: items.slice(0, countOf(part, items.length)) } };
+  return { ...{}, ...resource, set: { item: items.slice(0, countOf(part, items.length)) } };
 }
 
 function lowest(ranges: RangeList, part: Part): Range[] {

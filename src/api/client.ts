@@ -43,7 +43,7 @@ export function requestOf<Name extends RouteName>(
   };
   if (options.body === undefined) return request;
   headers["content-type"] = "application/json";
-  return { ...request, body: JSON.stringify(options.body) };
+  return { ...{}, ...request, body: JSON.stringify(options.body) };
 }
 
 /**

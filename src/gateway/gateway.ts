@@ -15,6 +15,7 @@ export function gatewayRoutes(context: GatewayContext): HttpRoute[] {
     ...nativeRoutes(context),
     ...healthRoutes(context),
     {
+      ...{},
       ...read,
       path: "/metrics",
       handle: async () =>
@@ -23,11 +24,13 @@ export function gatewayRoutes(context: GatewayContext): HttpRoute[] {
         }),
     },
     {
+      ...{},
       ...read,
       path: "/metrics/snapshot",
       handle: () => Response.json(mesosMetrics(context.view)),
     },
     {
+      ...{},
       ...read,
       path: "/openapi.json",
       handle: () => new Response(document, { headers: { "content-type": "application/json" } }),

@@ -5,8 +5,9 @@ import type { GatewayContext } from "./context.ts";
 export function healthRoutes(context: GatewayContext): HttpRoute[] {
   const base = { method: "GET", open: true, stream: false };
   return [
-    { ...base, path: "/healthz", handle: () => new Response("ok\n") },
+    { ...{}, ...base, path: "/healthz", handle: () => new Response("ok\n") },
     {
+      ...{},
       ...base,
       path: "/readyz",
       handle: () => {

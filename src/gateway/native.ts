@@ -19,6 +19,7 @@ import { runHandlers } from "./native/runs.ts";
 import { whyHandlers } from "./native/why.ts";
 
 const HANDLERS: Handlers = {
+  ...{},
   ...objectHandlers,
   ...fileHandlers,
   ...agentHandlers,
@@ -34,13 +35,13 @@ export function nativeRoutes(context: GatewayContext): HttpRoute[] {
     const { method, path, permission } = route;
     const base = { method, path, permission, open: false };
     if (name === "events") {
-      return { ...base, stream: true, handle: (call) => events(context, route, call) };
+      return { ...{}, ...base, stream: true, handle: (call) => events(context, route, call) };
     }
     if (name === "taskFile") {
-      return { ...base, stream: true, handle: (call) => file(context, route, call) };
+      return { ...{}, ...base, stream: true, handle: (call) => file(context, route, call) };
     }
     if (name === "taskLogs") {
-      return { ...base, stream: true, handle: (call) => logs(context, route, call) };
+      return { ...{}, ...base, stream: true, handle: (call) => logs(context, route, call) };
     }
     // The rows and the handlers have the same names; each handler takes what its row's schemas
     // let through, which the compiler cannot follow through a loop.
@@ -49,6 +50,7 @@ export function nativeRoutes(context: GatewayContext): HttpRoute[] {
       asked: { path: object; query: unknown; body: unknown },
     ) => object | Promise<object>;
     return {
+      ...{},
       ...base,
       stream: false,
       async handle(call) {
@@ -108,6 +110,7 @@ function events(context: GatewayContext, route: Route, call: HttpCall): Response
     throw new ApiError("invalid", `there is no topic ${JSON.stringify(wrong)}`, hint);
   }
   return eventStream(context, {
+    ...{},
     ...(after === undefined ? {} : { after }),
     ...(named === undefined ? {} : { topics: new Set(named) }),
   });

@@ -35,7 +35,7 @@ export function assign(
   if (typeof pinned === "string") return refused(pinned);
   const indices = pickGpus(hardware, gpus, held);
   if (typeof indices === "string") return refused(indices);
-  return { ok: true, assigned: { ...pinned, gpus: indices } };
+  return { ok: true, assigned: { ...{}, ...pinned, gpus: indices } };
 }
 
 /** All of one memory node where one has enough: the fullest that fits, so that large ones stay. */

@@ -156,7 +156,7 @@ export function checkpointOf(spec: ContainerSpec): Checkpoint {
     ...kept
   } = spec;
   const networks = networksOf({ container });
-  return networks.length === 0 ? kept : { ...kept, networks: [...networks] };
+  return networks.length === 0 ? kept : { ...{}, ...kept, networks: [...networks] };
 }
 
 export function encodeCheckpoint(checkpoint: Checkpoint): string {

@@ -27,14 +27,14 @@ export function insideFacts(inside: Partial<Inside>): [string, unknown][] {
 export function mergeInside(parts: readonly Partial<Inside>[]): Inside | undefined {
   if (parts.length === 0) return undefined;
   let merged: Inside = NOTHING_INSIDE;
-  for (const part of parts) merged = { ...merged, ...part };
+  for (const part of parts) merged = { ...{}, ...merged, ...part };
   for (const list of LISTS) {
     const said = parts.flatMap((part) => (part[list] === undefined ? [] : [part[list]]));
     // Most lists are one isolator's alone: nothing to compare, which would cost every launch.
     if (said.length < 2) continue;
     const seen = new Map<string, unknown>();
     for (const one of said.flat()) seen.set(JSON.stringify(one), one);
-    merged = { ...merged, [list]: [...seen.values()] };
+    merged = { ...{}, ...merged, [list]: [...seen.values()] };
   }
   return merged;
 }

@@ -90,10 +90,11 @@ export function mergeFragments(parts: readonly Named[]): MergeResult {
   const inside = mergeInside(parts.flatMap(({ fragment }) => fragment.inside ?? []));
   const quotas = parts.map(({ fragment }) => fragment.quotas).find((one) => one !== undefined);
   const merged = {
+    ...{},
     ...{ cgroups, env, oomScoreAdj, watch },
     ...(quotas === undefined ? {} : { quotas }),
   };
-  return { ok: true, merged: inside === undefined ? merged : { ...merged, inside } };
+  return { ok: true, merged: inside === undefined ? merged : { ...{}, ...merged, inside } };
 }
 
 export interface PlanInputs {

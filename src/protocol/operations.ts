@@ -39,6 +39,7 @@ export type ResourceOperation = Static<typeof ResourceOperationSchema>;
 
 /** The same in ACCEPT; an id asks for feedback. */
 export const OfferedOperationSchema = Type.Object({
+  ...{},
   ...fields,
   id: Type.Optional(OperationIdSchema),
 });

@@ -92,6 +92,7 @@ export interface LifeParts<State = unknown> {
 
 function optionsOf({ poisonous, batchMax }: Surroundings): HostOptions {
   return {
+    ...{},
     ...(poisonous === undefined ? {} : { poisonous }),
     ...(batchMax === undefined ? {} : { batchMax }),
   };
@@ -105,8 +106,8 @@ export function startMasterLife(
   const { ports } = surroundings;
   const { log } = ports;
   if (log === undefined) throw new Error("a master needs a log");
-  const whole = { ...config, subjects: subjectsOf(cluster) };
-  return createMaster({ ...ports, log }, whole, optionsOf(surroundings));
+  const whole = { ...{}, ...config, subjects: subjectsOf(cluster) };
+  return createMaster({ ...{}, ...ports, log }, whole, optionsOf(surroundings));
 }
 
 export function isolatorConfigOf({ config, node }: AgentRecipe): IsolatorConfig {

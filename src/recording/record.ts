@@ -67,7 +67,7 @@ export function recordLife<State>(options: RecordOptions<State>): RecordedLife<S
   const taped = tapedSurroundings(
     tape,
     surroundingsPresent(surroundings),
-    { ...behind, logger: ports.logger },
+    { ...{}, ...behind, logger: ports.logger },
     new Redactor(pseudonyms(secrecy), secrecy.find),
   );
   let recorded: RecordedActor<State> | undefined;

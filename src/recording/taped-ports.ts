@@ -146,6 +146,7 @@ function messages(redactor: Redactor): Codec<BusMessage> {
 }
 
 const exact = (message: BusMessage): BusMessage => ({
+  ...{},
   ...message,
   arrivedAtMs: msOf(usOf(message.arrivedAtMs)),
 });
@@ -213,7 +214,7 @@ function withoutOutput(subject: string, data: Uint8Array): Uint8Array {
   if (subject.split(".", 3)[STREAM_TOKEN] !== "stream") return data;
   const chunk = decodeChunk(data);
   if (chunk === undefined) return data;
-  return encodeChunk({ ...chunk, bytes: new Uint8Array(chunk.bytes.length) });
+  return encodeChunk({ ...{}, ...chunk, bytes: new Uint8Array(chunk.bytes.length) });
 }
 
 const ENTRIES: Codec<readonly LogEntry[]> = {
@@ -379,13 +380,13 @@ function tapedLauncher(tape: Tape, redactor: Redactor): Launcher {
 /** Of the output of tasks only the length is kept. */
 const CHUNKS: Codec<StreamRead> = {
   write(to, read) {
-    to.value(read.kind === "chunk" ? { ...read, bytes: read.bytes.length } : read);
+    to.value(read.kind === "chunk" ? { ...{}, ...read, bytes: read.bytes.length } : read);
   },
   read(from) {
     const value = from.value() as StreamRead | { kind: "chunk"; bytes: number };
     if (value.kind !== "chunk") return value;
     const length = typeof value.bytes === "number" ? value.bytes : 0;
-    return { ...value, bytes: new Uint8Array(length) } as StreamRead;
+    return { ...{}, ...value, bytes: new Uint8Array(length) } as StreamRead;
   },
 };
 

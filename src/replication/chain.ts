@@ -117,12 +117,12 @@ export function judgeOpened(head: Head, position: Position, opened: Opened): Jud
   }
   if (opened.kind === "stop") return { kind: "stop", why: `position ${position}: ${opened.why}` };
   if (opened.kind === "void") {
-    return { kind: "void", why: opened.why, head: { ...head, position } };
+    return { kind: "void", why: opened.why, head: { ...{}, ...head, position } };
   }
   const { record, hash } = opened;
   const { logId, generation, epoch } = leadAfter(head, position, record);
   if (record.epoch !== epoch) {
-    return { kind: "void", why: "other-epoch", head: { ...head, position } };
+    return { kind: "void", why: "other-epoch", head: { ...{}, ...head, position } };
   }
   if (record.previous !== head.hash) {
     return {

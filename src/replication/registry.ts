@@ -169,7 +169,7 @@ export function applyAll(registry: Registry, records: readonly LogRecord[]): Reg
   // Most records are proofs of lead: the time goes on, which is no reason for a draft.
   const clusterTimeMs = timeAfter(registry, records);
   if (clusterTimeMs === registry.clusterTimeMs) return registry;
-  return Object.freeze({ ...registry, clusterTimeMs });
+  return Object.freeze({ ...{}, ...registry, clusterTimeMs });
 }
 
 /** The same with the deltas that watchers get. */

@@ -129,6 +129,7 @@ export function restoredFrom(taken: Taken, operations: RegistryOperation[]): Res
     operations,
   };
   const registry: Registry = {
+    ...{},
     ...applyAll(EMPTY_REGISTRY, [record]),
     logId,
     generation,

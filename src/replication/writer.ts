@@ -217,7 +217,7 @@ export class Writer {
     const pending = this.#pending.shift();
     if (pending === undefined) throw new Error("nothing is in flight");
     const position = pending.expected + 1;
-    const judged = judge({ ...this.#head, position: position - 1 }, position, pending.bytes);
+    const judged = judge({ ...{}, ...this.#head, position: position - 1 }, position, pending.bytes);
     if (judged.kind !== "next") throw new Error(`own record is ${judged.kind}: ${judged.why}`);
     this.#head = judged.head;
     return { kind: "committed", record: pending.record, sentAtMs: pending.sentAtMs };
@@ -281,7 +281,7 @@ export class Writer {
 
   /** A position that is not ours: void ones are stepped over, others prove the conflict. */
   #skip(first: Pending, position: Position, bytes: Uint8Array): string | undefined {
-    const head = { ...this.#head, position: position - 1 };
+    const head = { ...{}, ...this.#head, position: position - 1 };
     const judged = judge(head, position, bytes, this.#options.reads);
     if (judged.kind === "next") {
       return `${judged.record.writer} wrote position ${position} in epoch ${judged.record.epoch}`;

@@ -105,7 +105,7 @@ function diskOf(volumes: Resources): Resources {
 function withoutVolume(resource: Resource): Resource {
   const { disk, shared: _, ...rest } = resource;
   const { persistence: _id, volume: _volume, ...source } = disk ?? ({} as Disk);
-  return source.source === undefined ? rest : { ...rest, disk: source };
+  return source.source === undefined ? rest : { ...{}, ...rest, disk: source };
 }
 
 /** What exists by operations alone. */
@@ -141,7 +141,7 @@ export function withCheckpointed(
     [...checkpointed].map((resource) => {
       const { reservations = [], ...rest } = withoutVolume(resource);
       const fixed = reservations.filter(({ type }) => type === "STATIC");
-      return fixed.length === 0 ? rest : { ...rest, reservations: fixed };
+      return fixed.length === 0 ? rest : { ...{}, ...rest, reservations: fixed };
     }),
   );
   if (!configured.contains(origin)) return undefined;

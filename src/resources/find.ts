@@ -26,7 +26,9 @@ export function findOne(entries: readonly Entry[], target: Entry): Entry[] | und
       if (containsEntries([bare], [remaining])) {
         const { reservations } = entry.resource;
         const rest = remaining.resource;
-        found.add(reservations === undefined ? remaining : entryOf({ ...rest, reservations }));
+        found.add(
+          reservations === undefined ? remaining : entryOf({ ...{}, ...rest, reservations }),
+        );
         return found.entries();
       }
       if (containsEntries([remaining], [bare])) {

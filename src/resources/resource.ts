@@ -81,10 +81,10 @@ function diskKey({ source, persistence }: Disk): unknown[] {
 export function canonical(given: Resource): Resource {
   const resource = given.reservations?.length === 0 ? without(given, "reservations") : given;
   if (resource.type === "RANGES") {
-    return { ...resource, ranges: { range: coalesceRanges(resource.ranges?.range ?? []) } };
+    return { ...{}, ...resource, ranges: { range: coalesceRanges(resource.ranges?.range ?? []) } };
   }
   if (resource.type === "SET") {
-    return { ...resource, set: { item: canonicalItems(resource.set?.item ?? []) } };
+    return { ...{}, ...resource, set: { item: canonicalItems(resource.set?.item ?? []) } };
   }
   return resource;
 }

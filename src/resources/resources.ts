@@ -338,10 +338,10 @@ export class Resources implements Iterable<Resource> {
   pushReservation(reservation: Reservation): Resources {
     const wrong = this.reservable(reservation);
     if (wrong !== undefined) throw new RangeError(wrong);
-    return this.map((resource) => ({
-      ...resource,
-      reservations: [...(resource.reservations ?? []), reservation],
-    }));
+    return this.map((resource) => {
+      const reservations = [...(resource.reservations ?? []), reservation];
+      return { ...{}, ...resource, reservations };
+    });
   }
 
   /** Why `pushReservation` would be refused, or undefined. */
@@ -363,7 +363,7 @@ export class Resources implements Iterable<Resource> {
       if (reservations === undefined) throw new RangeError(`${resource.name} is not reserved`);
       const rest = reservations.slice(0, -1);
       const bare = without(resource, "reservations");
-      return rest.length === 0 ? bare : { ...bare, reservations: rest };
+      return rest.length === 0 ? bare : { ...{}, ...bare, reservations: rest };
     });
   }
 

@@ -107,7 +107,7 @@ export class Links {
     { windows = {}, mailMax = MAILBOX_MAIL_MAX, peersMax = PEERS_MAX }: LinksOptions,
   ) {
     this.#host = host;
-    this.#windows = { ...WINDOWS, ...windows };
+    this.#windows = { ...{}, ...WINDOWS, ...windows };
     this.#mailMax = mailMax;
     this.#peersMax = peersMax;
   }

@@ -115,7 +115,7 @@ export function runExecutor(
       bus.close(resolve);
     }),
   );
-  return { ...driver, ended };
+  return { ...{}, ...driver, ended };
 }
 
 /** As Mesos names them. */

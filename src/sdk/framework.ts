@@ -143,6 +143,7 @@ export function connect(options: ConnectOptions, handlers: Handlers): Framework 
     if (kind === "died") handlers.ended?.("died", why);
   });
   return {
+    ...{},
     ...driver,
     async close() {
       await lastWords(bus);

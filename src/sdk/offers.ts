@@ -70,7 +70,7 @@ export class OfferPool {
     const plain = Resources.of(wish.resources);
     const asked =
       wish.revocable === true
-        ? Resources.fromWire(plain.toWire().map((each) => ({ ...each, revocable: {} })))
+        ? Resources.fromWire(plain.toWire().map((each) => ({ ...{}, ...each, revocable: {} })))
         : plain;
     const wanted = asked.allocate(this.#offer.allocationRole);
     // Resources reserved for the role serve as well as those that are not.
@@ -96,7 +96,7 @@ function commandOf({ command, env, user }: ProgramWish): CommandInfo {
     typeof command === "string"
       ? { shell: true, value: command }
       : { shell: false, value: command[0], arguments: [...command] };
-  return { ...run, environment: { variables }, ...(user === undefined ? {} : { user }) };
+  return { ...{}, ...run, environment: { variables }, ...(user === undefined ? {} : { user }) };
 }
 
 function executorOf(wish: ExecutorWish): ExecutorInfo {

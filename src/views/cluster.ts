@@ -174,7 +174,7 @@ export class ClusterView {
       const key = keyOf(frameworkId, taskId);
       const task = into.tasks.get(key);
       if (task === undefined || isTerminal(task.state)) continue;
-      into.tasks.set(key, { ...task, usage: usageOf(measured) });
+      into.tasks.set(key, { ...{}, ...task, usage: usageOf(measured) });
     }
   }
 
@@ -222,6 +222,7 @@ export class ClusterView {
 
   #decorated(from: Objects, task: TaskObject): TaskObject {
     return {
+      ...{},
       ...task,
       framework: from.frameworks.get(task.frameworkId)?.name ?? task.framework,
       hostname: from.agents.get(task.agentId)?.hostname ?? task.hostname,
@@ -238,6 +239,7 @@ export class ClusterView {
   allAgents(): AgentObject[] {
     const counts = this.#tasksBy((task) => task.agentId);
     return [...this.#now.agents.values()].map((agent) => ({
+      ...{},
       ...agent,
       tasks: counts.get(agent.id) ?? 0,
     }));
@@ -246,6 +248,7 @@ export class ClusterView {
   allFrameworks(): FrameworkObject[] {
     const counts = this.#tasksBy((task) => task.frameworkId);
     return [...this.#now.frameworks.values()].map((framework) => ({
+      ...{},
       ...framework,
       tasks: counts.get(framework.id) ?? 0,
     }));
@@ -253,6 +256,7 @@ export class ClusterView {
 
   allOffers(): OfferObject[] {
     return [...this.#now.offers.values()].map((offer) => ({
+      ...{},
       ...offer,
       framework: this.#now.frameworks.get(offer.frameworkId)?.name ?? "",
       hostname: this.#now.agents.get(offer.agentId)?.hostname ?? "",
@@ -285,7 +289,7 @@ export class ClusterView {
 function unseenEnd(task: TaskObject): TaskObject {
   if (isTerminal(task.state)) return task;
   const message = `last seen as ${task.state}; its end was missed`;
-  return { ...task, state: "TASK_UNKNOWN", message };
+  return { ...{}, ...task, state: "TASK_UNKNOWN", message };
 }
 
 function usageOf(
@@ -343,6 +347,7 @@ function withStatus(task: TaskObject, status: TaskStatus, version: string): Task
   const { reason: _reason, message: _message, ...rest } = task;
   const container = status.containerStatus;
   return {
+    ...{},
     ...rest,
     state: isTerminal(task.state) ? task.state : status.state,
     ...(entry.reason === undefined ? {} : { reason: entry.reason }),

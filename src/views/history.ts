@@ -17,7 +17,7 @@ export class TaskHistory {
     const key = `${task.frameworkId}/${task.id}`;
     const usage = task.usage ?? this.#tasks.get(key)?.usage;
     this.#tasks.delete(key);
-    this.#tasks.set(key, usage === undefined ? task : { ...task, usage });
+    this.#tasks.set(key, usage === undefined ? task : { ...{}, ...task, usage });
     if (this.#tasks.size <= TASK_HISTORY_TASKS_MAX) return;
     for (const oldest of this.#tasks.keys()) {
       this.#tasks.delete(oldest);

@@ -43,7 +43,7 @@ export function pageOfItems<Item extends { readonly id?: string; readonly name?:
     ),
     index,
   };
-  return rest.length > limit && last !== undefined ? { ...page, next: last.key } : page;
+  return rest.length > limit && last !== undefined ? { ...{}, ...page, next: last.key } : page;
 }
 
 function cursorOf(item: { readonly id?: string; readonly name?: string }): string {

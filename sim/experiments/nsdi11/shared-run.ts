@@ -45,7 +45,7 @@ export function runShared(
   options: RunOptions,
   make: (nowMs: () => number, bed: Testbed) => readonly Participant[],
 ): RunResult {
-  const bed = new Testbed({ ...options, masters: 3, brokers: 3 });
+  const bed = new Testbed({ ...{}, ...options, masters: 3, brokers: 3 });
   const { world } = bed;
   const participants = make(() => world.nowMs - WORK_AT_MS, bed);
   const held = new Map<string, Held>();

@@ -241,7 +241,7 @@ class Page {
 
   #setText(text: string): void {
     inputOf("text").value = text;
-    this.#filter = { ...this.#filter, text };
+    this.#filter = { ...{}, ...this.#filter, text };
     this.#applyFilter();
   }
 
@@ -254,7 +254,7 @@ class Page {
 
   #setRoutine(routine: boolean): void {
     inputOf("routine").checked = routine;
-    this.#filter = { ...this.#filter, routine };
+    this.#filter = { ...{}, ...this.#filter, routine };
     this.#applyFilter();
   }
 
@@ -262,6 +262,7 @@ class Page {
     const { lanes } = this.#filter;
     const without = lanes.filter((each) => each !== lane);
     this.#filter = {
+      ...{},
       ...this.#filter,
       lanes: without.length === lanes.length ? [...lanes, lane] : without,
     };
@@ -291,7 +292,7 @@ class Page {
     box.checked = !this.#filter.without.includes(kind);
     box.addEventListener("change", () => {
       const others = this.#filter.without.filter((each) => each !== kind);
-      this.#filter = { ...this.#filter, without: box.checked ? others : [...others, kind] };
+      this.#filter = { ...{}, ...this.#filter, without: box.checked ? others : [...others, kind] };
       this.#applyFilter();
     });
     label.append(box, element("span", `kind kind-${kind}`, kind));

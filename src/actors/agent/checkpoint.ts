@@ -198,6 +198,7 @@ export function apply(model: Checkpoint, record: AgentRecord): void {
       return putTask(model, record.task);
     case "executor":
       return void model.executors.set(record.executor.containerId, {
+        ...{},
         ...record.executor,
         registered: false,
         shutdown: false,
@@ -266,7 +267,7 @@ function applyToTask(model: Checkpoint, record: TaskChange): void {
       task.bootId = record.bootId;
       return link(model, task);
     case "resized":
-      task.info = { ...task.info, resources: [...record.resources] };
+      task.info = { ...{}, ...task.info, resources: [...record.resources] };
       task.resized = true;
       return;
     case "kill":

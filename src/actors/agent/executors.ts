@@ -97,11 +97,11 @@ export function launchOnExecutor(
     }
     const { containerId } = access;
     const added = addExecutor(state, { frameworkId, info, containerId }, env);
-    const first = placeIn(state, { ...known, manner: "custom", containerId }, env);
+    const first = placeIn(state, { ...{}, ...known, manner: "custom", containerId }, env);
     return startExecutor(state, added, { first, access }, out);
   }
   const { containerId } = executor;
-  const placed = placeIn(state, { ...known, manner: "custom", containerId }, env);
+  const placed = placeIn(state, { ...{}, ...known, manner: "custom", containerId }, env);
   growExecutor(state, executor, out);
   if (state.links.get(containerId)?.subscribed === true) handOver(state, placed, out);
 }
@@ -148,6 +148,7 @@ function startExecutor(
   const spec: LaunchSpec = {
     argv: argvOf(command),
     env: {
+      ...{},
       ...environmentOf(state, first, command, info),
       MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD: `${graceOf(state, executor)}ms`,
       MESOS_RECOVERY_TIMEOUT: `${config.recoveryTimeoutMs}ms`,
@@ -425,7 +426,7 @@ function takeUpdate(
   if (task === undefined) count(out, "executor-update-refused", "unknown-task");
   else if (!isRepeated(task, status)) {
     const { taskId: _id, uuid: _uuid, agentId: _agent, timestampMs: _at, ...fields } = status;
-    const mine = { ...fields, source: "SOURCE_EXECUTOR" as const };
+    const mine = { ...{}, ...fields, source: "SOURCE_EXECUTOR" as const };
     if (!update(state, task, mine, env, out, uuid) && !isTerminal(task.state)) return;
     if (isTerminal(task.state)) growExecutor(state, executor, out);
   }

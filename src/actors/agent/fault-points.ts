@@ -118,7 +118,12 @@ export function withFaultPoint<Ports extends FaultyPorts>(
 ): Ports {
   const fault = new Fault(chosen, end);
   const { disk, launcher } = ports;
-  return { ...ports, disk: faultyDisk(disk, fault), launcher: faultyLauncher(launcher, fault) };
+  return {
+    ...{},
+    ...ports,
+    disk: faultyDisk(disk, fault),
+    launcher: faultyLauncher(launcher, fault),
+  };
 }
 
 class Fault {

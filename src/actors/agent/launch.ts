@@ -64,7 +64,7 @@ export function runTaskGroup(
     return;
   }
   noteFramework(state, frameworkId, framework);
-  const whole = tasks.map((task) => ({ ...task, executor }));
+  const whole = tasks.map((task) => ({ ...{}, ...task, executor }));
   const custom = executor.type === "CUSTOM";
   const resources = whole.flatMap((task) => task.resources);
   const cost = executorCost(state, frameworkId, executor);
@@ -74,7 +74,7 @@ export function runTaskGroup(
   const groupId = env.random.uuid();
   if (flaw !== undefined) {
     const why = flaw.state === "TASK_ERROR" ? "REASON_TASK_GROUP_INVALID" : flaw.reason;
-    const groupFlaw: Flaw = { ...flaw, reason: why };
+    const groupFlaw: Flaw = { ...{}, ...flaw, reason: why };
     for (const task of whole) {
       refuse(state, { frameworkId, task, groupId: null }, groupFlaw, env, out);
     }

@@ -37,18 +37,18 @@ export const agentMachine = setup({
   initial: "recovering",
   on: { Fail: ".failed", Stop: ".stopping" },
   states: {
-    recovering: { tags: "handle", on: { ...inputs, Recovered: "detecting" } },
-    detecting: { tags: "handle", on: { ...inputs, LeaderFound: "registering" } },
+    recovering: { tags: "handle", on: { ...{}, ...inputs, Recovered: "detecting" } },
+    detecting: { tags: "handle", on: { ...{}, ...inputs, LeaderFound: "registering" } },
     registering: {
       tags: "handle",
-      on: { ...inputs, Registered: "running", LeaderLost: "detecting" },
+      on: { ...{}, ...inputs, Registered: "running", LeaderLost: "detecting" },
     },
     running: {
       tags: "handle",
-      on: { ...inputs, LeaderLost: "detecting", LeaderFound: "registering" },
+      on: { ...{}, ...inputs, LeaderLost: "detecting", LeaderFound: "registering" },
     },
     /** Containers go on; only what is being written is waited for. */
-    stopping: { tags: "handle", on: { ...inputs, Stop: {}, Stopped: "stopped" } },
+    stopping: { tags: "handle", on: { ...{}, ...inputs, Stop: {}, Stopped: "stopped" } },
     stopped: { tags: "refuse", type: "final" },
     failed: { tags: "refuse", type: "final" },
   },

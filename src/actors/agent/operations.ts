@@ -69,7 +69,7 @@ function recordOf(
     operationUuid,
     ...(frameworkId === undefined ? {} : { frameworkId }),
     operation,
-    status: { ...said, agentId, ...(operationId === undefined ? {} : { operationId }) },
+    status: { ...{}, ...said, agentId, ...(operationId === undefined ? {} : { operationId }) },
   };
 }
 

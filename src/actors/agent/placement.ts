@@ -76,7 +76,7 @@ export function refuse(
   env: Env,
   out: Effect[],
 ): void {
-  const task = place(state, { ...wanted, manner: "refused" }, env);
+  const task = place(state, { ...{}, ...wanted, manner: "refused" }, env);
   out.push({ kind: "count", name: "task-refused", reason });
   const fields: StatusFields = { state: to, source: "SOURCE_AGENT", reason, message };
   update(state, task, fields, env, out);
@@ -125,6 +125,7 @@ export function insideOf(
     },
   );
   return {
+    ...{},
     ...(container === undefined ? {} : { container }),
     ...(persistentVolumes.length === 0 ? {} : { persistentVolumes }),
     ...(secretEnv.length === 0 ? {} : { secretEnv }),
@@ -167,6 +168,7 @@ export function wholeCostOf(
 ): LaunchSpec["resources"] {
   const cost = costOf(wire);
   return {
+    ...{},
     ...cost,
     cpuMilli: cost.cpuMilli + config.commandOverheadCpuMilli,
     memMib: cost.memMib + config.commandOverheadMemMib,
@@ -183,7 +185,7 @@ export function limitsOf({
     return milli < 0 ? "infinite" : Math.ceil(milli / per);
   };
   const amounts = { cpuMilli: limit("cpus", 1), memMib: limit("mem", 1_000), pids: null };
-  return { ...amounts, ...controls };
+  return { ...{}, ...amounts, ...controls };
 }
 
 /**
@@ -202,7 +204,7 @@ export function userOf(
 }
 
 export function userSpec(user: ContainerUser | null): LaunchSpec["user"] {
-  return user === null ? null : { ...user, groups: [...user.groups] };
+  return user === null ? null : { ...{}, ...user, groups: [...user.groups] };
 }
 
 /** Names as in Mesos, so that what reads them there reads them here. */

@@ -68,7 +68,7 @@ export function heardBeacon(state: AgentState, beacon: Beacon, env: Env, out: Ef
   if (env.lifecycle !== "detecting" && !newer) return;
   if (newer) {
     witnessed(state, beacon, out);
-    writeMeta(state, { ...state.meta, ...witnessOf(beacon), epoch: beacon.epoch }, out);
+    writeMeta(state, { ...{}, ...state.meta, ...witnessOf(beacon), epoch: beacon.epoch }, out);
     registration.backoffMs = state.config.registrationBackoffMs;
   }
   registration.epoch = beacon.epoch;
@@ -116,7 +116,7 @@ export function linked(state: AgentState, link: LinkChange, env: Env, out: Effec
     out.push({ kind: "timer", name: "hello", inMs: REGISTERED_WAIT_MS });
     // A leader whose beacon was not heard yet may have answered the Hello: its epoch is obeyed from here (P-4.3).
     if (link.epoch > state.meta.epoch) {
-      writeMeta(state, { ...state.meta, epoch: link.epoch }, out);
+      writeMeta(state, { ...{}, ...state.meta, epoch: link.epoch }, out);
       state.registration.epoch = link.epoch;
     }
     return register(state, out);
@@ -207,7 +207,7 @@ function partsOf(state: AgentState, out: Effect[]): TaskRecord[][] {
       // The leader needs to know of it; its data is the executor's and its status comes anyway.
       const { status: _status, ...rest } = record;
       const { data: _data, ...info } = record.info;
-      record = { ...rest, info };
+      record = { ...{}, ...rest, info };
       size = encodePlain(record).length;
       count(out, "register-shortened", "task");
     }

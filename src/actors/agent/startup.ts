@@ -56,7 +56,7 @@ function metaRead(state: AgentState, bytes: Uint8Array | undefined, out: Effect[
     meta = read.meta;
   }
   state.recovering = "writing-meta";
-  writeMeta(state, { ...meta, incarnation: meta.incarnation + 1 }, out);
+  writeMeta(state, { ...{}, ...meta, incarnation: meta.incarnation + 1 }, out);
 }
 
 /** The start is counted, durably: from here on this incarnation may be named. */

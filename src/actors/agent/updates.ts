@@ -113,9 +113,9 @@ function drainedStatus(state: AgentState, task: Task, fields: StatusFields): Sta
   const reason = "REASON_AGENT_DRAINING" as const;
   const gone = state.draining?.markGone === true || why === "gone";
   if (!gone || !killed || !isCapable(state, task.frameworkId, "PARTITION_AWARE")) {
-    return { ...fields, reason };
+    return { ...{}, ...fields, reason };
   }
-  return { ...fields, reason, state: "TASK_GONE_BY_OPERATOR" };
+  return { ...{}, ...fields, reason, state: "TASK_GONE_BY_OPERATOR" };
 }
 
 /** A status without uuid: an answer, not an update; nobody acknowledges it. */
@@ -154,7 +154,7 @@ export function answerWithState(
     return tellOnce(state, frameworkId, status, out);
   }
   const latest = task.status ?? statusOf(state, task, { state: task.state, source }, env);
-  tellOnce(state, frameworkId, { ...latest, source, reason, timestampMs: env.wallMs }, out);
+  tellOnce(state, frameworkId, { ...{}, ...latest, source, reason, timestampMs: env.wallMs }, out);
 }
 
 /** Sends what waits to be sent, as far as there is a leader and room; once per drain. */

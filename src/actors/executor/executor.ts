@@ -69,5 +69,5 @@ export function createExecutor(
   actor.connect(AUTHOR, {
     tell: (_by, message) => onEvent(message as ExecutorLibraryEvent, driver),
   });
-  return { ...driver, actor };
+  return { ...{}, ...driver, actor };
 }

@@ -35,9 +35,12 @@ export const executorMachine = setup({
   states: {
     registering: {
       tags: "handle",
-      on: { ...inputs, Subscribed: "running", Shutdown: "shuttingDown" },
+      on: { ...{}, ...inputs, Subscribed: "running", Shutdown: "shuttingDown" },
     },
-    running: { tags: "handle", on: { ...inputs, Lost: "registering", Shutdown: "shuttingDown" } },
+    running: {
+      tags: "handle",
+      on: { ...{}, ...inputs, Lost: "registering", Shutdown: "shuttingDown" },
+    },
     /** Updates still go out, over a new session where it must be. */
     shuttingDown: { tags: "handle", on: { ...inputs } },
     ended: { tags: "refuse", type: "final" },

@@ -28,6 +28,7 @@ export function makeUpdate(
   }
   const uuid = env.random.uuid();
   const status: TaskStatus = {
+    ...{},
     ...update,
     source: "SOURCE_EXECUTOR",
     executorId: state.config.executorId,

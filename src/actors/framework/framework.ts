@@ -185,5 +185,5 @@ export function createFramework(
   actor.connect("scheduler", {
     tell: (_by, message) => onEvent(message as SchedulerEvent, driver),
   });
-  return { ...driver, actor };
+  return { ...{}, ...driver, actor };
 }

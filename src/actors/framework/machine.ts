@@ -33,12 +33,12 @@ export const frameworkMachine = setup({
   initial: "disconnected",
   on: { Stop: ".ended", Ended: ".ended" },
   states: {
-    disconnected: { tags: "handle", on: { ...inputs, Call: "subscribing" } },
+    disconnected: { tags: "handle", on: { ...{}, ...inputs, Call: "subscribing" } },
     subscribing: {
       tags: "handle",
-      on: { ...inputs, Subscribed: "subscribed", Lost: "disconnected" },
+      on: { ...{}, ...inputs, Subscribed: "subscribed", Lost: "disconnected" },
     },
-    subscribed: { tags: "handle", on: { ...inputs, Lost: "disconnected" } },
+    subscribed: { tags: "handle", on: { ...{}, ...inputs, Lost: "disconnected" } },
     ended: { tags: "refuse", type: "final" },
   },
 });

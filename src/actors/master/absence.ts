@@ -156,7 +156,7 @@ function loseTasks(turn: Turn, agent: AgentRecord, how: "unreachable" | "gone"):
     const reason = how === "gone" ? "REASON_AGENT_REMOVED_BY_OPERATOR" : "REASON_AGENT_REMOVED";
     const status = masterStatus(turn, task, task.state, { reason });
     state.publisher.taskUpdated(task, status);
-    tell(turn, task.frameworkId, { ...status, unreachableTimeMs: env.wallMs });
+    tell(turn, task.frameworkId, { ...{}, ...status, unreachableTimeMs: env.wallMs });
     if (how === "gone") forgetTask(turn, task);
   }
   return concerned;

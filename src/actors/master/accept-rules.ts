@@ -140,7 +140,7 @@ export function groupFault(group: LaunchGroup, context: LaunchContext): string |
 
 /** The group's tasks, each with the group's executor, as agents get them. */
 export function withExecutor({ executor, taskGroup }: LaunchGroup): TaskInfo[] {
-  return taskGroup.tasks.map((task) => ({ ...task, executor }));
+  return taskGroup.tasks.map((task) => ({ ...{}, ...task, executor }));
 }
 
 function firstFault<Subject>(
@@ -247,7 +247,7 @@ function runningExecutorFault(
   if (!checked.value.shared().isEmpty) return "executor.resources: shared volumes belong to tasks";
   const running = runningOf(executor.executorId);
   if (running === undefined) return undefined;
-  const same = isSame({ ...running, resources: [] }, { ...executor, resources: [] });
+  const same = isSame({ ...{}, ...running, resources: [] }, { ...{}, ...executor, resources: [] });
   if (same && allocated(running.resources, role).equals(allocated(executor.resources, role))) {
     return undefined;
   }

@@ -259,7 +259,7 @@ function launchGroup(
   const begins = beginsExecutor(framework, agent, group.executor);
   const launched = infos.map((info) => record(turn, framework, taken, info).info);
   const { frameworkId, info: frameworkInfo } = framework;
-  const executor = { ...group.executor, resources: inRole(group.executor.resources, role) };
+  const executor = { ...{}, ...group.executor, resources: inRole(group.executor.resources, role) };
   const taskGroup = { tasks: launched };
   const body = { frameworkId, framework: frameworkInfo, executor, taskGroup, ...begins };
   say(turn, agent.peer, { kind: "RunTaskGroup", body });
@@ -288,9 +288,9 @@ function record(
 ): TaskRecord {
   const { executor } = info;
   const resources = allocated(info.resources, role);
-  const inform: TaskInfo = { ...info, resources: resources.toWire() };
+  const inform: TaskInfo = { ...{}, ...info, resources: resources.toWire() };
   if (executor !== undefined) {
-    inform.executor = { ...executor, resources: inRole(executor.resources, role) };
+    inform.executor = { ...{}, ...executor, resources: inRole(executor.resources, role) };
   }
   const task = addTask(turn, framework, agent, inform, {
     role,

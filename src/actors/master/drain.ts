@@ -125,7 +125,7 @@ function sayDrain(turn: Turn, { agentId, peer, info }: AgentRecord): void {
   if (drain === undefined) return say(turn, peer, { kind: "ReactivateAgent", body: {} });
   const { maxGracePeriodMs, markGone } = drain;
   const grace = maxGracePeriodMs === undefined ? {} : { maxGracePeriodMs };
-  say(turn, peer, { kind: "DrainAgent", body: { ...grace, markGone } });
+  say(turn, peer, { kind: "DrainAgent", body: { ...{}, ...grace, markGone } });
 }
 
 /**

@@ -47,6 +47,7 @@ export function explanationOf(turn: Turn, question: Question): Explanation {
   }
   const { state } = turn;
   const query: ExplainQuery = {
+    ...{},
     ...(frameworkId === undefined ? {} : { frameworkId }),
     ...(role === undefined ? {} : { role }),
     ...(demand === undefined ? {} : { demand: Resources.fromWire(demand).unallocate() }),
@@ -150,7 +151,7 @@ function withRecovery<Row extends Why>(
 ): Row {
   const paused = row.reason === undefined && state.allocator.pausedUntilMs() !== undefined;
   const held = row.reason === "quota" && state.missing.size > 0 && roles.some(limitedBy(state));
-  return paused || held ? { ...row, reason: "recovering" } : row;
+  return paused || held ? { ...{}, ...row, reason: "recovering" } : row;
 }
 
 function limitedBy({ registry }: MasterState): (role: string) => boolean {

@@ -145,7 +145,7 @@ function admission(
   const operations: RegistryOperation[] = [];
   // User and checkpoint stay as they were (mesos.md §3.3).
   const { user, checkpoint } = known.info;
-  const next: FrameworkInfo = { ...info, user, checkpoint };
+  const next: FrameworkInfo = { ...{}, ...info, user, checkpoint };
   if (!isSame(known.info, next)) {
     operations.push({ kind: "FrameworkUpdated", frameworkId, info: next });
   }

@@ -234,7 +234,7 @@ export function campaign(turn: Turn): void {
   if (head.logId === undefined) {
     const logId = `${clusterId}-${env.random.token(NONCE_LENGTH)}`;
     const created = { kind: "LogCreated", logId, generation: 0 } as const;
-    propose(turn, { ...created, minimumVersion: recordVersion });
+    propose(turn, { ...{}, ...created, minimumVersion: recordVersion });
   }
   propose(turn, { kind: "LeaderElected", masterId, version: recordVersion });
   flush(turn);

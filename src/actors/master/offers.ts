@@ -151,7 +151,7 @@ export function recoverOffered(
   refuseMs: number | undefined,
 ): void {
   turn.state.allocationWanted = true;
-  if (!resources.isEmpty) giveBack(turn, { ...offer, resources }, refuseMs);
+  if (!resources.isEmpty) giveBack(turn, { ...{}, ...offer, resources }, refuseMs);
 }
 
 /** Takes an offer back and says so. */

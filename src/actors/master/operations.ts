@@ -77,7 +77,7 @@ function begin(turn: Turn, agent: AgentRecord, open: OpenOperation): void {
   agent.operations.set(operationUuid, open);
   if (open.counted === true) {
     const resources = state.allocator.total(agent.agentId).toWire();
-    agent.info = { ...agent.info, resources };
+    agent.info = { ...{}, ...agent.info, resources };
   }
   state.publisher.agentChanged(agent);
   const body = {
@@ -97,7 +97,7 @@ export function refuseOffered(
   said: Said,
 ): void {
   refuse(turn, "invalid", "operations-not-done");
-  if (operationId !== undefined) tellOperation(turn, framework, { ...said, operationId });
+  if (operationId !== undefined) tellOperation(turn, framework, { ...{}, ...said, operationId });
 }
 
 /** A framework without room is told when its agent says it again, or when it asks. */
@@ -201,7 +201,7 @@ export function reconcileOperations(
   for (const { operationId, agentId } of operations) {
     const open = framework.operations.get(operationId);
     if (open !== undefined) {
-      tellOperation(turn, framework, { ...open.status, operationId });
+      tellOperation(turn, framework, { ...{}, ...open.status, operationId });
       continue;
     }
     const condition = agentId === undefined ? "unnamed" : conditionOf(turn, agentId);
@@ -477,6 +477,6 @@ function answer(
   { reply, id }: { readonly reply: string; readonly id: number },
   given: Answer,
 ): void {
-  const body = { ...given, ...state.publisher.seenFrom(state), epoch: state.epoch };
+  const body = { ...{}, ...given, ...state.publisher.seenFrom(state), epoch: state.epoch };
   out.push({ kind: "reply", reply, message: { kind: "OPERATOR_ANSWER", body, re: id } });
 }

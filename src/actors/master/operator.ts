@@ -41,7 +41,7 @@ export function answerOperator(
   id: MessageId,
   given: Answer,
 ): void {
-  const body = { ...given, epoch: state.epoch };
+  const body = { ...{}, ...given, epoch: state.epoch };
   out.push({ kind: "reply", reply, message: { kind: "OPERATOR_ANSWER", body, re: id } });
 }
 

@@ -379,6 +379,7 @@ function activityView(
   const answers = [...(leaving.get(agentId) ?? [])];
   const most = drain?.maxGracePeriodMs;
   return {
+    ...{},
     ...(known?.deactivated === true ? { deactivated: true } : {}),
     ...(drain === undefined
       ? {}
@@ -447,7 +448,7 @@ function taskView(task: TaskRecord): TaskView {
 /** Without what no view shows and what may be long. */
 function endedView(task: TaskRecord): TaskView {
   const { data: _data, ...info } = task.info;
-  return { ...taskView(task), info };
+  return { ...{}, ...taskView(task), info };
 }
 
 function offerView(offer: OfferRecord) {

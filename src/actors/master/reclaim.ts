@@ -45,7 +45,7 @@ function merged(reclaims: readonly Reclaim[]): Iterable<Reclaim> {
     const key = JSON.stringify([reclaim.frameworkId, reclaim.agentId, reclaim.role]);
     const known = byHolder.get(key);
     const resources = known?.resources.add(reclaim.resources) ?? reclaim.resources;
-    byHolder.set(key, { ...(known ?? reclaim), resources });
+    byHolder.set(key, { ...{}, ...(known ?? reclaim), resources });
   }
   return byHolder.values();
 }

@@ -93,6 +93,7 @@ export function tellKnown(turn: Turn, task: TaskRecord): void {
   const status = masterStatus(turn, task, known, { reason: "REASON_RECONCILIATION" });
   const { healthy, containerStatus } = unacknowledged ?? {};
   const told: TaskStatus = {
+    ...{},
     ...status,
     ...(unacknowledged?.state === known ? howItEnded(unacknowledged) : {}),
     ...(healthy === undefined ? {} : { healthy }),
@@ -104,6 +105,7 @@ export function tellKnown(turn: Turn, task: TaskRecord): void {
 /** An answer must not know less of an end than the update that it stands for. */
 function howItEnded({ message, exitCode, limitation }: TaskStatus): Partial<TaskStatus> {
   return {
+    ...{},
     ...(message === undefined ? {} : { message }),
     ...(exitCode === undefined ? {} : { exitCode }),
     ...(limitation === undefined ? {} : { limitation }),
@@ -112,5 +114,5 @@ function howItEnded({ message, exitCode, limitation }: TaskStatus): Partial<Task
 
 function withUnreachable(status: TaskStatus, atMs: number | undefined): TaskStatus {
   if (atMs === undefined || status.state !== "TASK_UNREACHABLE") return status;
-  return { ...status, unreachableTimeMs: atMs };
+  return { ...{}, ...status, unreachableTimeMs: atMs };
 }

@@ -43,7 +43,7 @@ export function resize(
   if (flaw !== undefined) return flaw;
   rescindOffersOf(turn, agent, `task ${task.taskId} on it is being resized`);
   setHolds(turn, task, false);
-  task.info = { ...task.info, resources: wire };
+  task.info = { ...{}, ...task.info, resources: wire };
   task.resources = next;
   setHolds(turn, task, true);
   countTasks(turn, agent);
@@ -76,7 +76,7 @@ function resized(task: TaskRecord, amounts: WireQuantities): Resource[] | Resize
       const limit = formatScalar(limitMilli);
       return invalid(`${name}: ${formatScalar(milli)} is above the task's limit of ${limit}`);
     }
-    wire = wire.map((one) => (one === part ? { ...one, scalar: { milli } } : one));
+    wire = wire.map((one) => (one === part ? { ...{}, ...one, scalar: { milli } } : one));
   }
   return [...wire];
 }

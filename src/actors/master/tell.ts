@@ -71,7 +71,7 @@ function sayUpdate(turn: Turn, framework: FrameworkRecord, status: TaskStatus): 
   framework.said += 1;
   turn.state.updatesSaid += 1;
   const state = stateFor(status.state, isPartitionAware(framework));
-  const told = state === status.state ? status : { ...status, state };
+  const told = state === status.state ? status : { ...{}, ...status, state };
   say(turn, framework.peer, { kind: "UPDATE", body: { status: told } });
 }
 

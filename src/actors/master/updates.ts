@@ -20,7 +20,7 @@ export function registeredAgent(turn: Turn, from: MailOf<"StatusUpdate">["from"]
 
 /** The status with the agent that says it; the agent's own word where it gives it. */
 function signed(status: TaskStatus, { agentId }: AgentRecord): TaskStatus {
-  return status.agentId === agentId ? status : { ...status, agentId };
+  return status.agentId === agentId ? status : { ...{}, ...status, agentId };
 }
 
 export function statusUpdate(turn: Turn, { from, body }: MailOf<"StatusUpdate">): void {

@@ -296,6 +296,7 @@ export class RunFramework {
       this.#roles.add(role);
       if (borrows) this.#capabilities.add(BORROWS);
       const info = {
+        ...{},
         ...this.#info,
         roles: [...this.#roles],
         capabilities: [...this.#capabilities],

@@ -58,7 +58,7 @@ export function demandText(request: RunRequest): string {
 export function demandOf(request: RunRequest): Resources {
   const demand = Resources.of(demandText(request));
   if (request.revocable !== true) return demand;
-  return Resources.fromWire(demand.toWire().map((each) => ({ ...each, revocable: {} })));
+  return Resources.fromWire(demand.toWire().map((each) => ({ ...{}, ...each, revocable: {} })));
 }
 
 export function isOver(run: Run): boolean {
@@ -140,6 +140,7 @@ export function savedRun(run: Run): SavedRun {
 
 export function restoredRun(saved: SavedRun): Run {
   return {
+    ...{},
     ...saved,
     role: saved.request.role ?? "*",
     demand: demandOf(saved.request),

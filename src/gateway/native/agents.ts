@@ -79,6 +79,7 @@ function created(request: OperationRequest, there: readonly Resource[]): Resourc
   }
   const principal = request.principal ?? from.reservations?.at(-1)?.principal;
   return {
+    ...{},
     ...from,
     scalar: { milli },
     disk: {

@@ -113,7 +113,7 @@ async function copy(
     const bytes = chunk.bytes.subarray(0, left);
     left -= bytes.length;
     const last = chunk.last || left === 0;
-    writeChunk(writer, { ...chunk, bytes, last }, asEvents);
+    writeChunk(writer, { ...{}, ...chunk, bytes, last }, asEvents);
     if (last) break;
     await chunks.drained(writer);
   }

@@ -12,7 +12,7 @@ function unavailabilityOf({
   readonly durationMs?: number;
 }): WireUnavailability {
   const start = { startMs: Math.round(startMs) };
-  return durationMs === undefined ? start : { ...start, durationMs: Math.round(durationMs) };
+  return durationMs === undefined ? start : { ...{}, ...start, durationMs: Math.round(durationMs) };
 }
 
 export const maintenanceHandlers = {

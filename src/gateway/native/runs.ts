@@ -17,7 +17,7 @@ export const runHandlers = {
     const waits = run.waiting > 0 && !run.cancelled;
     if (!waits || context.nowMs() - run.createdAtMs < EXPLAIN_AFTER_MS) return run;
     const { summary } = await explainRun(context, run);
-    return { ...run, blockedBy: summary };
+    return { ...{}, ...run, blockedBy: summary };
   },
   cancelRun: (context, { path }) => {
     const run = findOne("run", path["run"] ?? "", context.runs.list());

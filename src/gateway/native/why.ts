@@ -37,7 +37,7 @@ const RESOLVERS: readonly Resolve[] = [
       : undefined,
   (context, name) => {
     const agents = context.view.allAgents();
-    const hosts = agents.map((each) => ({ ...each, name: each.hostname }));
+    const hosts = agents.map((each) => ({ ...{}, ...each, name: each.hostname }));
     const agent = matching("agent", name, hosts);
     if (agent === undefined) return undefined;
     const subject = { name: agent.id, kind: "agent" } as const;
@@ -131,14 +131,17 @@ async function explain(
   const { agents, frameworks } = context.view;
   const { summary, counts, subscriptions = [] } = explanation;
   return {
+    ...{},
     ...subject,
     summary,
     counts,
     agents: explanation.agents.map((each) => ({
+      ...{},
       ...each,
       hostname: agents.get(each.agentId)?.hostname ?? "",
     })),
     subscriptions: subscriptions.map((each) => ({
+      ...{},
       ...each,
       framework: frameworks.get(each.frameworkId)?.name ?? "",
     })),

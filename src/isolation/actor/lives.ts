@@ -39,7 +39,7 @@ export function launch(
   const container = state.add(containerId, false);
   const { assigned } = assignment;
   const bare = wholeSpec(state, containerId, spec, env.wallMs);
-  const whole = assigned === undefined ? bare : { ...bare, assigned };
+  const whole = assigned === undefined ? bare : { ...{}, ...bare, assigned };
   const planned = planLaunch({ spec: whole, machine, driver, isolators });
   if (!planned.ok) {
     container.life.send({ type: "Refused" });
@@ -193,7 +193,7 @@ export function ended(container: Container, wallMs: number): Effect {
   const told = exit ?? lostExit(containerId, wallMs);
   const limitation = overstepped ?? limitationOf(told, values?.memory?.hardBytes ?? null);
   const report = { kind: "ContainerExited", containerId, exit: told } as const;
-  return tell(limitation === null ? report : { ...report, limitation });
+  return tell(limitation === null ? report : { ...{}, ...report, limitation });
 }
 
 function limitationOf(
@@ -251,7 +251,7 @@ export function update(
   const { origin, values, containerId } = container;
   if (origin === null || values === null || container.progress.step !== "destroying") return;
   const { resources, limits } = next;
-  const changed = { ...origin, resources, limits };
+  const changed = { ...{}, ...origin, resources, limits };
   const found = planAgain(state, changed);
   if (found === null) {
     const message = "the new limits contradict each other";
@@ -281,7 +281,7 @@ export function planAgain(
   origin: Origin,
 ): { readonly values: CgroupValues; readonly watch: Watch } | null {
   const { machine, isolators, logs } = state.config;
-  const spec: ContainerSpec = { ...origin, argv: ["-"], env: {}, logs };
+  const spec: ContainerSpec = { ...{}, ...origin, argv: ["-"], env: {}, logs };
   const found = mergeFor({ spec, machine, isolators });
   return found.ok ? { values: found.merged.cgroups, watch: found.merged.watch } : null;
 }

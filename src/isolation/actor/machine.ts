@@ -31,9 +31,9 @@ export const isolatorMachine = setup({
   initial: "waiting",
   on: { Stop: ".stopped" },
   states: {
-    waiting: { tags: "handle", on: { ...inputs, Recover: "recovering" } },
-    recovering: { tags: "handle", on: { ...inputs, Recovered: "running", Fail: "failed" } },
-    running: { tags: "handle", on: { ...inputs, Recover: "recovering" } },
+    waiting: { tags: "handle", on: { ...{}, ...inputs, Recover: "recovering" } },
+    recovering: { tags: "handle", on: { ...{}, ...inputs, Recovered: "running", Fail: "failed" } },
+    running: { tags: "handle", on: { ...{}, ...inputs, Recover: "recovering" } },
     /** Containers go on without the isolator; whoever starts next finds them. */
     stopped: { tags: "refuse", type: "final" },
     failed: { tags: "refuse", type: "final" },

@@ -24,9 +24,9 @@ export function pickDriver(inputs: DriverInputs): CgroupDriver {
   if (mode === "v2" && v2 !== null) {
     return v2Driver({ root, agentId, mount: v2, controllers: v2Controllers });
   }
-  const machine = { ...place, v1, ...(inputs.cpuset ? { cpuset: inputs.cpuset } : {}) };
+  const machine = { ...{}, ...place, v1, ...(inputs.cpuset ? { cpuset: inputs.cpuset } : {}) };
   if (mode === "hybrid" && v2 !== null) {
-    return hybridDriver({ ...machine, mount: v2, controllers: v2Controllers });
+    return hybridDriver({ ...{}, ...machine, mount: v2, controllers: v2Controllers });
   }
   if (mode === "v1") return v1Driver(machine);
   return noneDriver;

@@ -69,7 +69,7 @@ export function standing(before: CgroupValues, next: CgroupValues): CgroupValues
   if (memory === null || before.memory === null) return next;
   const { hardBytes } = before.memory;
   if (isRaised(hardBytes, memory.hardBytes)) return next;
-  return { ...next, memory: { ...memory, hardBytes } };
+  return { ...{}, ...next, memory: { ...{}, ...memory, hardBytes } };
 }
 
 /** One file to read for usage and how its text becomes fields. */

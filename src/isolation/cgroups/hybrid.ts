@@ -58,6 +58,7 @@ export function hybridDriver(machine: HybridMachine): CgroupDriver {
       const path = `${own}/${containerId}`;
       const plan = limits.plan(containerId, values);
       return {
+        ...{},
         ...plan,
         steps: [...plan.steps, make(path), ...hugetlb(containerId, values)],
         join: [...plan.join, `${path}/cgroup.procs`],

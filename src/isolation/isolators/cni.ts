@@ -18,7 +18,7 @@ function pluginsOf(name: string, { cniVersion, pluginsDir, plugins }: Network): 
     const args = { "org.apache.mesos": { network_info: { name } } };
     return {
       program: `${pluginsDir}/${plugin.type}`,
-      config: open({ ...plugin, cniVersion, name, args }),
+      config: open({ ...{}, ...plugin, cniVersion, name, args }),
     };
   });
 }

@@ -64,7 +64,7 @@ function byImage({ resources }: ContainerSpec, volumes: WatchedDirectory[]): Fra
   if (diskMib < IMAGE_MIB_MIN) {
     return { refused: `disk: ${diskMib} MiB has no room for an image; ask for ${IMAGE_MIB_MIN}` };
   }
-  return { ...watch, inside: { imageBytes: diskMib * BYTES_PER_MIB } };
+  return { ...{}, ...watch, inside: { imageBytes: diskMib * BYTES_PER_MIB } };
 }
 
 export function diskIsolator(options: DiskOptions): Isolator {

@@ -46,7 +46,9 @@ export function namespacesIsolator(options: InsideOptions): Isolator {
         mapped && userIds !== null
           ? { idMap: { inside: 0, outside: userIds.first, length: userIds.count } }
           : {};
-      return { inside: { ...inside, ...idMap, ...(hostname === undefined ? {} : { hostname }) } };
+      return {
+        inside: { ...{}, ...inside, ...idMap, ...(hostname === undefined ? {} : { hostname }) },
+      };
     },
   };
 }

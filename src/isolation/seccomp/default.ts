@@ -44,7 +44,7 @@ const PERSONALITIES = [0, 8, 0x20000, 0x20008, 0xffffffff];
 
 function deny(names: string[], capability: string | null): SeccompRule {
   const rule: SeccompRule = { names, action: "SCMP_ACT_ERRNO", errnoRet: EPERM };
-  return capability === null ? rule : { ...rule, excludes: { caps: [capability] } };
+  return capability === null ? rule : { ...{}, ...rule, excludes: { caps: [capability] } };
 }
 
 function withArgument(
@@ -63,7 +63,7 @@ function build(): SeccompProfile {
   );
   for (const bit of CLONE_NEW) {
     const argument = { index: 0, value: bit, valueTwo: bit, op: "SCMP_CMP_MASKED_EQ" } as const;
-    syscalls.push({ ...withArgument("clone", "SCMP_ACT_ERRNO", argument), excludes });
+    syscalls.push({ ...{}, ...withArgument("clone", "SCMP_ACT_ERRNO", argument), excludes });
   }
   // Its flags lie in memory, where no program of this kind can read: without it, clone is used.
   syscalls.push({ names: ["clone3"], action: "SCMP_ACT_ERRNO", errnoRet: ENOSYS, excludes });
