@@ -6,6 +6,7 @@ import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { readFloors } from "./floors.ts";
 import { importRules } from "./tidy/imports.ts";
+import { literalRules } from "./tidy/literals.ts";
 import { namesOfTheCore, unfinishedWords } from "./tidy/names.ts";
 import { floorTables, stalePages, writePages } from "./tidy/pages.ts";
 import { shapeRules } from "./tidy/shape.ts";
@@ -21,6 +22,7 @@ export function tidy(root: string): Finding[] {
     ...unfinishedWords(tree),
     ...importRules(tree, floors),
     ...shapeRules(tree),
+    ...literalRules(tree),
     ...testRules(tree),
     ...floorTables(tree, floors),
     ...stalePages(tree),

@@ -50,6 +50,13 @@ const SHAPE: readonly Row[] = [
     lets: switching(1),
   },
   {
+    rule: "spread-first",
+    what: "a literal that begins with a spread and goes on",
+    path: CORE,
+    bites: "export const a = { ...(b ?? { c: [1, 2] }), d: 1 };",
+    lets: "export const a = [{ ...{}, ...b, d: 1 }, { d: 1, ...b }, { ...f(1, 2), }];",
+  },
+  {
     rule: "empty-catch",
     what: "a catch that catches nothing",
     path: SHELL,

@@ -67,7 +67,7 @@ function lineAt(tokens: readonly Token[], at: number): number {
 }
 
 /** Index of each opening round, square or curly bracket → index of its closing one. */
-function bracketPairs(tokens: readonly Token[]): Map<number, number> {
+export function bracketPairs(tokens: readonly Token[]): Map<number, number> {
   const pairs = new Map<number, number>();
   const open: number[] = [];
   tokens.forEach(({ kind, text }, at) => {
