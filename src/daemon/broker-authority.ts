@@ -6,19 +6,36 @@ import { createPrivateKey, createPublicKey, type KeyObject, X509Certificate } fr
 import { mkdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { BROKER_TLS_NAME, writeFileDurably } from "#adapters";
-import { authorityCertificate, makeCertificateKey, serverCertificate } from "./certificates.ts";
+import {
+  authorityCertificate,
+  makeCertificateKey,
+  peerCertificate,
+  serverCertificate,
+} from "./certificates.ts";
 
 const DAY_MS = 86_400_000;
 const AUTHORITY_LIFETIME_MS = 3_650 * DAY_MS;
 /** A broker's certificate is made at each start and lives in memory only. */
 export const CERTIFICATE_LIFETIME_MS = 90 * DAY_MS;
+/**
+ * Of a broker that is one of several: it lies in a file that nobody renews, beside a secret that never
+ * ends and is worth as much.
+ */
+export const PEER_LIFETIME_MS = 1_825 * DAY_MS;
 const NAME = "meseta broker authority";
 
 export interface BrokerAuthority {
   /** DER; whoever has it can tell our broker from a stranger's. */
   readonly certificate: Buffer;
   /** A new key and certificate for the broker, as PEM. */
-  issue(nowMs: number): { readonly key: string; readonly cert: string };
+  issue(nowMs: number): CertifiedKey;
+  /** The same for one of several brokers, which dial each other at `hosts`. */
+  issuePeer(nowMs: number, hosts: readonly string[]): CertifiedKey;
+}
+
+export interface CertifiedKey {
+  readonly key: string;
+  readonly cert: string;
 }
 
 interface Paths {
@@ -42,12 +59,12 @@ export async function openBrokerAuthority(
   const known = await readCertificate(paths.certificate);
   if (known !== undefined) {
     checkCertificate(known, key, paths, nowMs);
-    return authorityOf(key, known.raw);
+    return authorityOf(key, known);
   }
   const validity = { nowMs, lifetimeMs: AUTHORITY_LIFETIME_MS };
   const made = authorityCertificate({ name: NAME, key }, validity);
-  await writeFileDurably(paths.certificate, pem(made), { mode: 0o600 });
-  return authorityOf(key, made);
+  await writeFileDurably(paths.certificate, certificatePem(made), { mode: 0o600 });
+  return authorityOf(key, new X509Certificate(made));
 }
 
 /** The certificate alone; undefined where there never was a listener. */
@@ -55,14 +72,24 @@ export async function readBrokerAuthority(dataDir: string): Promise<Buffer | und
   return (await readCertificate(pathsIn(dataDir).certificate))?.raw;
 }
 
-function authorityOf(key: KeyObject, certificate: Buffer): BrokerAuthority {
+function authorityOf(key: KeyObject, certificate: X509Certificate): BrokerAuthority {
+  const signer = { name: NAME, key };
   return {
-    certificate,
+    certificate: certificate.raw,
     issue(nowMs) {
       const server = { name: BROKER_TLS_NAME, key: makeCertificateKey() };
       const validity = { nowMs, lifetimeMs: CERTIFICATE_LIFETIME_MS };
-      const cert = serverCertificate(server, { name: NAME, key }, validity);
-      return { key: exported(server.key), cert: pem(cert) };
+      return {
+        key: exported(server.key),
+        cert: certificatePem(serverCertificate(server, signer, validity)),
+      };
+    },
+    issuePeer(nowMs, hosts) {
+      const peer = { name: BROKER_TLS_NAME, key: makeCertificateKey(), hosts };
+      // What outlives its authority is good for nothing, and would say that it were.
+      const untilMs = Math.min(nowMs + PEER_LIFETIME_MS, Date.parse(certificate.validTo));
+      const cert = peerCertificate(peer, signer, { nowMs, lifetimeMs: untilMs - nowMs });
+      return { key: exported(peer.key), cert: certificatePem(cert) };
     },
   };
 }
@@ -122,7 +149,10 @@ function exported(key: KeyObject): string {
   return String(key.export({ type: "pkcs8", format: "pem" }));
 }
 
-function pem(der: Buffer): string {
-  const lines = der.toString("base64").match(/.{1,64}/g) ?? [];
+export function certificatePem(der: Uint8Array): string {
+  const lines =
+    Buffer.from(der)
+      .toString("base64")
+      .match(/.{1,64}/g) ?? [];
   return `-----BEGIN CERTIFICATE-----\n${lines.join("\n")}\n-----END CERTIFICATE-----\n`;
 }

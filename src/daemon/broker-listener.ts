@@ -6,6 +6,7 @@
 import { createConnection, type Socket } from "node:net";
 import { networkInterfaces } from "node:os";
 import { createServer, type Server, type TLSSocket } from "node:tls";
+import { type Address, bracketed, isWildcard, parseAddress } from "./addresses.ts";
 import { type BrokerAuthority, CERTIFICATE_LIFETIME_MS } from "./broker-authority.ts";
 
 export const LISTENER_PORT_DEFAULT = 4_222;
@@ -19,23 +20,9 @@ const GREETING_BYTES_MAX = 65_536;
 const REFUSAL_KINDS_MAX = 16;
 const REPORT_MS = 60_000;
 
-export interface ListenAddress {
-  readonly host: string;
-  readonly port: number;
-}
-
 /** `10.0.0.1`, `10.0.0.1:4222`, `[::1]:4222`. @throws Error what is wrong with it. */
-export function parseListen(text: string): ListenAddress {
-  const [, bracketed, plain, port] =
-    /^(?:\[([^\]]+)\]|([^:[\]]+))(?::(\d{1,5}))?$/.exec(text) ?? [];
-  const host = bracketed ?? plain;
-  const number = port === undefined ? LISTENER_PORT_DEFAULT : Number(port);
-  if (host === undefined || number > 65_535) {
-    throw new Error(
-      `--listen: ${JSON.stringify(text)} is no ADDRESS[:PORT] such as 10.0.0.1 or [fd00::1]:4222`,
-    );
-  }
-  return { host, port: number };
+export function parseListen(text: string): Address {
+  return parseAddress(text, "--listen", LISTENER_PORT_DEFAULT);
 }
 
 export interface BrokerListener {
@@ -45,7 +32,7 @@ export interface BrokerListener {
 }
 
 export interface StartListener {
-  readonly address: ListenAddress;
+  readonly address: Address;
   readonly authority: BrokerAuthority;
   /** Port of the broker on loopback. */
   readonly brokerPort: number;
@@ -79,7 +66,7 @@ export async function startBrokerListener(options: StartListener): Promise<Broke
   );
   renewal.unref();
   return {
-    servers: reachableAs(address.host).map((host) => `tls://${bracket(host)}:${port}`),
+    servers: reachableAs(address.host).map((host) => `tls://${bracketed(host)}:${port}`),
     async stop() {
       clearInterval(renewal);
       refused.stop();
@@ -90,7 +77,7 @@ export async function startBrokerListener(options: StartListener): Promise<Broke
   };
 }
 
-function listen(server: Server, { host, port }: ListenAddress): Promise<number> {
+function listen(server: Server, { host, port }: Address): Promise<number> {
   return new Promise((resolve, reject) => {
     server.once("error", (error) => {
       reject(new Error(`--listen: ${host}:${port} cannot be had: ${error.message}`));
@@ -104,14 +91,10 @@ function listen(server: Server, { host, port }: ListenAddress): Promise<number> 
 
 /** All addresses have names of their own for whoever dials. */
 function reachableAs(host: string): string[] {
-  if (host !== "0.0.0.0" && host !== "::") return [host];
+  if (!isWildcard(host)) return [host];
   const all = Object.values(networkInterfaces()).flatMap((each) => each ?? []);
   const outside = all.filter(({ internal, family }) => !internal && family === "IPv4");
   return outside.length > 0 ? outside.map((each) => each.address) : [host];
-}
-
-function bracket(host: string): string {
-  return host.includes(":") ? `[${host}]` : host;
 }
 
 /** One client: the greeting told so that the client knows it is within TLS, then bytes as they come. */

@@ -10,6 +10,7 @@ import {
   randomBytes,
   sign,
 } from "node:crypto";
+import { isIP } from "node:net";
 
 const TAG = {
   boolean: 0x01,
@@ -22,9 +23,10 @@ const TAG = {
   time: 0x18,
   sequence: 0x30,
   set: 0x31,
-  /** `[0]`, the version; `[2]`, a name of DNS; `[3]`, the extensions. */
+  /** `[0]`, the version; `[2]`, a name of DNS; `[7]`, an address of IP; `[3]`, the extensions. */
   version: 0xa0,
   dnsName: 0x82,
+  ipAddress: 0x87,
   extensions: 0xa3,
 } as const;
 
@@ -36,6 +38,7 @@ const ID = {
   basicConstraints: "2.5.29.19",
   extendedKeyUsage: "2.5.29.37",
   serverAuth: "1.3.6.1.5.5.7.3.1",
+  clientAuth: "1.3.6.1.5.5.7.3.2",
 } as const;
 
 /** Bits of the key usage: digitalSignature alone; keyCertSign alone. */
@@ -70,12 +73,50 @@ export function authorityCertificate(authority: Signer, validity: Validity): Buf
 
 /** A certificate for a server under one DNS name, as DER. */
 export function serverCertificate(server: Signer, signer: Signer, validity: Validity): Buffer {
+  return endCertificate({ subject: server, signer, validity }, [ID.serverAuth], [server.name]);
+}
+
+/** For one of several that dial each other: a server at these hosts as well, and a client. */
+export function peerCertificate(
+  peer: Signer & { readonly hosts: readonly string[] },
+  signer: Signer,
+  validity: Validity,
+): Buffer {
+  const names = [peer.name, ...peer.hosts];
+  return endCertificate({ subject: peer, signer, validity }, [ID.serverAuth, ID.clientAuth], names);
+}
+
+function endCertificate(
+  about: Omit<Certified, "extensions">,
+  purposes: readonly string[],
+  names: readonly string[],
+): Buffer {
   const extensions = [
     extension(ID.keyUsage, tlv(TAG.bits, USAGE.server), true),
-    extension(ID.extendedKeyUsage, sequence(objectId(ID.serverAuth)), false),
-    extension(ID.subjectAltName, sequence(tlv(TAG.dnsName, Buffer.from(server.name))), false),
+    extension(ID.extendedKeyUsage, sequence(...purposes.map(objectId)), false),
+    extension(ID.subjectAltName, sequence(...names.map(altName)), false),
   ];
-  return certificate({ subject: server, signer, validity, extensions });
+  return certificate({ ...about, extensions });
+}
+
+function altName(name: string): Buffer {
+  if (isIP(name) === 0) return tlv(TAG.dnsName, Buffer.from(name));
+  return tlv(TAG.ipAddress, ipBytes(name));
+}
+
+/** Four bytes, or sixteen. */
+function ipBytes(address: string): number[] {
+  if (isIP(address) === 4) return address.split(".").map(Number);
+  // The platform's own reader writes any form of it in full groups of hexadecimal digits.
+  const [head = "", tail] = new URL(`http://[${address}]`).hostname.slice(1, -1).split("::");
+  const groups = (text = ""): string[] => text.split(":").filter((group) => group !== "");
+  const last = groups(tail);
+  const first = groups(head);
+  const zeros = Array.from({ length: 8 - first.length - last.length }, () => "0");
+  return [...first, ...zeros, ...last].flatMap((group) => {
+    const number = Number.parseInt(group, 16);
+    return [number >> 8, number & 0xff];
+  });
 }
 
 interface Certified {

@@ -4,7 +4,6 @@
  * adapters are picked.
  */
 import { join } from "node:path";
-import { isIP } from "node:net";
 import { userInfo } from "node:os";
 import type { Identity } from "#access";
 import type { MasterConfig } from "#actors/master";
@@ -17,6 +16,7 @@ import { type MasterRecipe, startMasterLife } from "#recording";
 import { SINGLE_MASTER_TIMES } from "#replication";
 import type { Bus, Clock, Logger } from "#runtime";
 import { Counters } from "#runtime";
+import { isLoopback } from "./addresses.ts";
 import { buildVersion } from "./build.ts";
 import type { Connections } from "./connections.ts";
 import { startEventFeed } from "./event-feed.ts";
@@ -244,11 +244,6 @@ function refuseOpenDoor({ host, insecure }: MasterProcessOptions): void {
     `--host: ${host} can be reached from other machines, and HTTP without TLS shows the token to ` +
       "whoever listens on the way; use 127.0.0.1, or add --insecure if the network is yours alone",
   );
-}
-
-export function isLoopback(host: string): boolean {
-  if (host === "localhost" || host === "::1") return true;
-  return isIP(host) === 4 && host.startsWith("127.");
 }
 
 async function listen(
