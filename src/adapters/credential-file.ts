@@ -26,6 +26,9 @@ export interface CredentialEntry {
   readonly credential: Credential;
 }
 
+/** What the file of a broker says that it is, which is no file for clients. */
+export const BROKER_CREDENTIAL_KIND = "meseta broker credential";
+
 const HEAD = "# Meseta credential: whoever can read this file can act in this name.";
 
 export function credentialFileText(file: CredentialFile): string {
@@ -57,6 +60,11 @@ export function readCredentialFile(path: string): CredentialFile {
     text = readFileSync(path, "utf8");
   } catch (error) {
     throw new Error(`the credential file ${path} cannot be used: ${(error as Error).message}`);
+  }
+  if (text.startsWith("{") && text.includes(BROKER_CREDENTIAL_KIND)) {
+    throw new Error(
+      `the credential file ${path} is of a broker, for meseta broker alone; name one of your own`,
+    );
   }
   try {
     return parseCredentialFile(text);

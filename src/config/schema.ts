@@ -11,7 +11,7 @@ export interface Setting {
   readonly default: string | undefined;
   readonly meaning: string;
   /** The commands that read it. */
-  readonly for: readonly ("up" | "master" | "agent" | "client")[];
+  readonly for: readonly ("up" | "master" | "agent" | "broker" | "registrar" | "client")[];
   readonly choices?: readonly string[];
   readonly min?: number;
   readonly max?: number;
@@ -26,14 +26,14 @@ export const SETTINGS = {
     kind: "text",
     default: "local",
     meaning: "name of the cluster: a part of every subject of the bus",
-    for: DAEMONS,
+    for: [...DAEMONS, "registrar"],
   },
   data: {
     kind: "text",
     default: undefined,
     meaning:
       "directory of what must survive; default: a folder of the cluster's name below the state directory of the user",
-    for: DAEMONS,
+    for: [...DAEMONS, "broker", "registrar"],
   },
   agents: {
     kind: "integer",
@@ -69,8 +69,14 @@ export const SETTINGS = {
     kind: "text",
     default: undefined,
     meaning:
-      "ADDRESS[:PORT] on which the broker of `up` takes other machines, by TLS alone; default: none",
-    for: ["up"],
+      "ADDRESS[:PORT] on which a broker takes other machines, by TLS alone; default: of `up` none, of `broker` that of its file",
+    for: ["up", "broker"],
+  },
+  "cluster-listen": {
+    kind: "text",
+    default: undefined,
+    meaning: "ADDRESS[:PORT] on which it takes the other brokers; default: that of its file",
+    for: ["broker"],
   },
   insecure: {
     kind: "boolean",
@@ -82,7 +88,7 @@ export const SETTINGS = {
     kind: "text",
     default: undefined,
     meaning: "addresses of a NATS cluster that runs already; default: `up` starts one of its own",
-    for: DAEMONS,
+    for: [...DAEMONS, "registrar"],
   },
   "log-replicas": {
     kind: "choice",
@@ -132,7 +138,7 @@ export const SETTINGS = {
     kind: "text",
     default: undefined,
     meaning: "file with the credential for the bus",
-    for: ["master", "agent"],
+    for: ["master", "agent", "broker"],
   },
   join: {
     kind: "text",

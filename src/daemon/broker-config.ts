@@ -3,6 +3,7 @@
  * in it are public; of one in a cluster it holds the secret of the routes. There is no monitoring
  * port, which would show subjects and peers to every local user.
  */
+import { addressText } from "./addresses.ts";
 import type { BrokerTrust } from "./credentials.ts";
 
 /** Largest message of the bus; frames (256 KB) and log records stay far below it. */
@@ -22,25 +23,49 @@ export interface BrokerConfig {
   /** Limit of all streams on disk. */
   readonly storeBytesMax: number;
   readonly trust: BrokerTrust;
+  /** Clients come by TLS and by nothing else; absent: without, as on loopback. */
+  readonly tls?: TlsFiles;
+  /**
+   * Where it keeps the tokens of accounts as it was told of them, and evens them out with the others; absent:
+   * in memory, for a broker whose tokens are made anew at each start.
+   */
+  readonly accountsDir?: string;
   /** The others that hold copies of the streams; none for a broker alone. */
   readonly cluster?: BrokerRoutes;
+}
+
+/** Paths of PEM files. */
+export interface TlsFiles {
+  readonly cert: string;
+  readonly key: string;
+  /** Who signed for the brokers. */
+  readonly authority: string;
 }
 
 /** How the brokers of a cluster reach each other. */
 export interface BrokerRoutes {
   /** Whoever knows it is a broker of the cluster, and may say anything. */
   readonly secret: string;
+  /** Where it listens for the others; default: the host that clients come to. */
+  readonly host?: string;
   readonly port: number;
+  /** Absent: they talk without TLS, which is for loopback and for networks of their own. */
+  readonly tls?: TlsFiles;
   /** Route ports of all members, its own too, as `host:port`. */
   readonly members: readonly string[];
 }
 
 const ROUTE_USER = "broker";
+/** Seconds for the first words of TLS. */
+const TLS_TIMEOUT_S = 5;
+/** How soon a broker that was away hears from the others what was revoked meanwhile. */
+const ACCOUNTS_INTERVAL = "5s";
 
 export function brokerConfigText(config: BrokerConfig): string {
-  const { trust } = config;
+  const { trust, accountsDir: dir } = config;
+  const kept = dir && `{ type: full, dir: ${quoted(dir)}, interval: "${ACCOUNTS_INTERVAL}" }`;
   return `server_name: ${quoted(config.serverName)}
-listen: ${quoted(`${config.host}:${config.port}`)}
+listen: ${quoted(addressText(config))}
 max_payload: ${PAYLOAD_BYTES_MAX}
 max_pending: ${PENDING_BYTES_MAX}
 max_connections: ${CONNECTIONS_MAX}
@@ -60,23 +85,39 @@ jetstream {
 }
 operator: ${trust.operatorJwt}
 system_account: ${trust.systemAccountId}
-resolver: MEMORY
+resolver: ${kept ?? "MEMORY"}
 resolver_preload: {
   ${trust.systemAccountId}: ${trust.systemAccountJwt}
   ${trust.accountId}: ${trust.accountJwt}
 }
-${config.cluster === undefined ? "" : routesText(config.host, config.cluster)}`;
+${config.tls === undefined ? "" : tlsText(config.tls, "handshake_first: true")}${
+  config.cluster === undefined ? "" : routesText(config.host, config.cluster)
+}`;
 }
 
-function routesText(host: string, { secret, port, members }: BrokerRoutes): string {
+function tlsText({ cert, key }: TlsFiles, ...more: readonly string[]): string {
+  return `tls {
+  cert_file: ${quoted(cert)}
+  key_file: ${quoted(key)}
+  min_version: "1.2"
+  timeout: ${TLS_TIMEOUT_S}
+  ${more.join("\n  ")}
+}
+`;
+}
+
+function routesText(clientHost: string, routed: BrokerRoutes): string {
+  const { secret, host = clientHost, port, members, tls } = routed;
   const routes = members.map((at) => quoted(`nats-route://${ROUTE_USER}:${secret}@${at}`));
+  // Each proves itself to the other: the secret is said to nobody whom our authority did not sign for.
+  const verified = tls && tlsText(tls, `ca_file: ${quoted(tls.authority)}`, "verify: true");
   return `cluster {
   name: "meseta"
-  listen: ${quoted(`${host}:${port}`)}
+  listen: ${quoted(addressText({ host, port }))}
   authorization { user: ${ROUTE_USER}, password: ${quoted(secret)}, timeout: 2 }
   routes: [${routes.join(", ")}]
   no_advertise: true
-}
+${verified ?? ""}}
 `;
 }
 

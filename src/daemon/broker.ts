@@ -1,16 +1,18 @@
 /**
- * A nats-server as a child of ours: started on a loopback port, watched, started again with
+ * A nats-server as a child of ours: started on a port, of loopback unless it is told another address, watched, started again with
  * backoff when it dies, stopped in order. One folder belongs to one broker at a time; what an
  * earlier holder of the folder left running is ended before a new one starts.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { mkdir, readFile, rm } from "node:fs/promises";
-import { createConnection, createServer } from "node:net";
+import { createConnection, type Socket } from "node:net";
 import { join } from "node:path";
-import { type ExclusiveLock, takeLock, writeFileDurably } from "#adapters";
+import { connect as connectTls } from "node:tls";
+import { BROKER_TLS_NAME, type ExclusiveLock, takeLock, writeFileDurably } from "#adapters";
+import { addressText, listenFault, tryListen } from "./addresses.ts";
 import type { BrokerBinary } from "./broker-binary.ts";
-import { type BrokerRoutes, brokerConfigText } from "./broker-config.ts";
+import { type BrokerRoutes, brokerConfigText, type TlsFiles } from "./broker-config.ts";
 import type { BrokerTrust } from "./credentials.ts";
 import { type Restart, type RestartPolicy, Restarts } from "./restarts.ts";
 import { endProcess, isSameProcess, type ProcessMark, processMark } from "./process-mark.ts";
@@ -32,10 +34,26 @@ export interface StartBroker {
   /** Told of deaths and returns. */
   onEvent(event: BrokerEvent): void;
   readonly restarts?: RestartPolicy;
-  /** One of several that hold the log together. Its name is its place among them, for ever. */
-  readonly member?: { readonly name: string; readonly port: number } & {
-    readonly routes: BrokerRoutes;
-  };
+  /** One of several that hold the log together. */
+  readonly member?: BrokerMember;
+}
+
+export interface BrokerMember {
+  /** Its place among them, for ever. */
+  readonly name: string;
+  /** Where clients come to; default: loopback. */
+  readonly host?: string;
+  readonly port: number;
+  readonly routes: Omit<BrokerRoutes, "tls">;
+  /** What it proves itself with; absent where nothing of it leaves loopback. */
+  readonly tls?: BrokerTls;
+}
+
+/** As PEM. Where it is there, clients and the other brokers speak TLS and nothing else. */
+export interface BrokerTls {
+  readonly key: string;
+  readonly cert: string;
+  readonly authority: string;
 }
 
 export type BrokerEvent =
@@ -48,6 +66,8 @@ export interface Broker {
   readonly version: string;
   /** Process id of the child that runs now; undefined between a death and the next start. */
   readonly pid: number | undefined;
+  /** Ends the child in order; another is started as after a death. */
+  again(): void;
   /** Ends the child in order (SIGTERM, then SIGKILL) and gives the folder back. */
   stop(): Promise<void>;
 }
@@ -89,7 +109,8 @@ class BrokerRunner implements Broker {
   }
 
   get url(): string {
-    return `nats://${HOST}:${this.port}`;
+    const { tls, host = HOST } = this.#options.member ?? {};
+    return `${tls === undefined ? "nats" : "tls"}://${addressText({ host, port: this.port })}`;
   }
 
   get version(): string {
@@ -108,15 +129,21 @@ class BrokerRunner implements Broker {
   /** Anew for each start: keys may have been revoked since the last one. */
   async #writeConfig(): Promise<void> {
     const { dir, trust, member } = this.#options;
-    const text = brokerConfigText({
+    const common = {
       serverName: this.#serverName,
-      host: HOST,
+      host: member?.host ?? HOST,
       port: this.port,
       storeDir: join(dir, "streams"),
       logFile: join(dir, "nats-server.log"),
       storeBytesMax: STORE_BYTES_MAX,
       trust,
-      ...(member === undefined ? {} : { cluster: member.routes }),
+    };
+    const tls = member?.tls === undefined ? undefined : await writeTls(dir, member.tls);
+    const text = brokerConfigText({
+      ...common,
+      ...(tls === undefined ? {} : { tls }),
+      ...(member === undefined ? {} : { accountsDir: join(dir, "accounts") }),
+      ...(member === undefined ? {} : { cluster: { ...member.routes, ...(tls && { tls }) } }),
     });
     await writeFileDurably(configOf(dir), text, { mode: 0o600 });
   }
@@ -151,7 +178,7 @@ class BrokerRunner implements Broker {
     }
     const deadlineMs = performance.now() + READY_TIMEOUT_MS;
     while (ended === undefined && performance.now() < deadlineMs) {
-      if ((await serverNameAt(this.port)) === this.#serverName) {
+      if ((await this.#nameAtPort()) === this.#serverName) {
         // It may have ended while it was asked; then the exit has been seen already.
         if (ended !== undefined) break;
         this.#child = child;
@@ -163,6 +190,16 @@ class BrokerRunner implements Broker {
     throw new Error(
       `nats-server did not come up on port ${this.port} within ${READY_TIMEOUT_MS} ms: ` +
         `${ended ?? "it gives no answer"}; its log is ${join(dir, "nats-server.log")}`,
+    );
+  }
+
+  #nameAtPort(): Promise<string | undefined> {
+    const { tls, host = HOST } = this.#options.member ?? {};
+    const at = { host, port: this.port };
+    return serverNameOf(
+      tls === undefined
+        ? createConnection(at)
+        : connectTls({ ...at, ca: tls.authority, servername: BROKER_TLS_NAME }),
     );
   }
 
@@ -184,6 +221,10 @@ class BrokerRunner implements Broker {
     }
     const pid = this.#child?.pid;
     if (pid !== undefined && !this.#stopping) this.#options.onEvent({ kind: "back", pid });
+  }
+
+  again(): void {
+    this.#child?.kill("SIGTERM");
   }
 
   async stop(): Promise<void> {
@@ -238,10 +279,17 @@ function parseMark(text: string): ProcessMark | undefined {
 
 async function portOf({ dir, member }: StartBroker): Promise<number> {
   if (member === undefined) return await choosePort(dir);
-  // The others, and those who dial, were told this one: another would be no use.
-  const free = await freePort(member.port);
-  if (free === undefined) throw new Error(`port ${member.port} of broker ${member.name} is taken`);
-  return free;
+  // The others, and those who dial, were told these: no other would be of use.
+  const { host = HOST, port, routes } = member;
+  const places = [
+    ["--listen", { host, port }],
+    ["--cluster-listen", { host: routes.host ?? host, port: routes.port }],
+  ] as const;
+  for (const [flag, address] of places) {
+    const tried = await tryListen(address);
+    if (typeof tried !== "number") throw new Error(listenFault(flag, address, tried));
+  }
+  return port;
 }
 
 /** The port of the last time if it is free, so that contexts and credentials stay good. */
@@ -256,22 +304,14 @@ async function choosePort(dir: string): Promise<number> {
   return any;
 }
 
-function freePort(port: number): Promise<number | undefined> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.once("error", () => resolve(undefined));
-    server.listen(port, HOST, () => {
-      const address = server.address();
-      const found = typeof address === "object" && address !== null ? address.port : undefined;
-      server.close(() => resolve(found));
-    });
-  });
+async function freePort(port: number): Promise<number | undefined> {
+  const tried = await tryListen({ host: HOST, port });
+  return typeof tried === "number" ? tried : undefined;
 }
 
-/** The name in the greeting of the server on the port; undefined when none comes. */
-function serverNameAt(port: number): Promise<string | undefined> {
+/** The name in the greeting of the server at the other end; undefined when none comes. */
+function serverNameOf(socket: Socket): Promise<string | undefined> {
   return new Promise((resolve) => {
-    const socket = createConnection(port, HOST);
     let text = "";
     const end = (name: string | undefined): void => {
       socket.destroy();
@@ -286,6 +326,20 @@ function serverNameAt(port: number): Promise<string | undefined> {
       else if (text.length > 65_536) end(undefined);
     });
   });
+}
+
+/** The server reads them from files alone. */
+async function writeTls(dir: string, { key, cert, authority }: BrokerTls): Promise<TlsFiles> {
+  const write = async (name: string, text: string): Promise<string> => {
+    const path = join(dir, name);
+    await writeFileDurably(path, text, { mode: 0o600 });
+    return path;
+  };
+  return {
+    cert: await write("tls.crt", cert),
+    key: await write("tls.key", key),
+    authority: await write("authority.crt", authority),
+  };
 }
 
 function configOf(dir: string): string {

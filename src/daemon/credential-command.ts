@@ -1,12 +1,10 @@
 /** `meseta credential create`: a credential for a master, an agent or a framework elsewhere. */
-import { join } from "node:path";
 import { holderOf, type Identity, identityFault } from "#access";
 import type { Config } from "#config";
-import { readCredentialFile, identityOf, writeCredentialFile } from "#adapters";
+import { identityOf, writeCredentialFile } from "#adapters";
 import { asId } from "#protocol";
-import { readBrokerAuthority } from "./broker-authority.ts";
 import { openTrust, userKeyOf } from "./credentials.ts";
-import { layoutOf } from "./data-dir.ts";
+import { reachOf } from "./known-brokers.ts";
 import { Revocations } from "./revocations.ts";
 import { clusterOf, trustedDirOf } from "./role-processes.ts";
 
@@ -33,22 +31,13 @@ export async function createCredential(
   }
   const trust = await openTrust({ dataDir: root, cluster, nowMs: () => Date.now() });
   const revocations = new Revocations(root);
-  const known = readCredentialFile(join(layoutOf(root).credentials, "master.creds"));
-  const servers = config.text("nats")?.split(",") ?? known.servers;
-  // Elsewhere it is reached by TLS, and ours is known by its authority; others' by their own means.
-  const ours = servers.some((server) => server.startsWith("tls://"));
-  const authority = ours ? await readBrokerAuthority(root) : undefined;
+  const reach = await reachOf(config, root);
   const entries = identities.map((identity) => ({ identity, credential: trust.issue(identity) }));
   // First remembered, then given: what nobody remembers could be revoked by its file alone.
   for (const { identity, credential } of entries) {
     await revocations.remember({ key: userKeyOf(credential.jwt), holder: holderOf(identity) });
   }
-  await writeCredentialFile(out, {
-    cluster,
-    servers,
-    ...(authority === undefined ? {} : { authority }),
-    entries,
-  });
+  await writeCredentialFile(out, { cluster, ...reach, entries });
 }
 
 /** Everybody in a master's process: the master, its gateway, the framework behind its runs. */

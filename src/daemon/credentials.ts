@@ -46,6 +46,10 @@ const REVOKED_UNTIL_S = Date.UTC(2100, 0) / 1000;
 /** Who tells a broker that the account has changed; it may do nothing else. */
 export const SYSTEM_INBOX = "_INBOX.system";
 const SYSTEM_LIFETIME_MS = 60_000;
+/** Where all brokers answer which of them hold streams together. */
+export const BROKERS_ASKED = "$SYS.REQ.SERVER.PING.JSZ";
+/** Who asks that; it may do nothing else. */
+export const WATCH_INBOX = "_INBOX.watch";
 
 /**
  * What a broker's configuration says of trust; all of it may be read by anybody. The account's token
@@ -75,6 +79,8 @@ export interface Trust {
   issue(identity: Identity, lifetimeMs?: number): Credential;
   /** By which a running broker is told of a new account token; good for a minute. */
   issueSystem(): Credential;
+  /** By which one of several brokers is watched; good for as long as its file is. */
+  issueWatch(): Credential;
 }
 
 /** Where a running broker takes a new token of `accountId`, at once and without closing anything. */
@@ -173,23 +179,36 @@ function trustOf(keys: Keys, options: OpenTrust): Trust {
       const limit = lifetimeMs === undefined ? {} : { lifetimeMs };
       return { jwt: mint({ identity, userId: key.id, ...limit }), seed: key.seed };
     },
-    issueSystem() {
-      const key = makeKey("user");
-      const nowMs = options.nowMs();
-      const jwt = sign(keyNamed(keys, "system"), nowMs, {
-        name: "system",
-        sub: key.id,
-        exp: Math.floor((nowMs + SYSTEM_LIFETIME_MS) / 1000),
-        nats: {
-          type: "user",
-          ...UNLIMITED,
-          pub: { allow: [accountUpdateSubject(account.id)] },
-          sub: { allow: [`${SYSTEM_INBOX}.>`] },
-        },
-      });
-      return { jwt, seed: key.seed };
-    },
+    issueSystem: () =>
+      systemUser(keys, options.nowMs(), {
+        may: accountUpdateSubject(account.id),
+        inbox: SYSTEM_INBOX,
+        lifetimeMs: SYSTEM_LIFETIME_MS,
+      }),
+    issueWatch: () => systemUser(keys, options.nowMs(), { may: BROKERS_ASKED, inbox: WATCH_INBOX }),
   };
+}
+
+/** Somebody of the system account, who may ask one question and hear its answers. */
+function systemUser(
+  keys: Keys,
+  nowMs: number,
+  what: { readonly may: string; readonly inbox: string; readonly lifetimeMs?: number },
+): Credential {
+  const key = makeKey("user");
+  const { may, inbox, lifetimeMs } = what;
+  const jwt = sign(keyNamed(keys, "system"), nowMs, {
+    name: "system",
+    sub: key.id,
+    ...(lifetimeMs === undefined ? {} : { exp: Math.floor((nowMs + lifetimeMs) / 1000) }),
+    nats: {
+      type: "user",
+      ...UNLIMITED,
+      pub: { allow: [may] },
+      sub: { allow: [`${inbox}.>`] },
+    },
+  });
+  return { jwt, seed: key.seed };
 }
 
 const UNLIMITED = { subs: -1, data: -1, payload: -1 };

@@ -4,6 +4,15 @@ export * from "./broker-binary.ts";
 export { brokerConfigText } from "./broker-config.ts";
 export { BrokerUnavailable } from "./broker-provision.ts";
 export * from "./broker-sources.ts";
+export { createBrokerCredential } from "./broker-command.ts";
+export {
+  type BrokerCredential,
+  certificateEndMs,
+  readBrokerCredential,
+} from "./broker-credential.ts";
+export { runBroker } from "./broker-process.ts";
+export { type BrokerAnswer, Formation, type Standing, standingOf } from "./broker-watch.ts";
+export { parseMembers } from "./broker-members.ts";
 export { createCredential } from "./credential-command.ts";
 export { type Connections, localConnections } from "./connections.ts";
 export * from "./credentials.ts";
@@ -23,6 +32,7 @@ export { type JoinLine, joinLineText, parseJoinLine } from "./join-line.ts";
 export { fateOfToken, JoinTokens } from "./join-tokens.ts";
 export { EXECUTOR_POOL_LENGTH, ExecutorCredentials } from "./executor-credentials.ts";
 export { principalOf, startRegistrar } from "./registrar.ts";
+export { runRegistrar } from "./registrar-process.ts";
 export { joinCluster, renewOnce } from "./join.ts";
 export * from "./restarts.ts";
 export { runAgent, runMaster } from "./role-processes.ts";

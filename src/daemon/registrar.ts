@@ -1,7 +1,7 @@
 /**
  * Answers machines that join, agents whose credential ends, and agents on behalf of executors: signs
- * for their keys what a token, or the credential that they have, gives them a right to. Lives in
- * `up`, beside the keys; a use of a token is on disk before its credential is said (P-1.5). It
+ * for their keys what a token, or the credential that they have, gives them a right to. Lives
+ * beside the keys, in `up` or in a process of its own; a use of a token is on disk before its credential is said (P-1.5). It
  * admits nobody to the cluster: that is the leader's work.
  */
 import { holderOf, type Identity, inboxOf } from "#access";
@@ -21,6 +21,7 @@ import {
 import type { Bus, BusMessage } from "#runtime";
 import type { Trust } from "./credentials.ts";
 import { fateOfToken, JoinTokens } from "./join-tokens.ts";
+import type { Reach } from "./known-brokers.ts";
 import { Revocations } from "./revocations.ts";
 
 /** Questions that are being answered; further ones get no answer and are put again. */
@@ -46,18 +47,18 @@ const REGISTRAR = { role: "registrar" } as const;
 
 /** The registrar of a cluster on a connection of its own. */
 export function openRegistrar({
-  servers,
+  reach,
   dataDir,
   trust,
   tell,
 }: {
-  readonly servers: readonly string[];
+  readonly reach: Reach;
   readonly dataDir: string;
   readonly trust: Trust;
   tell(sentence: string): void;
-}): { stop(): Promise<void> } {
+}): { readonly bus: Bus; stop(): Promise<void> } {
   const bus = natsBus({
-    servers,
+    ...reach,
     credential: () => trust.issue(REGISTRAR),
     inbox: inboxOf(REGISTRAR),
     name: "meseta registrar",
@@ -69,7 +70,7 @@ export function openRegistrar({
   const revocations = new Revocations(dataDir);
   const nowMs = (): number => Date.now();
   startRegistrar({ bus, subjects, trust, tokens, revocations, nowMs, tell });
-  return { stop: () => new Promise<void>((resolve) => bus.close(resolve)) };
+  return { bus, stop: () => new Promise<void>((resolve) => bus.close(resolve)) };
 }
 
 const MENDS: Readonly<Record<JoinRefused["reason"], string>> = {

@@ -4,7 +4,7 @@
  * connections at once and nobody else's.
  */
 import { existsSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { resolve } from "node:path";
 import { holderOf } from "#access";
 import { isUserKey, natsBus, readCredentialFile, systemClock, systemRandom } from "#adapters";
 import type { Config } from "#config";
@@ -16,8 +16,8 @@ import {
   type Trust,
   userKeyOf,
 } from "./credentials.ts";
-import { layoutOf } from "./data-dir.ts";
 import { JoinTokens } from "./join-tokens.ts";
+import { type Reach, reachOf } from "./known-brokers.ts";
 import { type KnownKey, Revocations } from "./revocations.ts";
 import { clusterOf, trustedDirOf } from "./role-processes.ts";
 
@@ -70,9 +70,7 @@ export async function revokeCredential(
   const keys = await keysOf(who, root, revocations);
   for (const one of keys) await revocations.revoke(one);
   const trust = await openTrust({ dataDir: root, cluster, nowMs: () => Date.now() });
-  const master = join(layoutOf(root).credentials, "master.creds");
-  const servers = config.text("nats")?.split(",") ?? readCredentialFile(master).servers;
-  return { keys, untold: await tellBrokers(trust, servers) };
+  return { keys, untold: await tellBrokers(trust, await reachOf(config, root)) };
 }
 
 /** Tokens that were used before holders were remembered tell of them too. */
@@ -108,10 +106,11 @@ async function keysOf(who: string, root: string, revocations: Revocations): Prom
 }
 
 /** Says the account's new token to the brokers that run. Answers why it could not. */
-async function tellBrokers(trust: Trust, servers: readonly string[]): Promise<string | undefined> {
+async function tellBrokers(trust: Trust, reach: Reach): Promise<string | undefined> {
   const credential = trust.issueSystem();
+  const { servers } = reach;
   const bus = natsBus({
-    servers,
+    ...reach,
     credential: () => credential,
     inbox: SYSTEM_INBOX,
     name: "meseta revoke",

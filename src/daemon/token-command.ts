@@ -5,9 +5,11 @@ import { writeFileDurably } from "#adapters";
 import type { Config } from "#config";
 import { asId, type TokenId } from "#protocol";
 import { readBrokerAuthority } from "./broker-authority.ts";
+import { needTls, serversOf as serversNamed } from "./broker-members.ts";
 import { openTrust } from "./credentials.ts";
 import { joinLineText } from "./join-line.ts";
 import { fateOfToken, JoinTokens, type TokenFate } from "./join-tokens.ts";
+import { brokersOf } from "./known-brokers.ts";
 import { clusterOf, trustedDirOf } from "./role-processes.ts";
 
 export interface TokenWish {
@@ -50,7 +52,8 @@ export async function createToken(
   const authority = await readBrokerAuthority(root);
   if (authority === undefined || servers === undefined) {
     throw new Error(
-      "the broker takes this machine alone; start the cluster with meseta up --listen ADDRESS",
+      "the broker takes this machine alone; start the cluster with meseta up --listen ADDRESS, or " +
+        "brokers on addresses that others reach (meseta credential create broker)",
     );
   }
   const trust = await openTrust({ dataDir: root, cluster, nowMs: () => Date.now() });
@@ -69,6 +72,10 @@ async function serversOf(config: Config, root: string): Promise<string[] | undef
     throw new Error(`--nats: ${bad} is no tls://HOST:PORT, and others join by TLS alone`);
   }
   if (named !== undefined) return named;
+  const brokers = await brokersOf(config, root);
+  if (brokers !== undefined) {
+    return needTls(brokers.members) ? serversNamed(brokers.members) : undefined;
+  }
   const text = await readFile(listenFile(root), "utf8").catch((error: NodeJS.ErrnoException) => {
     if (error.code === "ENOENT") return undefined;
     throw error;

@@ -106,7 +106,12 @@ export async function startProcesses(options: PartsOptions): Promise<Parts> {
       masters: config.integer("masters"),
       report: tell,
     });
-    registrar = openRegistrar({ servers: broker.servers, dataDir: data.root, trust, tell });
+    registrar = openRegistrar({
+      reach: { servers: broker.servers },
+      dataDir: data.root,
+      trust,
+      tell,
+    });
     outside = await openOutside({ config, data, brokerPort: broker.port, tell });
     const ready = await startChildren(options, credentials, children);
     const token = (await readFile(tokenPathOf(data.masterDir), "utf8")).trim();

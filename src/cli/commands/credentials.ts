@@ -6,27 +6,41 @@ import { invocationOf } from "../invocation.ts";
 import { data, note, printList } from "../output.ts";
 import { dataOfContext, onDataOf, startOrSay } from "./daemons.ts";
 
-const ROLES = ["master", "agent", "framework"] as const;
+const ROLES = ["master", "agent", "framework", "broker"] as const;
+
+interface CreateFlags {
+  readonly out: string;
+  readonly nats?: string;
+  readonly members?: string;
+}
 
 export function addCredentialCommands(program: Command): void {
   const credential = program.command("credential").description("rights on the bus");
   onDataOf(
     credential
       .command("create <role> <name>")
-      .description("a file by which a master, an agent or a framework (name.instance) may join"),
+      .description(
+        "a file by which a master, an agent, a framework (name.instance) or a broker may join",
+      ),
   )
     .requiredOption("--out <file>", "where to write it, readable by its owner alone")
     .option("--nats <text>", "addresses that the file names; default: those of the cluster")
-    .action(async (role: string, name: string, flags: { out: string }, command: Command) => {
-      const known = ROLES.find((one) => one === role);
-      if (known === undefined) {
-        throw new CliError(EXIT.usage, `role: ${role} is none of ${ROLES.join(", ")}`);
-      }
+    .option(
+      "--members <text>",
+      "of a broker: all brokers, as NAME=HOST[:PORT][/HOST[:PORT]] with commas between; default: " +
+        "as before",
+    )
+    .action(async (role: string, name: string, flags: CreateFlags, command: Command) => {
+      const known = roleOf(role, flags);
       const { config } = invocationOf(command);
-      const { createCredential } = await import("#daemon");
+      const { createBrokerCredential, createCredential } = await import("#daemon");
       await startOrSay(async () => {
         const out = resolve(flags.out);
-        await createCredential(config, dataOfContext(), { role: known, name, out });
+        if (known === "broker") {
+          const { members } = flags;
+          const wish = { name, members, out, tell: note };
+          await createBrokerCredential(config, dataOfContext(), wish);
+        } else await createCredential(config, dataOfContext(), { role: known, name, out });
         data(`${out}\n`);
         return EXIT.done;
       });
@@ -69,4 +83,19 @@ export function addCredentialCommands(program: Command): void {
         return EXIT.failed;
       });
     });
+}
+
+function roleOf(role: string, { nats, members }: CreateFlags): (typeof ROLES)[number] {
+  const known = ROLES.find((one) => one === role);
+  if (known === undefined) {
+    throw new CliError(EXIT.usage, `role: ${role} is none of ${ROLES.join(", ")}`);
+  }
+  if (known === "broker" && nats !== undefined) {
+    throw new CliError(EXIT.usage, "--nats: a broker dials others by --members; leave it out");
+  }
+  if (known !== "broker" && members !== undefined) {
+    const mend = "leave it out, or name brokers by --nats";
+    throw new CliError(EXIT.usage, `--members: it is of brokers, and this is of ${known}; ${mend}`);
+  }
+  return known;
 }

@@ -1,4 +1,4 @@
-/** Commands that start and stop processes of the cluster: up, down, master, agent. */
+/** Commands that start and stop processes of the cluster: up, down, master, agent, broker, registrar. */
 import { fileURLToPath } from "node:url";
 import type { Command } from "commander";
 import { type Setting, SETTING_NAMES, SETTINGS } from "#config";
@@ -96,5 +96,26 @@ export function addDaemonCommands(program: Command): void {
     const { config } = invocationOf(command);
     const { runAgent } = await import("#daemon");
     await startOrSay(() => runAgent(config, { tell: note }));
+  });
+  addClusterDaemons(program);
+}
+
+/** What `up` has within itself, for clusters whose parts have machines of their own. */
+function addClusterDaemons(program: Command): void {
+  const broker = program
+    .command("broker")
+    .description("one of the brokers of a cluster, in this process");
+  addSettings(broker, "broker").action(async (_flags: object, command: Command) => {
+    const { config } = invocationOf(command);
+    const { runBroker } = await import("#daemon");
+    await startOrSay(() => runBroker(config, { tell: note }));
+  });
+  const registrar = program
+    .command("registrar")
+    .description("lets machines join, beside the keys of the cluster, in this process");
+  addSettings(registrar, "registrar").action(async (_flags: object, command: Command) => {
+    const { config } = invocationOf(command);
+    const { runRegistrar } = await import("#daemon");
+    await startOrSay(() => runRegistrar(config, dataOfContext(), { tell: note }));
   });
 }
