@@ -13,13 +13,15 @@ export interface CreateCredential {
   /** The principal; for a framework `principal.instance`, for a master its id. */
   readonly name: string;
   readonly out: string;
+  /** Default: what one of that role is good for otherwise. */
+  readonly lifetimeMs?: number;
 }
 
 /** Writes the file. @throws Error in one sentence: no trust there, a bad name. */
 export async function createCredential(
   config: Config,
   dataOfContext: string | undefined,
-  { role, name, out }: CreateCredential,
+  { role, name, out, lifetimeMs }: CreateCredential,
 ): Promise<void> {
   const cluster = clusterOf(config);
   const root = trustedDirOf(config, dataOfContext);
@@ -32,7 +34,10 @@ export async function createCredential(
   const trust = await openTrust({ dataDir: root, cluster, nowMs: () => Date.now() });
   const revocations = new Revocations(root);
   const reach = await reachOf(config, root);
-  const entries = identities.map((identity) => ({ identity, credential: trust.issue(identity) }));
+  const entries = identities.map((identity) => ({
+    identity,
+    credential: trust.issue(identity, lifetimeMs),
+  }));
   // First remembered, then given: what nobody remembers could be revoked by its file alone.
   for (const { identity, credential } of entries) {
     await revocations.remember({ key: userKeyOf(credential.jwt), holder: holderOf(identity) });

@@ -4,8 +4,9 @@ import { randomInt, X509Certificate } from "node:crypto";
 import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import t from "tap";
+import { parseCredentialFile } from "#adapters";
 import { resolveConfig } from "#config";
-import { endLeftBroker, openBrokerAuthority, parseMembers, runBroker } from "#daemon";
+import { endLeftBroker, expiryMs, openBrokerAuthority, parseMembers, runBroker } from "#daemon";
 import { Bench, isAlive, isRoot } from "../support/cluster.ts";
 
 const NET = `127.${randomInt(1, 255)}.${randomInt(1, 255)}`;
@@ -95,9 +96,17 @@ t.test("files of brokers, and what is refused", async (t) => {
     const other = ["credential", "create", "broker", "b2", "--data", bench.data, "--out", "x"];
     await Promise.all([
       create("b2").then((ended) => t.match(ended, { exit: 0, stderr: "" })),
-      create("a1", "agent").then((ended) => t.match(ended, { exit: 0, stderr: "" })),
+      create("a1", "agent", "--lifetime", "365d").then((ended) =>
+        t.match(ended, { exit: 0, stderr: "" }),
+      ),
       refused(create("b3", "--nats", "nats://x:1"), 2, /--nats: a broker dials others by/),
       refused(create("a2", "agent", "--members", MEMBERS), 2, /--members: it is of brokers/),
+      refused(
+        create("a2", "agent", "--lifetime", "9y"),
+        2,
+        /--lifetime: 9y is no duration from 1s/,
+      ),
+      refused(create("b2", "--lifetime", "9d"), 2, /--lifetime: a broker's file is good for 1825d/),
       refused(bench.meseta(other), 1, /--cluster: .* are of the cluster prod, not local/),
     ]);
     const text = readFileSync(join(bench.dir, "b1.file"), "utf8");
@@ -108,6 +117,9 @@ t.test("files of brokers, and what is refused", async (t) => {
     }
     const agent = readFileSync(join(bench.dir, "a1.file"), "utf8");
     const all = [1, 2, 3].map((host) => `nats://${NET}.${host}:4222`);
+    const jwt = parseCredentialFile(agent).entries[0]?.credential.jwt ?? "";
+    const days = ((expiryMs(jwt) ?? 0) - Date.now()) / 86_400_000;
+    t.ok(days > 364 && days < 366, `${days} days`);
     t.match(agent, `# servers ${all.join(",")}`, "who comes to them is told all of them");
   });
 

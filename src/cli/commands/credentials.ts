@@ -5,6 +5,7 @@ import { CliError, EXIT } from "../exit.ts";
 import { invocationOf } from "../invocation.ts";
 import { data, note, printList } from "../output.ts";
 import { dataOfContext, onDataOf, startOrSay } from "./daemons.ts";
+import { lifetimeOf } from "./tokens.ts";
 
 const ROLES = ["master", "agent", "framework", "broker"] as const;
 
@@ -12,7 +13,11 @@ interface CreateFlags {
   readonly out: string;
   readonly nats?: string;
   readonly members?: string;
+  readonly lifetime?: string;
 }
+
+/** As long as the authority of the brokers is good. */
+const LIFETIME_DAYS_MAX = 3_650;
 
 export function addCredentialCommands(program: Command): void {
   const credential = program.command("credential").description("rights on the bus");
@@ -30,8 +35,10 @@ export function addCredentialCommands(program: Command): void {
       "of a broker: all brokers, as NAME=HOST[:PORT][/HOST[:PORT]] with commas between; default: " +
         "as before",
     )
+    .option("--lifetime <duration>", "until when it is good; default: 30d; of a broker 1825d")
     .action(async (role: string, name: string, flags: CreateFlags, command: Command) => {
       const known = roleOf(role, flags);
+      const lifetimeMs = flags.lifetime && lifetimeOf(flags.lifetime, LIFETIME_DAYS_MAX);
       const { config } = invocationOf(command);
       const { createBrokerCredential, createCredential } = await import("#daemon");
       await startOrSay(async () => {
@@ -40,7 +47,10 @@ export function addCredentialCommands(program: Command): void {
           const { members } = flags;
           const wish = { name, members, out, tell: note };
           await createBrokerCredential(config, dataOfContext(), wish);
-        } else await createCredential(config, dataOfContext(), { role: known, name, out });
+        } else {
+          const wish = { role: known, name, out, ...(lifetimeMs ? { lifetimeMs } : {}) };
+          await createCredential(config, dataOfContext(), wish);
+        }
         data(`${out}\n`);
         return EXIT.done;
       });
@@ -85,13 +95,16 @@ export function addCredentialCommands(program: Command): void {
     });
 }
 
-function roleOf(role: string, { nats, members }: CreateFlags): (typeof ROLES)[number] {
+function roleOf(role: string, { nats, members, lifetime }: CreateFlags): (typeof ROLES)[number] {
   const known = ROLES.find((one) => one === role);
   if (known === undefined) {
     throw new CliError(EXIT.usage, `role: ${role} is none of ${ROLES.join(", ")}`);
   }
   if (known === "broker" && nats !== undefined) {
     throw new CliError(EXIT.usage, "--nats: a broker dials others by --members; leave it out");
+  }
+  if (known === "broker" && lifetime !== undefined) {
+    throw new CliError(EXIT.usage, "--lifetime: a broker's file is good for 1825d; leave it out");
   }
   if (known !== "broker" && members !== undefined) {
     const mend = "leave it out, or name brokers by --nats";

@@ -10,7 +10,8 @@ import { number } from "./run.ts";
 
 const LIFETIME_DEFAULT = "1h";
 const LIFETIME_MS_MIN = 1_000;
-const LIFETIME_MS_MAX = 30 * 24 * 3_600_000;
+const DAY_MS = 24 * 3_600_000;
+const LIFETIME_DAYS_MAX = 30;
 
 interface CreateFlags {
   readonly uses: string;
@@ -27,7 +28,10 @@ export function addTokenCommands(program: Command): void {
     .option("--nats <text>", "tls://HOST:PORT that the line names; default: that of --listen")
     .action(async (role: string, flags: CreateFlags, command: Command) => {
       if (role !== "agent") throw new CliError(EXIT.usage, `role: ${role} is not agent`);
-      const wish = { uses: usesOf(flags.uses), lifetimeMs: lifetimeOf(flags.lifetime) };
+      const wish = {
+        uses: usesOf(flags.uses),
+        lifetimeMs: lifetimeOf(flags.lifetime, LIFETIME_DAYS_MAX),
+      };
       const { config } = invocationOf(command);
       const { createToken } = await import("#daemon");
       await startOrSay(async () => {
@@ -80,8 +84,10 @@ function usesOf(text: string): number {
   throw new CliError(EXIT.usage, `--uses: ${text} is no whole number from 1 to 10000`);
 }
 
-function lifetimeOf(text: string): number {
+/** @throws CliError naming the limits. */
+export function lifetimeOf(text: string, daysMax: number): number {
   const ms = parseDuration(text) ?? 0;
-  if (ms >= LIFETIME_MS_MIN && ms <= LIFETIME_MS_MAX) return ms;
-  throw new CliError(EXIT.usage, `--lifetime: ${text} is no duration from 1s to 30d, such as 1h`);
+  if (ms >= LIFETIME_MS_MIN && ms <= daysMax * DAY_MS) return ms;
+  const limits = `from 1s to ${daysMax}d, such as 1h`;
+  throw new CliError(EXIT.usage, `--lifetime: ${text} is no duration ${limits}`);
 }
