@@ -86,12 +86,7 @@ export class Formation {
       }
       case "no-leader": {
         if (forMs < ALONE_AFTER_MS) return { again: false };
-        const { heard } = standing;
-        const least = Math.floor(this.#of / 2) + 1;
-        return this.#say(
-          `no broker leads: of ${this.#of} ${heard.length === 0 ? "none" : heard.join(", ")} can be ` +
-            `heard here; ${least} must run and reach each other`,
-        );
+        return this.#say(`no broker leads: ${this.#leaderless(standing.heard)}`);
       }
       case "left-out": {
         if (forMs < this.#patienceMs) return { again: false };
@@ -105,6 +100,13 @@ export class Formation {
         return { say, again: true };
       }
     }
+  }
+
+  #leaderless(heard: readonly string[]): string {
+    const least = Math.floor(this.#of / 2) + 1;
+    if (heard.length >= least) return `${heard.join(", ")} hear each other and have elected none`;
+    const who = heard.length === 0 ? "none" : heard.join(", ");
+    return `of ${this.#of} ${who} can be heard here; ${least} must run and reach each other`;
   }
 
   #say(text: string): { readonly say?: string; readonly again: boolean } {

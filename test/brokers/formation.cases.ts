@@ -64,5 +64,7 @@ t.test("a moment out of the list is none, and a broker alone is told so", (t) =>
     again: false,
   });
   t.same(formation.see(alone, 60_000), { again: false });
+  const voting = { kind: "no-leader", heard: ["b1", "b3"] } as const;
+  t.match(formation.see(voting, 61_000), { say: /no broker leads: b1, b3 hear each other and/ });
   t.end();
 });

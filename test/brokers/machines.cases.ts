@@ -139,6 +139,12 @@ void t.test("three machines", { skip: whyNot() }, async (t) => {
     );
   });
 
+  await t.test("one that starts again from its older file knows it at once", async (t) => {
+    machines.killServer(1);
+    await machines.brokers.get(1)?.says(/nats-server is back/, WAIT_MS_MAX);
+    t.match(await dial(await spy, machines.servers[0] ?? ""), /authorization violation/i);
+  });
+
   await t.test("all of it ends in order", async (t) => {
     t.same(await machines.stop(), [0, 0, 0]);
     t.same(

@@ -97,13 +97,14 @@ export class Machines {
   async killBroker(number: Number3): Promise<void> {
     const command = this.brokers.get(number);
     command?.signal("SIGKILL");
-    process.kill(this.#childOf(number), "SIGKILL");
+    this.killServer(number);
     await command?.ended;
   }
 
-  #childOf(number: Number3): number {
+  /** Kills its nats-server alone. */
+  killServer(number: Number3): void {
     const text = readFileSync(join(this.brokerDir(number), "process.json"), "utf8");
-    return (JSON.parse(text) as { pid: number }).pid;
+    process.kill((JSON.parse(text) as { pid: number }).pid, "SIGKILL");
   }
 
   brokerDir(number: Number3): string {
