@@ -16,5 +16,8 @@ function outcomeOf(options: ClusterOptions): SeedOutcome {
 
 // The parent sends nothing else.
 process.on("message", (options) => {
-  process.send?.(outcomeOf(options as ClusterOptions));
+  process.send?.(outcomeOf(options as ClusterOptions), undefined, {}, (error) => {
+    // The parent was ended while the seed ran: nobody is left whom the outcome is for.
+    if (error !== null) process.exit(1);
+  });
 });
