@@ -3,6 +3,7 @@
  * killed, then the master that leads; a task that ran lives, and its end arrives.
  */
 import { spawnSync } from "node:child_process";
+import { createConnection } from "node:net";
 import { join } from "node:path";
 import t from "tap";
 import { inboxOf } from "#access";
@@ -39,6 +40,25 @@ async function dial(path: string, server: string): Promise<string> {
   return news[0] ?? "";
 }
 
+/** What somebody hears there who does not speak TLS, until he is closed. */
+async function plainWords(host: string, port: number): Promise<string> {
+  const socket = createConnection({ host, port });
+  let heard = "";
+  let closed = false;
+  socket.on("connect", () => socket.write("CONNECT {}\r\nPING\r\n"));
+  socket.on("data", (bytes) => {
+    heard += bytes.toString("latin1");
+  });
+  socket.on("error", (error: NodeJS.ErrnoException) => {
+    heard += error.code === "ECONNRESET" ? "" : error.code;
+  });
+  socket.on("close", () => {
+    closed = true;
+  });
+  await until(() => closed, "the stranger is closed", WAIT_MS_MAX);
+  return heard;
+}
+
 function other(machines: Machines, ...not: readonly Number3[]): Master {
   for (const [number, master] of machines.masters) if (!not.includes(number)) return master;
   throw new Error("no master is left");
@@ -72,6 +92,15 @@ void t.test("three machines", { skip: whyNot() }, async (t) => {
     await agent.says(/is registered/, WAIT_MS_MAX);
     await registrar.says(/joins by token/);
   });
+
+  await t.test(
+    "who speaks no TLS hears no word, neither as a client nor as a broker",
+    async (t) => {
+      const { hostname } = new URL(machines.servers[2] ?? "");
+      const said = await Promise.all([plainWords(hostname, 4222), plainWords(hostname, 6222)]);
+      for (const each of said) t.notMatch(each, /[A-Z]{2}/);
+    },
+  );
 
   const first = await machines.leader(other(machines));
   const standby = other(machines, first);
