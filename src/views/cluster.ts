@@ -25,7 +25,7 @@ import {
 } from "#protocol";
 import { agentObject, type Maintenance, NO_MAINTENANCE } from "./agents.ts";
 import { addAmounts, amountsOf, NO_AMOUNTS } from "./amounts.ts";
-import { TaskHistory } from "./history.ts";
+import { TaskHistory, UNSEEN } from "./history.ts";
 import { roleObject } from "./roles.ts";
 
 /** Objects of one epoch; a new epoch builds new ones beside the old until it is complete. */
@@ -137,7 +137,9 @@ export class ClusterView {
         return void into.frameworks.delete(event.frameworkId);
       case "TASK_ADDED": {
         const { frameworkId, info } = event.task;
-        return void into.tasks.set(keyOf(frameworkId, info.taskId), taskObject(event.task, id));
+        const key = keyOf(frameworkId, info.taskId);
+        this.history.recall(key);
+        return void into.tasks.set(key, taskObject(event.task, id));
       }
       case "TASK_UPDATED":
         return this.#taskUpdated(into, event.frameworkId, event.taskId, event.status, id);
@@ -204,8 +206,8 @@ export class ClusterView {
   }
 
   /**
-   * The snapshot is whole. What it does not have has ended while events were missed, and nobody
-   * here knows how: it goes to the history and says so.
+   * The snapshot is whole. What it does not have has ended while events were missed, or is on an
+   * agent that has not come to a new leader yet: it goes to the history and says so.
    */
   #complete(): void {
     const built = this.#building;
@@ -288,8 +290,9 @@ export class ClusterView {
 
 function unseenEnd(task: TaskObject): TaskObject {
   if (isTerminal(task.state)) return task;
-  const message = `last seen as ${task.state}; its end was missed`;
-  return { ...{}, ...task, state: "TASK_UNKNOWN", message };
+  const why = "its end was missed, or its agent has not come to the leader yet";
+  const message = `last seen as ${task.state}; ${why}`;
+  return { ...{}, ...task, state: UNSEEN, message };
 }
 
 function usageOf(

@@ -4,6 +4,9 @@ import type { TaskObject } from "#api";
 /** Ended tasks that are kept for people. */
 export const TASK_HISTORY_TASKS_MAX = 10_000;
 
+/** State of a task that the leader no longer tells of, and whose end nobody here has seen. */
+export const UNSEEN = "TASK_UNKNOWN";
+
 export class TaskHistory {
   readonly #tasks = new Map<string, TaskObject>();
 
@@ -23,6 +26,11 @@ export class TaskHistory {
       this.#tasks.delete(oldest);
       return;
     }
+  }
+
+  /** The leader tells of the task: had its end only been missed, it is there once more, not twice. */
+  recall(key: string): void {
+    if (this.#tasks.get(key)?.state === UNSEEN) this.#tasks.delete(key);
   }
 
   all(): TaskObject[] {
