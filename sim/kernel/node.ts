@@ -53,6 +53,30 @@ export interface SimTimer {
   cancel(): void;
 }
 
+/** A timer, and the work that it is when its time has come: an idle cluster does little else. */
+class NodeTimer implements SimTimer, Work {
+  readonly life: number;
+  /** By the node's monotonic clock. */
+  readonly dueMs: number;
+  readonly #fire: Run;
+  live = true;
+  cause = 0;
+
+  constructor(life: number, dueMs: number, fire: Run) {
+    this.life = life;
+    this.dueMs = dueMs;
+    this.#fire = fire;
+  }
+
+  cancel(): void {
+    this.live = false;
+  }
+
+  run(): void {
+    if (this.live) this.#fire();
+  }
+}
+
 export class SimNode {
   readonly name: string;
   readonly #world: Surroundings;
@@ -198,28 +222,25 @@ export class SimNode {
 
   /** Runs when the node's own monotonic clock has advanced by `inMs`. */
   timer(inMs: number, run: Run): SimTimer {
-    const life = this.life;
-    let live = true;
-    const dueMs = this.monotonicMs() + Math.max(ticks(inMs + this.timerBiasMs), TICK_MS);
-    const arrive = (): void => {
-      if (!live || life !== this.life) return;
-      const missing = dueMs - this.monotonicMs();
-      // A suspended or slow clock is not there yet.
-      if (missing > 0) return this.#world.after(Math.max(ticks(missing / this.#rate), 1), arrive);
-      const due = (): void => {
-        if (live) run();
-      };
-      this.#due.push({ run: due, cause: this.#world.cause });
-      this.#wake();
-    };
-    const missingMs = dueMs - this.monotonicMs();
+    const nowMs = this.monotonicMs();
+    const dueMs = nowMs + Math.max(ticks(inMs + this.timerBiasMs), TICK_MS);
+    const timer = new NodeTimer(this.life, dueMs, run);
+    const missingMs = dueMs - nowMs;
     const inTrueMs = this.#rate === 1 ? missingMs : missingMs / this.#rate;
+    const arrive = (): void => this.#timeHasCome(timer, arrive);
     this.#world.at(this.localMs + Math.max(ticks(inTrueMs), TICK_MS), arrive);
-    return {
-      cancel: () => {
-        live = false;
-      },
-    };
+    return timer;
+  }
+
+  /** By true time, when the timer was set; `again` is this for the same timer. */
+  #timeHasCome(timer: NodeTimer, again: Run): void {
+    if (!timer.live || timer.life !== this.life) return;
+    const missing = timer.dueMs - this.monotonicMs();
+    // A suspended or slow clock is not there yet.
+    if (missing > 0) return this.#world.after(Math.max(ticks(missing / this.#rate), 1), again);
+    timer.cause = this.#world.cause;
+    this.#due.push(timer);
+    this.#wake();
   }
 
   /**

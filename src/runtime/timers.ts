@@ -23,6 +23,8 @@ export class Timers {
   /** Binary heap; void timers stay until they come up or outnumber the others. */
   #heap: ArmedTimer[] = [];
   #order = 0;
+  /** One for all: most timers of most actors are set again whenever they have fired. */
+  readonly #wake = (): void => this.#due();
   #next: { readonly timer: Timer; readonly atMs: number } | undefined;
 
   constructor(clock: Clock, fire: (timer: ArmedTimer, lateMs: number) => void) {
@@ -73,7 +75,7 @@ export class Timers {
     if (this.#next !== undefined && this.#next.atMs <= first.dueAtMs) return;
     this.#next?.timer.cancel();
     const inMs = Math.max(0, first.dueAtMs - this.#clock.monotonicMs());
-    const timer = this.#clock.timer(inMs, () => this.#due());
+    const timer = this.#clock.timer(inMs, this.#wake);
     this.#next = { timer, atMs: first.dueAtMs };
   }
 
