@@ -86,6 +86,9 @@ interface Took {
   readonly virtualS: number;
   readonly processorS: number;
   readonly registerProcessorS: number;
+  /** From the first process to the end of the last probe. */
+  readonly wholeVirtualS: number;
+  readonly wholeProcessorS: number;
   readonly leaderBusy: number;
   readonly longestTurnMs: number;
   readonly residentMib: number;
@@ -102,7 +105,6 @@ class ScaleRun {
   readonly #bed: Testbed;
   readonly #loads: LoadScheduler[] = [];
   readonly #say: Say;
-  #residentMib = 0;
   #tellAtMs = TELL_MS;
 
   constructor(inputs: ScaleInputs, size: Size, options: { seed: string; say: Say }) {
@@ -148,9 +150,12 @@ class ScaleRun {
         virtualS,
         processorS: processorS() - settledS,
         registerProcessorS,
+        wholeVirtualS: world.nowMs / 1_000,
+        wholeProcessorS: processorS() - beganS,
         leaderBusy: meter.busyMs / 1_000 / virtualS,
         longestTurnMs: meter.longestMs,
-        residentMib: this.#residentMib,
+        // In KiB, and of all of the process so far: no look in between can miss it.
+        residentMib: process.resourceUsage().maxRSS / 1024,
       },
     };
   }
@@ -175,7 +180,6 @@ class ScaleRun {
     const untilMs = world.nowMs + byMs;
     while (world.nowMs < untilMs) {
       world.runUntil(Math.min(untilMs, world.nowMs + STEP_MS));
-      this.#residentMib = Math.max(this.#residentMib, process.memoryUsage.rss() / MIB);
       if (world.nowMs >= this.#tellAtMs) this.#tell();
     }
   }
@@ -185,7 +189,7 @@ class ScaleRun {
     const { nowMs } = this.#bed.world;
     this.#tellAtMs = nowMs + TELL_MS;
     const tasks = this.#loads.reduce((sum, one) => sum + one.liveTasks, 0);
-    const spent = `${shown(processorS(), 0)} s of processor, ${shown(this.#residentMib, 0)} MiB`;
+    const spent = `${shown(processorS(), 0)} s of processor, ${shown(process.memoryUsage.rss() / MIB, 0)} MiB`;
     this.#say(`${this.#size.agents} agents, ${nowMs / 1_000} s: ${tasks} tasks, ${spent}`);
   }
 
@@ -276,12 +280,20 @@ function outcomeOf(results: readonly { readonly shown: Shown; readonly took: Too
     charts: new Map([["scale", chartOf(sizes)]]),
     data: { sizes },
     machine: Object.fromEntries(
-      results.map(({ shown: { agents, filledS }, took }) => [
-        `${agents} agents: registered and full after`,
-        `${shown(filledS, 0)} s, ${shown(took.registerProcessorS, 0)} s of processor`,
+      results.flatMap(({ shown: { agents, filledS }, took }) => [
+        [
+          `${agents} agents: registered and full after`,
+          `${shown(filledS, 0)} s, ${shown(took.registerProcessorS, 0)} s of processor`,
+        ],
+        [`${agents} agents: all of it`, wholeText(took)],
       ]),
     ),
   };
+}
+
+function wholeText({ wholeVirtualS, wholeProcessorS }: Took): string {
+  const times = shown(wholeVirtualS / wholeProcessorS);
+  return `${shown(wholeVirtualS, 0)} s, ${shown(wholeProcessorS, 0)} s of processor, ${times} × real time`;
 }
 
 function chartOf(sizes: readonly Shown[]): string {
