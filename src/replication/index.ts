@@ -42,7 +42,6 @@ export {
   type AgentCondition,
   apply,
   applyAll,
-  applyWithPatches,
   type CompletedFramework,
   EMPTY_REGISTRY,
   FRAMEWORKS_COMPLETED_MAX,

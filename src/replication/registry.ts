@@ -3,8 +3,7 @@
  * restore, tools and simulator share `apply`; every version is an immutable value that readers
  * may keep. Holds no tasks, offers or heartbeats: the agents are the authority on those.
  */
-import { castDraft, type Draft, enableMapSet, enablePatches, type Patch, produce } from "immer";
-import { produceWithPatches } from "immer";
+import { castDraft, type Draft, enableMapSet, produce } from "immer";
 import type {
   AgentId,
   AgentInfo,
@@ -20,10 +19,10 @@ import type {
   Uuid,
   WireQuantities,
 } from "#protocol";
+import { LayeredMap } from "./layered-map.ts";
 import { type LogRecord, MASTERS_KNOWN_MAX, type RegistryOperation } from "./records.ts";
 
 enableMapSet();
-enablePatches();
 
 /** Most frameworks remembered as completed; beyond it the oldest are forgotten. */
 export const FRAMEWORKS_COMPLETED_MAX = 10_000;
@@ -112,7 +111,8 @@ export interface Registry {
   readonly keptFrom: Position;
   /** Cluster time of the last record (P-6.3). */
   readonly clusterTimeMs: number;
-  readonly agents: ReadonlyMap<AgentId, RegisteredAgent>;
+  /** Tens of thousands come one after the other: a Map would be copied for each record of them. */
+  readonly agents: LayeredMap<AgentId, RegisteredAgent>;
   readonly frameworks: ReadonlyMap<FrameworkId, RegisteredFramework>;
   /** In the order of completion. */
   readonly completed: ReadonlyMap<FrameworkId, CompletedFramework>;
@@ -141,7 +141,7 @@ export const EMPTY_REGISTRY: Registry = {
   snapshotBefore: undefined,
   keptFrom: 1,
   clusterTimeMs: 0,
-  agents: new Map(),
+  agents: LayeredMap.of<AgentId, RegisteredAgent>([]),
   frameworks: new Map(),
   completed: new Map(),
   weights: new Map(),
@@ -170,18 +170,6 @@ export function applyAll(registry: Registry, records: readonly LogRecord[]): Reg
   const clusterTimeMs = timeAfter(registry, records);
   if (clusterTimeMs === registry.clusterTimeMs) return registry;
   return Object.freeze({ ...{}, ...registry, clusterTimeMs });
-}
-
-/** The same with the deltas that watchers get. */
-export function applyWithPatches(
-  registry: Registry,
-  record: LogRecord,
-): readonly [Registry, readonly Patch[]] {
-  const [next, patches] = produceWithPatches(registry, (draft) => {
-    draft.clusterTimeMs = timeAfter(registry, [record]);
-    operateAll(draft, record);
-  });
-  return [next, patches];
 }
 
 function changesMoreThanTime({ operations }: LogRecord): boolean {
@@ -234,7 +222,7 @@ function operate(draft: Draft<Registry>, operation: RegistryOperation, record: L
       return loseAgent(draft, operation.agentId, "gone", operation.atMs);
     case "AgentRemoved":
       dropOperations(draft, operation.agentId);
-      draft.agents.delete(operation.agentId);
+      setAgents(draft, agentsOf(draft).without(operation.agentId));
       return;
     case "FrameworkAdmitted":
       return admitFramework(draft, operation);
@@ -282,6 +270,20 @@ function kept<Value extends object>(value: Value): Value {
   return Object.freeze(value);
 }
 
+/** Drafts are made of Maps, not of this: it is a value, and a new one takes its place. */
+function agentsOf(draft: Draft<Registry>): Registry["agents"] {
+  return draft.agents as unknown as Registry["agents"];
+}
+
+function setAgents(draft: Draft<Registry>, agents: Registry["agents"]): void {
+  draft.agents = castDraft(agents);
+}
+
+/** The agent, new or in the place where it stands. */
+function putAgent(draft: Draft<Registry>, agent: RegisteredAgent): void {
+  setAgents(draft, agentsOf(draft).with(agent.agentId, kept(agent)));
+}
+
 function setQuota(draft: Draft<Registry>, { role, guarantee, limit, lends }: Of<"QuotaSet">): void {
   draft.quotas.set(role, castDraft<RegisteredQuota>({ role, guarantee, limit, lends }));
 }
@@ -291,7 +293,7 @@ function openOperation(
   { operationUuid, agentId, operation }: Of<"OperationOpened">,
 ): void {
   const opened: RegisteredOperation = { operationUuid, agentId, operation: kept(operation) };
-  if (draft.agents.has(agentId)) draft.operations.set(operationUuid, castDraft(opened));
+  if (agentsOf(draft).has(agentId)) draft.operations.set(operationUuid, castDraft(opened));
 }
 
 function maintain(
@@ -317,23 +319,23 @@ function changeActivity(
   draft: Draft<Registry>,
   operation: Of<"AgentDeactivated" | "AgentDraining" | "AgentDrained" | "AgentReactivated">,
 ): void {
-  const agent = draft.agents.get(operation.agentId);
+  const agent = agentsOf(draft).get(operation.agentId);
   if (agent === undefined || agent.condition === "gone") return;
   switch (operation.kind) {
     case "AgentDeactivated":
-      agent.deactivated = true;
-      return;
+      return putAgent(draft, { ...agent, deactivated: true });
     case "AgentDraining": {
       const { maxGracePeriodMs, markGone, atMs } = operation;
-      agent.drain = { maxGracePeriodMs, markGone, atMs, drainedAtMs: undefined };
-      return;
+      const drain = kept({ maxGracePeriodMs, markGone, atMs, drainedAtMs: undefined });
+      return putAgent(draft, { ...agent, drain });
     }
-    case "AgentDrained":
-      if (agent.drain !== undefined) agent.drain.drainedAtMs ??= operation.atMs;
-      return;
+    case "AgentDrained": {
+      const { drain } = agent;
+      if (drain === undefined || drain.drainedAtMs !== undefined) return;
+      return putAgent(draft, { ...agent, drain: kept({ ...drain, drainedAtMs: operation.atMs }) });
+    }
     case "AgentReactivated":
-      agent.deactivated = false;
-      agent.drain = undefined;
+      return putAgent(draft, { ...agent, deactivated: false, drain: undefined });
   }
 }
 
@@ -373,21 +375,18 @@ function electLeader(draft: Draft<Registry>, operation: Of<"LeaderElected">, epo
 /** An agent that is gone never returns, whoever admits it. */
 function admitAgent(draft: Draft<Registry>, operation: Of<"AgentAdmitted">): void {
   const { agentId, principal, incarnation, bootId, info } = operation;
-  if (draft.agents.get(agentId)?.condition === "gone") return;
-  draft.agents.set(
+  if (agentsOf(draft).get(agentId)?.condition === "gone") return;
+  putAgent(draft, {
     agentId,
-    castDraft<RegisteredAgent>({
-      agentId,
-      principal,
-      incarnation,
-      bootId,
-      info: kept(info),
-      condition: "admitted",
-      sinceMs: undefined,
-      deactivated: false,
-      drain: undefined,
-    }),
-  );
+    principal,
+    incarnation,
+    bootId,
+    info: kept(info),
+    condition: "admitted",
+    sinceMs: undefined,
+    deactivated: false,
+    drain: undefined,
+  });
 }
 
 function describeAgent(
@@ -395,14 +394,12 @@ function describeAgent(
   operation: Of<"AgentUpdated"> | Of<"AgentMarkedReachable">,
   reachable: boolean,
 ): void {
-  const agent = draft.agents.get(operation.agentId);
+  const agent = agentsOf(draft).get(operation.agentId);
   if (agent === undefined || agent.condition === "gone") return;
-  agent.incarnation = operation.incarnation;
-  agent.bootId = operation.bootId;
-  agent.info = castDraft(kept(operation.info));
-  if (!reachable) return;
-  agent.condition = "admitted";
-  agent.sinceMs = undefined;
+  const { incarnation, bootId, info } = operation;
+  const described = { ...agent, incarnation, bootId, info: kept(info) };
+  if (!reachable) return putAgent(draft, described);
+  putAgent(draft, { ...described, condition: "admitted", sinceMs: undefined });
 }
 
 function loseAgent(
@@ -411,22 +408,22 @@ function loseAgent(
   condition: "unreachable" | "gone",
   atMs: number,
 ): void {
-  const agent = draft.agents.get(agentId);
+  const agent = agentsOf(draft).get(agentId);
   if (agent === undefined || agent.condition === condition || agent.condition === "gone") return;
-  agent.condition = condition;
-  agent.sinceMs = atMs;
   if (condition === "gone") dropOperations(draft, agentId);
   // The one lost last stands last, so that forgetting begins with the oldest.
-  draft.agents.delete(agentId);
-  draft.agents.set(agentId, agent);
+  setAgents(draft, agentsOf(draft).without(agentId));
+  putAgent(draft, { ...agent, condition, sinceMs: atMs });
   forgetAbsent(draft, condition);
 }
 
 function forgetAbsent(draft: Draft<Registry>, condition: AgentCondition): void {
-  if (draft.agents.size <= AGENTS_ABSENT_MAX) return;
-  const absent = [...draft.agents.values()].filter((agent) => agent.condition === condition);
+  let agents = agentsOf(draft);
+  if (agents.size <= AGENTS_ABSENT_MAX) return;
+  const absent = [...agents.values()].filter((agent) => agent.condition === condition);
   const surplus = absent.length - AGENTS_ABSENT_MAX;
-  for (const agent of absent.slice(0, Math.max(0, surplus))) draft.agents.delete(agent.agentId);
+  for (const { agentId } of absent.slice(0, Math.max(0, surplus))) agents = agents.without(agentId);
+  setAgents(draft, agents);
 }
 
 function admitFramework(draft: Draft<Registry>, operation: Of<"FrameworkAdmitted">): void {
