@@ -111,7 +111,7 @@ export interface Registry {
   readonly keptFrom: Position;
   /** Cluster time of the last record (P-6.3). */
   readonly clusterTimeMs: number;
-  /** Tens of thousands come one after the other: a Map would be copied for each record of them. */
+  /** Tens of thousands come one after the other: a Map would be copied for each record (0130). */
   readonly agents: LayeredMap<AgentId, RegisteredAgent>;
   readonly frameworks: ReadonlyMap<FrameworkId, RegisteredFramework>;
   /** In the order of completion. */
