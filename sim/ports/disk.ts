@@ -164,7 +164,10 @@ function changeText({ kind, path, bytes }: Change): string {
   return kind === "remove" ? `remove ${path}` : `${kind} ${path}: ${bytes.length} bytes`;
 }
 
-/** Buffers of files that grow: behind the file there is room for what is appended next. */
+/**
+ * Buffers of files that grow: behind the file there is room for what is appended next. Shared ones,
+ * since of the others the engine looks through all of the heap whenever there are 64 MiB more.
+ */
 const GROWING = new WeakSet<ArrayBufferLike>();
 
 /** What was read of `one` before stays as it is: only the room behind it is written. */
@@ -173,7 +176,7 @@ function joined(one: Uint8Array | undefined, two: Uint8Array): Uint8Array {
   const length = begin + two.length;
   let buffer = one?.buffer;
   if (buffer === undefined || !GROWING.has(buffer) || buffer.byteLength < length) {
-    buffer = new ArrayBuffer(2 * length);
+    buffer = new SharedArrayBuffer(2 * length);
     GROWING.add(buffer);
     if (one !== undefined) new Uint8Array(buffer).set(one);
   }

@@ -47,10 +47,18 @@ export interface DoorHost extends LinksHost {
 const SPEAKERS_MAX = 65_536;
 const UNKNOWN = "?";
 
+/**
+ * Readers that no actor is at work with. One does for most processes; one for each actor would hold
+ * on to the last frame that it had, of which a process that simulates a large cluster has too many.
+ */
+const READERS: FrameReader[] = [];
+const NO_FRAME = new FrameReader();
+
 export class Door {
   readonly #host: DoorHost;
   readonly #links: Links;
-  readonly #reader = new FrameReader();
+  /** At work with the message in hand. */
+  #reader = NO_FRAME;
   readonly #speakers = new Map<string, Peer | undefined>();
   readonly #self: Role;
 
@@ -70,6 +78,18 @@ export class Door {
       return this.#host.refuse("bad-subject", UNKNOWN, UNKNOWN as Peer, 1, () => message.subject);
     }
     if (this.#host.isPoisonous(peer)) return this.#host.refuse("poisonous-sender", UNKNOWN, peer);
+    const before = this.#reader;
+    const reader = READERS.pop() ?? new FrameReader();
+    this.#reader = reader;
+    try {
+      this.#judge(message, peer);
+    } finally {
+      this.#reader = before;
+      READERS.push(reader);
+    }
+  }
+
+  #judge(message: BusMessage, peer: Peer): void {
     const fault = this.#reader.open(message.data);
     if (fault !== undefined) return this.#host.refuse(fault, UNKNOWN, peer);
     if (this.#host.gate() === "refuse") return this.#refuseByState(peer);
