@@ -272,6 +272,7 @@ function kept<Value extends object>(value: Value): Value {
 
 /** Drafts are made of Maps, not of this: it is a value, and a new one takes its place. */
 function agentsOf(draft: Draft<Registry>): Registry["agents"] {
+  // immer's types make a draft of every class; it makes one of none that is not marked for it.
   return draft.agents as unknown as Registry["agents"];
 }
 
@@ -323,19 +324,23 @@ function changeActivity(
   if (agent === undefined || agent.condition === "gone") return;
   switch (operation.kind) {
     case "AgentDeactivated":
-      return putAgent(draft, { ...agent, deactivated: true });
+      return putAgent(draft, { ...{}, ...agent, deactivated: true });
     case "AgentDraining": {
       const { maxGracePeriodMs, markGone, atMs } = operation;
       const drain = kept({ maxGracePeriodMs, markGone, atMs, drainedAtMs: undefined });
-      return putAgent(draft, { ...agent, drain });
+      return putAgent(draft, { ...{}, ...agent, drain });
     }
     case "AgentDrained": {
       const { drain } = agent;
       if (drain === undefined || drain.drainedAtMs !== undefined) return;
-      return putAgent(draft, { ...agent, drain: kept({ ...drain, drainedAtMs: operation.atMs }) });
+      return putAgent(draft, {
+        ...{},
+        ...agent,
+        drain: kept({ ...{}, ...drain, drainedAtMs: operation.atMs }),
+      });
     }
     case "AgentReactivated":
-      return putAgent(draft, { ...agent, deactivated: false, drain: undefined });
+      return putAgent(draft, { ...{}, ...agent, deactivated: false, drain: undefined });
   }
 }
 
@@ -397,9 +402,9 @@ function describeAgent(
   const agent = agentsOf(draft).get(operation.agentId);
   if (agent === undefined || agent.condition === "gone") return;
   const { incarnation, bootId, info } = operation;
-  const described = { ...agent, incarnation, bootId, info: kept(info) };
+  const described = { ...{}, ...agent, incarnation, bootId, info: kept(info) };
   if (!reachable) return putAgent(draft, described);
-  putAgent(draft, { ...described, condition: "admitted", sinceMs: undefined });
+  putAgent(draft, { ...{}, ...described, condition: "admitted", sinceMs: undefined });
 }
 
 function loseAgent(
@@ -413,7 +418,7 @@ function loseAgent(
   if (condition === "gone") dropOperations(draft, agentId);
   // The one lost last stands last, so that forgetting begins with the oldest.
   setAgents(draft, agentsOf(draft).without(agentId));
-  putAgent(draft, { ...agent, condition, sinceMs: atMs });
+  putAgent(draft, { ...{}, ...agent, condition, sinceMs: atMs });
   forgetAbsent(draft, condition);
 }
 
