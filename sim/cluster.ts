@@ -364,7 +364,7 @@ function marksUnreachable(bytes: Uint8Array): boolean {
   return found.record.operations.some(({ kind }) => kind === "AgentMarkedUnreachable");
 }
 
-/** Changes of the leader that a run with faults of every kind has at least. */
+/** Changes of the leader that a run of ten minutes with faults of every kind has at least. */
 const LEADER_CHANGES_MIN = 5;
 /** How often a run looks whether it has had its share of them: what is killed while nobody leads is nothing. */
 const LEADER_LOOKS = LEADER_CHANGES_MIN + 1;
