@@ -167,8 +167,8 @@ export function agentMember(around: Around, name: string, size = MACHINE): Clust
       const { seed } = around.world;
       const updateRetryMs = drawnSetting(seed, "updateRetryMs", around.steady);
       const made = agentRecipe(principal, self.replacements, updateRetryMs, size);
-      const config = Object.assign({}, made.config, around.agent);
-      const recipe = Object.assign({}, made, { config });
+      const config = { ...{}, ...made.config, ...around.agent };
+      const recipe = { ...{}, ...made, config };
       // Everything an executor needs to know stands in Mesos' own variables.
       const executorAccess = () => ({
         containerId: asId<ContainerId>(ports.random.uuid()),

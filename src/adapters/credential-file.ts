@@ -49,15 +49,18 @@ export function writeCredentialFile(path: string, file: CredentialFile): Promise
   return writeFileDurably(path, credentialFileText(file), { mode: 0o600 });
 }
 
+/** The text of a file that its owner alone may read. @throws Error why it is not to be used. */
+export function readOwnText(path: string): string {
+  const others = statSync(path).mode & 0o077;
+  if (others === 0) return readFileSync(path, "utf8");
+  throw new Error(`others may read or change it; chmod 600 ${path}, or replace it`);
+}
+
 /** @throws Error in one sentence: unreadable, readable by others, or damaged. */
 export function readCredentialFile(path: string): CredentialFile {
   let text: string;
   try {
-    const others = statSync(path).mode & 0o077;
-    if (others !== 0) {
-      throw new Error(`others may read or change it; chmod 600 ${path}, or replace it`);
-    }
-    text = readFileSync(path, "utf8");
+    text = readOwnText(path);
   } catch (error) {
     throw new Error(`the credential file ${path} cannot be used: ${(error as Error).message}`);
   }

@@ -3,10 +3,9 @@
  * are, and how to prove itself to them. It holds no key that signs.
  */
 import { X509Certificate } from "node:crypto";
-import { readFileSync, statSync } from "node:fs";
 import { type Static, Type } from "@sinclair/typebox";
 import { TypeCompiler } from "@sinclair/typebox/compiler";
-import { BROKER_CREDENTIAL_KIND, writeFileDurably } from "#adapters";
+import { BROKER_CREDENTIAL_KIND, readOwnText, writeFileDurably } from "#adapters";
 import { jsonOf, type Member, MembersShape } from "./broker-members.ts";
 
 const Text = Type.String({ minLength: 1 });
@@ -48,11 +47,7 @@ export function writeBrokerCredential(
 export function readBrokerCredential(path: string): BrokerCredential {
   let text: string;
   try {
-    const others = statSync(path).mode & 0o077;
-    if (others !== 0) {
-      throw new Error(`others may read or change it; chmod 600 ${path}, or replace it`);
-    }
-    text = readFileSync(path, "utf8");
+    text = readOwnText(path);
   } catch (error) {
     throw new Error(`--credential: ${path} cannot be used: ${(error as Error).message}`);
   }

@@ -140,7 +140,7 @@ export function isolatorConfigOf({ config, node }: AgentRecipe): IsolatorConfig 
 function agentConfigOf(recipe: AgentRecipe, surroundings: Surroundings): AgentConfig {
   const { userOf = null, executorAccess = null } = surroundings;
   const own = { userOf: recipe.changesUser ? userOf : null, executorAccess };
-  return agentConfig(Object.assign({}, recipe.config, own));
+  return agentConfig({ ...{}, ...recipe.config, ...own });
 }
 
 /** The agent, whose isolator lives and dies with it. */

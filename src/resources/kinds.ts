@@ -109,7 +109,7 @@ export class Kind {
 
   /** An object of this kind with a value of its type. */
   object(value: Value): Resource {
-    return Object.assign({}, this.#sample, value);
+    return { ...{}, ...this.#sample, ...value };
   }
 
   /** The same, allocated to a role. */
@@ -119,10 +119,7 @@ export class Kind {
     }
     const known = this.#allocated?.get(role);
     if (known !== undefined) return known;
-    const allocated = new Kind(
-      Object.assign({}, this.#sample, { allocationInfo: { role } }),
-      this.simple,
-    );
+    const allocated = new Kind({ ...{}, ...this.#sample, allocationInfo: { role } }, this.simple);
     allocated.#bare = this;
     this.#allocated ??= new Map();
     if (this.#allocated.size < ALLOCATED_LENGTH_MAX) this.#allocated.set(role, allocated);

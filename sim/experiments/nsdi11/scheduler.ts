@@ -118,7 +118,7 @@ export abstract class Scheduler implements Work {
         executor === undefined
           ? { command: { shell: true, value: script } }
           : { executor, data: new TextEncoder().encode(script) };
-      return Object.assign({ name: id, taskId, agentId, resources }, own);
+      return { name: id, taskId, agentId, resources, ...own };
     });
     driver.accept([offer.offerId], [{ type: "LAUNCH", taskInfos }], refuseMs);
   }

@@ -24,7 +24,7 @@ import { batchEnded, entered, step } from "./step.ts";
 
 /** Mesos' defaults under what is given. */
 export function agentConfig(given: AgentIdentity & Partial<AgentConfig>): AgentConfig {
-  return Object.assign({}, AGENT_DEFAULTS, given);
+  return { ...{}, ...AGENT_DEFAULTS, ...given };
 }
 
 export function agentBehaviour(config: AgentConfig): Behaviour<AgentState> {

@@ -221,7 +221,7 @@ export function environmentOf(
     ...(container === undefined ? {} : { container }),
   });
   const role = task.info.resources.find(({ allocationInfo }) => allocationInfo)?.allocationInfo;
-  const found: Record<string, string> = Object.assign({}, environment, { HOME: sandbox });
+  const found: Record<string, string> = { ...{}, ...environment, HOME: sandbox };
   for (const { name, value, secret } of command.environment?.variables ?? []) {
     if (secret === undefined) found[name] = value;
   }

@@ -44,7 +44,7 @@ export function call(
   }
   remember(state, message);
   state.pending.set(number, {
-    message: ANSWERED.has(message.kind) ? Object.assign({}, message, { id: number }) : message,
+    message: ANSWERED.has(message.kind) ? { ...{}, ...message, id: number } : message,
     epoch: 0,
     sent: false,
   });

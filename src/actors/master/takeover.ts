@@ -132,6 +132,6 @@ function beaconOf({ settings, head, epoch }: MasterState, windowMs: number): Mes
   const { masterId, beaconIntervalMs: intervalMs } = settings;
   const { logId, generation, validPosition: position, hash } = head;
   const at = { logId: logId ?? "", generation, position, hash };
-  const body = Object.assign({ masterId, epoch }, at, { windowMs, intervalMs });
+  const body = { masterId, epoch, ...at, windowMs, intervalMs };
   return { kind: "Beacon", body };
 }

@@ -69,8 +69,10 @@ function wholeSpec(
   wallMs: number,
 ): ContainerSpec {
   const { agentId, machine, logs } = state.config;
-  return Object.assign({}, spec, {
-    v: 1 as const,
+  return {
+    ...{},
+    ...spec,
+    v: 1,
     containerId,
     nonce: containerId,
     agentId,
@@ -78,7 +80,7 @@ function wholeSpec(
     createdAtMs: wallMs,
     cgroupMode: machine.cgroupMode,
     logs,
-  });
+  };
 }
 
 function askLaunch(container: Container, out: Effect[]): void {
