@@ -14,7 +14,7 @@ import {
 } from "#protocol";
 import type { LogEntry } from "#runtime";
 import type { BusObserver } from "./ports/bus-client.ts";
-import type { Packet } from "./ports/broker.ts";
+import type { Packet } from "./ports/packet.ts";
 import type { SimNode } from "./kernel/node.ts";
 import type { SimContainer, SimMachine } from "./ports/machine.ts";
 

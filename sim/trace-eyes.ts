@@ -8,7 +8,7 @@ import { messageText } from "./explain.ts";
 import type { SimNode } from "./kernel/node.ts";
 import type { World } from "./kernel/world.ts";
 import type { BusObserver } from "./ports/bus-client.ts";
-import type { Packet } from "./ports/broker.ts";
+import type { Packet } from "./ports/packet.ts";
 import type { Trace } from "./trace.ts";
 
 export class TraceEyes implements BusObserver {

@@ -3,12 +3,15 @@
  * were put in. Owns no meaning; an entry that was cancelled stays until its time comes.
  */
 
+/** Whoever is often put in is an entry itself: a simulation does little else than make them. */
 export interface Entry {
+  /** When it happens; stays as it is while it stands in the calendar. */
   readonly atMs: number;
-  readonly sequence: number;
-  readonly run: () => void;
+  /** Which of equal times comes first; said when it is put in. */
+  sequence: number;
   /** Number of the record because of which it was put in. */
-  readonly cause: number;
+  cause: number;
+  happen(): void;
 }
 
 /** Children of one entry: so many times stand side by side in memory. */

@@ -4,6 +4,7 @@
  * until the price of the turn is paid, so overload exists. Knows nothing of what runs on it.
  */
 import { Fifo } from "./fifo.ts";
+import type { Entry } from "./heap.ts";
 
 /** The grain of time: 1/1024 ms is exact in binary, so sums of times never drift. */
 export const TICK_MS = 1 / 1024;
@@ -28,8 +29,37 @@ export type Lost = (why: string) => void;
 
 /** What waits to be run, and the record because of which it does. */
 interface Work {
-  readonly run: Run;
   readonly cause: number;
+  run(): void;
+}
+
+/** What reaches a process's sockets: run when it is read. */
+export interface Mail {
+  /** Said when it arrives. */
+  cause: number;
+  run(): void;
+  /** The process ends before it was read. */
+  lost(why: string): void;
+}
+
+/** Mail of one who only wants to be called. */
+class Letter implements Mail {
+  cause = 0;
+  readonly #run: Run;
+  readonly #lost: Lost | undefined;
+
+  constructor(run: Run, lost: Lost | undefined) {
+    this.#run = run;
+    this.#lost = lost;
+  }
+
+  run(): void {
+    this.#run();
+  }
+
+  lost(why: string): void {
+    this.#lost?.(why);
+  }
 }
 
 /** What a node needs of the world around it. */
@@ -39,7 +69,7 @@ export interface Surroundings {
   /** Number of the record that the world is at work on. */
   cause: number;
   at(atMs: number, run: Run): void;
-  after(inMs: number, run: Run): void;
+  put(entry: Entry): void;
   /** `turn` runs as the end of the event in hand: what has come in was for this process. */
   wake(turn: Run): void;
   /** How many of `most` waiting messages one read brings. */
@@ -53,19 +83,31 @@ export interface SimTimer {
   cancel(): void;
 }
 
-/** A timer, and the work that it is when its time has come: an idle cluster does little else. */
-class NodeTimer implements SimTimer, Work {
+/**
+ * A timer, its entry in the calendar, and the work that it is when its time has come: an idle
+ * cluster does little else.
+ */
+class NodeTimer implements SimTimer, Work, Entry {
   readonly life: number;
   /** By the node's monotonic clock. */
   readonly dueMs: number;
-  readonly #fire: Run;
-  live = true;
+  /** By true time, as far as the clock of the node can tell. */
+  atMs = 0;
+  sequence = 0;
   cause = 0;
+  live = true;
+  readonly #come: (timer: NodeTimer) => void;
+  readonly #fire: Run;
 
-  constructor(life: number, dueMs: number, fire: Run) {
+  constructor(life: number, dueMs: number, come: (timer: NodeTimer) => void, fire: Run) {
     this.life = life;
     this.dueMs = dueMs;
+    this.#come = come;
     this.#fire = fire;
+  }
+
+  happen(): void {
+    this.#come(this);
   }
 
   cancel(): void {
@@ -100,7 +142,7 @@ export class SimNode {
   readonly #begin: Run;
   readonly #soon = new Fifo<Work>();
   readonly #due = new Fifo<Work>();
-  readonly #mail = new Fifo<Work & { readonly lost: Lost | undefined }>();
+  readonly #mail = new Fifo<Mail>();
   #downListeners: Run[] = [];
   /** Monotonic time runs at `#rate` since `#anchorMs`, where it showed `#shownMs`. */
   #rate = 1;
@@ -177,7 +219,7 @@ export class SimNode {
     this.#soon.clear();
     this.#due.clear();
     for (let mail = this.#mail.shift(); mail; mail = this.#mail.shift())
-      mail.lost?.("unread when the process ended");
+      mail.lost("unread when the process ended");
     const listeners = this.#downListeners;
     this.#downListeners = [];
     for (const listener of listeners) listener();
@@ -224,40 +266,45 @@ export class SimNode {
   timer(inMs: number, run: Run): SimTimer {
     const nowMs = this.monotonicMs();
     const dueMs = nowMs + Math.max(ticks(inMs + this.timerBiasMs), TICK_MS);
-    const timer = new NodeTimer(this.life, dueMs, run);
+    const timer = new NodeTimer(this.life, dueMs, this.#timeHasCome, run);
     const missingMs = dueMs - nowMs;
     const inTrueMs = this.#rate === 1 ? missingMs : missingMs / this.#rate;
-    const arrive = (): void => this.#timeHasCome(timer, arrive);
-    this.#world.at(this.localMs + Math.max(ticks(inTrueMs), TICK_MS), arrive);
+    timer.atMs = this.localMs + Math.max(ticks(inTrueMs), TICK_MS);
+    this.#world.put(timer);
     return timer;
   }
 
-  /** By true time, when the timer was set; `again` is this for the same timer. */
-  #timeHasCome(timer: NodeTimer, again: Run): void {
+  /** By true time, when the timer was set. */
+  readonly #timeHasCome = (timer: NodeTimer): void => {
     if (!timer.live || timer.life !== this.life) return;
     const missing = timer.dueMs - this.monotonicMs();
-    // A suspended or slow clock is not there yet.
-    if (missing > 0) return this.#world.after(Math.max(ticks(missing / this.#rate), 1), again);
-    timer.cause = this.#world.cause;
+    if (missing > 0) {
+      // A suspended or slow clock is not there yet.
+      timer.atMs = this.#world.nowMs + Math.max(ticks(missing / this.#rate), 1);
+      return this.#world.put(timer);
+    }
     this.#due.push(timer);
     this.#wake();
-  }
+  };
 
   /**
    * Something reaches the node's sockets at `atMs`; read when the node comes to it.
    * @param lost told why when the node's life ends before.
    */
   arrive(atMs: number, run: Run, lost?: Lost): void {
-    if (atMs <= this.#world.nowMs) return this.#receive(run, lost);
+    const letter = new Letter(run, lost);
+    if (atMs <= this.#world.nowMs) return this.receive(letter);
     const life = this.life;
     this.#world.at(atMs, () => {
-      if (life === this.life) this.#receive(run, lost);
-      else lost?.("the process has ended");
+      if (life === this.life) this.receive(letter);
+      else letter.lost("the process has ended");
     });
   }
 
-  #receive(run: Run, lost: Lost | undefined): void {
-    this.#mail.push({ run, cause: this.#world.cause, lost });
+  /** Mail reaches the node's sockets now. */
+  receive(mail: Mail): void {
+    mail.cause = this.#world.cause;
+    this.#mail.push(mail);
     this.#wake();
   }
 

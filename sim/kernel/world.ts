@@ -47,6 +47,23 @@ export interface WorldOptions {
   readonly drawBatches?: boolean;
 }
 
+/** An entry that calls somebody. */
+class Call implements Entry {
+  readonly atMs: number;
+  sequence = 0;
+  cause = 0;
+  readonly #run: () => void;
+
+  constructor(atMs: number, run: () => void) {
+    this.atMs = atMs;
+    this.#run = run;
+  }
+
+  happen(): void {
+    this.#run();
+  }
+}
+
 export class World implements Surroundings {
   nowMs = 0;
   /**
@@ -62,7 +79,7 @@ export class World implements Surroundings {
   onUncaught: ((node: SimNode, error: unknown) => void) | undefined;
   readonly #heap = new Heap();
   /** What is to run at the present instant: it comes after what the calendar has for it. */
-  readonly #present = new Fifo<Pick<Entry, "run" | "cause">>();
+  readonly #present = new Fifo<Entry>();
   /** Turns of idle processes that the event in hand has given something to do. */
   readonly #woken = new Fifo<() => void>();
   readonly #nodes = new Map<string, SimNode>();
@@ -112,9 +129,15 @@ export class World implements Surroundings {
 
   /** Runs at true time `atMs`, whoever is up. */
   at(atMs: number, run: () => void): void {
-    const { cause } = this;
-    if (atMs <= this.nowMs) this.#present.push({ run, cause });
-    else this.#heap.push({ atMs, sequence: this.#sequence++, run, cause });
+    this.put(new Call(atMs, run));
+  }
+
+  /** Happens at its true time, because of the record that the world is at work on. */
+  put(entry: Entry): void {
+    entry.cause = this.cause;
+    if (entry.atMs <= this.nowMs) return this.#present.push(entry);
+    entry.sequence = this.#sequence++;
+    this.#heap.push(entry);
   }
 
   after(inMs: number, run: () => void): void {
@@ -206,7 +229,7 @@ export class World implements Surroundings {
       this.#guard(this.nowMs);
       this.events += 1;
       this.cause = next.cause;
-      next.run();
+      next.happen();
       this.#turns();
     }
     this.cause = 0;
@@ -214,7 +237,7 @@ export class World implements Surroundings {
   }
 
   /** The next event, and the time of it as the present; undefined: none comes until then. */
-  #next(untilMs: number): Pick<Entry, "run" | "cause"> | undefined {
+  #next(untilMs: number): Entry | undefined {
     const next = this.#heap.peek();
     if (this.#present.length > 0 && (next === undefined || next.atMs > this.nowMs)) {
       return this.nowMs > untilMs ? undefined : this.#present.shift();

@@ -6,45 +6,34 @@
 import type { Chance } from "../kernel/prng.ts";
 import type { World } from "../kernel/world.ts";
 import { SubjectIndex } from "./interest.ts";
+import {
+  Download,
+  type Packet,
+  packetBytes,
+  type Reader,
+  type TellLost,
+  Upload,
+} from "./packet.ts";
 import type { Paths, Pipe } from "./paths.ts";
 
 /** Bytes that may wait for one client before the broker cuts it off (NATS: max_pending). */
 export const BROKER_PENDING_BYTES_MAX = 64 * 1024 * 1024;
 /** Deliveries remembered for the fault that replays old ones. */
 const REPLAY_MEMORY_MAX = 256;
-const MESSAGE_OVERHEAD_BYTES = 64;
-
-export interface Packet {
-  readonly subject: string;
-  readonly data: Uint8Array;
-  readonly reply: string | undefined;
-  /** Name of the node that published it. */
-  readonly from: string;
-  /** Number of the trace's record of its publication. */
-  readonly cause: number;
-  /** What who watches the bus has made of it, so that it is made once. */
-  seen: unknown;
-}
 
 /** What the broker sees of a client's connection. */
-export interface BrokerClient {
+export interface BrokerClient extends Reader {
   readonly clientId: string;
-  readonly nodeName: string;
   /** Answers to its requests arrive below this subject. */
   readonly inbox: string;
   readonly down: Pipe;
   /** Bytes sent to the client that it has not read. */
   pendingBytes: number;
-  /** A message for subscription `sid`. */
-  receive(sid: number, packet: Packet): void;
   /** Nobody listens where `reply` was asked. */
   noResponders(reply: string): void;
   /** The broker ends the connection. */
   cutOff(why: string): void;
 }
-
-/** Told of a message that `node` does not get, and why. */
-export type TellLost = (packet: Packet, node: string, why: string) => void;
 
 export const NOBODY = "nobody listens";
 
@@ -131,25 +120,23 @@ export class Broker {
   }
 
   /** A client of ours publishes: to our own clients and over each route. */
-  publish(from: BrokerClient, packet: Packet, wantsResponder: boolean): void {
-    if (wantsResponder && packet.reply !== undefined && !this.#anybody(packet.subject)) {
+  publish(from: BrokerClient, packet: Packet): void {
+    if (packet.asks && packet.reply !== undefined && !this.#anybody(packet.subject)) {
       return from.noResponders(packet.reply);
     }
     let heard = this.deliver(packet);
     for (const { to, pipe } of this.#routes) {
       if (!to.wants(packet.subject)) continue;
       heard = true;
-      pipe.send(
-        this.#world.nowMs,
-        () => {
-          if (!to.deliver(packet))
-            this.#lost(packet, to.name, to.up ? NOBODY : "the broker is down");
-        },
-        (why) => this.#lost(packet, to.name, why),
-      );
+      pipe.carry(this.#world.nowMs, new Upload(packet, to, this.#routed, this.#lost));
     }
     if (!heard) this.#lost(packet, this.name, NOBODY);
   }
+
+  /** A neighbour has got it from us. */
+  readonly #routed = (to: Broker, packet: Packet): void => {
+    if (!to.deliver(packet)) this.#lost(packet, to.name, to.up ? NOBODY : "the broker is down");
+  };
 
   /** Whether somebody connected here wants it. */
   wants(subject: string): boolean {
@@ -190,19 +177,18 @@ export class Broker {
   }
 
   #put(client: BrokerClient, sid: number, packet: Packet, outOfOrder: boolean): void {
-    const bytes = packet.data.length + MESSAGE_OVERHEAD_BYTES;
+    const bytes = packetBytes(packet);
     if (client.pendingBytes + bytes > BROKER_PENDING_BYTES_MAX) {
       this.remove(client);
       this.#lost(packet, client.nodeName, "slow consumer");
       return client.cutOff("slow consumer");
     }
     client.pendingBytes += bytes;
-    const arrive = () => client.receive(sid, packet);
-    const lost = (why: string) => this.#lost(packet, client.nodeName, why);
-    if (!outOfOrder) return client.down.send(this.#world.nowMs, arrive, lost);
+    const download = new Download(packet, client, sid, this.#lost);
+    if (!outOfOrder) return client.down.carry(this.#world.nowMs, download);
     this.#world.after(this.#chance.exponential(50), () => {
-      if (client.down.broken) lost("the connection broke");
-      else arrive();
+      if (client.down.broken) download.lost("the connection broke");
+      else download.deliver();
     });
   }
 
@@ -216,8 +202,4 @@ export class Broker {
       this.#put(old.client, old.sid, old.packet, false);
     }
   }
-}
-
-export function packetBytes(packet: Packet): number {
-  return packet.data.length + MESSAGE_OVERHEAD_BYTES;
 }

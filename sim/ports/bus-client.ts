@@ -12,12 +12,13 @@ import type {
   Subscription,
 } from "#runtime";
 import { BUS_PAYLOAD_BYTES_MAX } from "#runtime";
+import { copied } from "../kernel/bytes.ts";
 import { bytesHash } from "../kernel/digest.ts";
 import { type Lost, PRICE_MS, type SimNode, type SimTimer } from "../kernel/node.ts";
-import type { Broker, BrokerClient, Packet } from "./broker.ts";
-import { packetBytes } from "./broker.ts";
+import type { Broker, BrokerClient } from "./broker.ts";
 import type { Chance } from "../kernel/prng.ts";
 import type { World } from "../kernel/world.ts";
+import { type Download, type Packet, packetBytes, type TellLost, Upload } from "./packet.ts";
 import type { Paths, Pipe } from "./paths.ts";
 
 /** What a credential may do; the broker enforces it (P-4.1). */
@@ -78,6 +79,8 @@ interface Link {
   readonly client: BrokerClient;
   readonly up: Pipe;
   readonly down: Pipe;
+  /** What the broker does with what arrives over `up`. */
+  readonly take: (broker: Broker, packet: Packet) => void;
 }
 
 interface Asked {
@@ -228,7 +231,7 @@ export class BusClient implements Bus {
     subject: string,
     data: Uint8Array,
     reply: string | undefined,
-    ask: boolean,
+    asks: boolean,
   ): PublishOutcome {
     this.#node.charge(PRICE_MS.publish);
     if (this.throwing > 0) {
@@ -250,28 +253,25 @@ export class BusClient implements Bus {
       this.#node.soon(() => this.#tell({ kind: "forbidden", subject }));
       return this.#drop("forbidden", subject);
     }
-    const copy = data.slice();
+    const copy = copied(data);
     const { name: from } = this.#node;
     const { world } = this.#network;
     const summary = world.reads
       ? `${subject} ${copy.length} ${bytesHash(copy).toString(16)}`
       : subject;
     const cause = world.record({ node: from, kind: "send", summary });
-    const packet: Packet = { subject, data: copy, reply, from, cause, seen: undefined };
+    const packet: Packet = { subject, data: copy, reply, asks, from, cause, seen: undefined };
     for (const observer of this.#network.observers) observer.published(this.#node, packet);
-    const lost = (why: string): void => this.#network.lost(packet, link.broker.name, why);
-    const arrive = (): void => {
-      if (link.broker.up) link.broker.publish(link.client, packet, ask);
-      else lost("the broker is down");
-    };
-    link.up.send(this.#node.localMs, arrive, lost);
+    link.up.carry(this.#node.localMs, new Upload(packet, link.broker, link.take, this.#lostPacket));
     return "sent";
   }
+
+  readonly #lostPacket: TellLost = (packet, node, why) => this.#network.lost(packet, node, why);
 
   /** Nobody will hear it, and whoever said it counts it as said all the same. */
   #tellUnsent(subject: string, data: Uint8Array, reply: string | undefined): void {
     const from = this.#node.name;
-    const packet: Packet = { subject, data, reply, from, cause: 0, seen: undefined };
+    const packet: Packet = { subject, data, reply, asks: false, from, cause: 0, seen: undefined };
     for (const observer of this.#network.observers) observer.unsent?.(this.#node, packet);
   }
 
@@ -315,10 +315,19 @@ export class BusClient implements Bus {
     this.#node.arrive(this.#network.world.nowMs, read, lost);
   }
 
-  #read(link: Link, sid: number, packet: Packet): void {
-    link.client.pendingBytes -= packetBytes(packet);
+  /** What the broker of `client` has sent is at this host. */
+  #arrived(download: Download): void {
+    if (this.#life !== this.#node.life) return download.lost("the process has ended");
+    this.#node.receive(download);
+  }
+
+  /** A read of the socket has brought it. */
+  #read(client: BrokerClient, download: Download): void {
+    if (this.#closed) return download.lost("the connection is closed");
+    const { sid, packet } = download;
+    client.pendingBytes -= packetBytes(packet);
+    if (client !== this.#link?.client) return download.lost("the connection broke");
     const { name } = this.#node;
-    if (link !== this.#link) return this.#network.lost(packet, name, "the connection broke");
     const arrivedAtMs = this.#node.monotonicMs();
     const { subject, data, reply, from, cause } = packet;
     const message: BusMessage =
@@ -366,7 +375,11 @@ export class BusClient implements Bus {
     up.send(this.#node.localMs, () => {
       if (!broker.up) return answer(() => this.#redial());
       const client = this.#brokerSide(broker, up, down);
-      answer(() => this.#connected({ broker, client, up, down }));
+      const take = (to: Broker, packet: Packet): void => {
+        if (to.up) to.publish(client, packet);
+        else this.#network.lost(packet, to.name, "the broker is down");
+      };
+      answer(() => this.#connected({ broker, client, up, down, take }));
     });
   }
 
@@ -383,14 +396,8 @@ export class BusClient implements Bus {
       inbox: this.#inbox,
       down,
       pendingBytes: 0,
-      receive: (sid, packet) => {
-        const lost = (why: string): void => this.#network.lost(packet, this.#node.name, why);
-        this.#arrive(() => {
-          if (this.#link?.client === client) return this.#read(this.#link, sid, packet);
-          client.pendingBytes -= packetBytes(packet);
-          lost("the connection broke");
-        }, lost);
-      },
+      arrived: (download) => this.#arrived(download),
+      read: (download) => this.#read(client, download),
       noResponders: (reply) =>
         down.send(this.#network.world.nowMs, () =>
           this.#arrive(() => this.#answer(reply, { kind: "no-responders" })),

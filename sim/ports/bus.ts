@@ -6,8 +6,9 @@
 import type { SimNode } from "../kernel/node.ts";
 import type { Chance } from "../kernel/prng.ts";
 import type { World } from "../kernel/world.ts";
-import { Broker, type Hostility, NOBODY, type Packet, PEACE } from "./broker.ts";
+import { Broker, type Hostility, NOBODY, PEACE } from "./broker.ts";
 import { BusClient, type BusObserver, type BusPermissions, type BusSide } from "./bus-client.ts";
+import type { Packet } from "./packet.ts";
 import type { Paths } from "./paths.ts";
 
 export interface ConnectOptions {

@@ -5,6 +5,7 @@
  */
 import type { Disk, DiskList, DiskOutcome, DiskRead } from "#runtime";
 import { DISK_FILE_BYTES_MAX } from "#runtime";
+import { copied, kept } from "../kernel/bytes.ts";
 import { PRICE_MS, type SimNode } from "../kernel/node.ts";
 import type { Chance } from "../kernel/prng.ts";
 import type { World } from "../kernel/world.ts";
@@ -247,7 +248,9 @@ class DiskPort implements Disk {
     if (!PATH.test(path)) throw new Error(`path: ${JSON.stringify(path)} leaves or hides`);
     this.#node.charge(PRICE_MS.call);
     const settle = (outcome: DiskOutcome): void => this.#tell(() => done(outcome));
-    const work: Change = { kind, path, bytes: bytes.slice(), settle };
+    // What is appended is joined to its file; what replaces one stays.
+    const copy = kind === "append" ? copied(bytes) : kept(bytes);
+    const work: Change = { kind, path, bytes: copy, settle };
     this.#open += 1;
     if (this.#closed) return settle({ kind: "failed", why: "the disk is closed" });
     if (!this.#disk.put(work)) settle({ kind: "failed", why: "too many changes wait" });

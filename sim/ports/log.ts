@@ -14,6 +14,7 @@ import type {
 } from "#runtime";
 import { LOG_RECORD_BYTES_MAX } from "#runtime";
 import { Fifo } from "../kernel/fifo.ts";
+import { kept } from "../kernel/bytes.ts";
 import { PRICE_MS, type SimNode } from "../kernel/node.ts";
 import type { LogCluster } from "./log-cluster.ts";
 
@@ -80,7 +81,7 @@ export class SimLog implements Log {
     this.#toLeader(() => {
       this.#cluster.propose({
         expected,
-        record: record.slice(),
+        record: kept(record),
         committed: (position) => this.#back(() => settle({ kind: "committed", position })),
         refused: (kind) => {
           if (kind === "conflict") return this.#back(() => settle({ kind }));

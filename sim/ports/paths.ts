@@ -4,6 +4,7 @@
  * makes it wait and a healed one delivers late. Knows no broker and no message.
  */
 import { Fifo } from "../kernel/fifo.ts";
+import type { Entry } from "../kernel/heap.ts";
 import { type Lost, TICK_MS, ticks } from "../kernel/node.ts";
 import type { Chance } from "../kernel/prng.ts";
 import type { World } from "../kernel/world.ts";
@@ -22,11 +23,50 @@ const BROKEN = "the connection broke";
 type Listener = () => void;
 
 /** Something under way: what happens when it arrives, and who is told when it never does. */
-interface Carried {
-  readonly deliver: () => void;
-  readonly lost: Lost | undefined;
-  /** Number of the record because of which it was sent. */
-  readonly cause: number;
+export interface Carried {
+  /** Number of the record because of which it was sent; said when it is. */
+  cause: number;
+  deliver(): void;
+  lost(why: string): void;
+}
+
+/** Carried for one who only wants to be called. */
+class Call implements Carried {
+  cause = 0;
+  readonly #deliver: () => void;
+  readonly #lost: Lost | undefined;
+
+  constructor(deliver: () => void, lost: Lost | undefined) {
+    this.#deliver = deliver;
+    this.#lost = lost;
+  }
+
+  deliver(): void {
+    this.#deliver();
+  }
+
+  lost(why: string): void {
+    this.#lost?.(why);
+  }
+}
+
+/** What one event sends over a pipe: it arrives together. */
+class Written implements Entry {
+  readonly atMs: number;
+  sequence = 0;
+  cause = 0;
+  readonly carried: Carried[];
+  readonly #pipe: Pipe;
+
+  constructor(pipe: Pipe, atMs: number, first: Carried) {
+    this.#pipe = pipe;
+    this.atMs = atMs;
+    this.carried = [first];
+  }
+
+  happen(): void {
+    this.#pipe.arrived(this);
+  }
 }
 
 export class Paths {
@@ -99,7 +139,7 @@ export class Pipe {
   readonly #stalled = new Fifo<Carried>();
   #lastMs = 0;
   /** What was written last, while it is under way, and the event that wrote it. */
-  #written: Carried[] | undefined;
+  #written: Written | undefined;
   #writtenBy = -1;
   #broken = false;
   #unlisten: (() => void) | undefined;
@@ -122,42 +162,51 @@ export class Pipe {
   }
 
   /**
-   * `deliver` runs when what departs at `departMs` arrives, after everything sent before. What
-   * one event sends is one write, as clients and brokers make it: it arrives together.
+   * `deliver` runs when what departs at `departMs` arrives, after everything sent before.
    * @param lost told when the pipe breaks before.
    */
   send(departMs: number, deliver: () => void, lost?: Lost): void {
-    if (this.#broken) return lost?.(BROKEN);
+    this.carry(departMs, new Call(deliver, lost));
+  }
+
+  /**
+   * The same of what knows itself what happens then. What one event sends is one write, as clients
+   * and brokers make it: it arrives together.
+   */
+  carry(departMs: number, carried: Carried): void {
+    if (this.#broken) return carried.lost(BROKEN);
     const { cause, events } = this.#world;
-    const carried = { deliver, lost, cause };
+    carried.cause = cause;
     if (this.#written !== undefined && this.#writtenBy === events) {
-      this.#written.push(carried);
+      this.#written.carried.push(carried);
       return;
     }
-    const written = [carried];
-    this.#written = written;
     this.#writtenBy = events;
     const extra = this.#paths.slow.get(this.#way);
     let delayMs = this.#delay.floorMs + this.#chance.exponential(this.#delay.meanMs);
     if (extra !== undefined) delayMs += extra.floorMs + this.#chance.exponential(extra.meanMs);
     const atMs = Math.max(departMs + ticks(delayMs), this.#lastMs);
     this.#lastMs = atMs;
-    this.#world.at(atMs, () => {
-      if (this.#written === written) this.#written = undefined;
-      for (const each of written) this.#arrive(each);
-    });
+    this.#written = new Written(this, atMs, carried);
+    this.#world.put(this.#written);
+  }
+
+  /** The calendar's word that what was written is there. */
+  arrived(written: Written): void {
+    if (this.#written === written) this.#written = undefined;
+    for (const each of written.carried) this.#arrive(each);
   }
 
   /** What has not arrived never will. */
   break(): void {
     this.#broken = true;
     this.#unlisten?.();
-    for (let next = this.#stalled.shift(); next; next = this.#stalled.shift()) next.lost?.(BROKEN);
+    for (let next = this.#stalled.shift(); next; next = this.#stalled.shift()) next.lost(BROKEN);
   }
 
   #arrive(carried: Carried): void {
     this.#world.cause = carried.cause;
-    if (this.#broken) return carried.lost?.(BROKEN);
+    if (this.#broken) return carried.lost(BROKEN);
     if (this.#stalled.length === 0 && !this.isCut) return carried.deliver();
     this.#stalled.push(carried);
     this.#unlisten ??= this.#paths.onChange(() => this.#healed());

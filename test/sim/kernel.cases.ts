@@ -13,7 +13,7 @@ t.test(
       fc.property(times, (list) => {
         const heap = new Heap();
         list.forEach((atMs, sequence) => {
-          heap.push({ atMs, sequence, run: () => undefined, cause: 0 });
+          heap.push({ atMs, sequence, cause: 0, happen: () => undefined });
         });
         const sorted = list.map((atMs, sequence) => ({ atMs, sequence }));
         sorted.sort((one, two) => one.atMs - two.atMs || one.sequence - two.sequence);
