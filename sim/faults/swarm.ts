@@ -116,10 +116,21 @@ export class Swarm {
     for (const planned of plan) {
       const { atMs, name, lastsMs, ...args } = planned;
       const fault = faultNamed(name);
+      const here = this.#here(args);
+      if (here === undefined) continue;
       this.#world.at(atMs, () => {
-        if (!this.#over) this.#apply(fault, args, lastsMs);
+        if (!this.#over) this.#apply(fault, here, lastsMs);
       });
     }
+  }
+
+  /** A plan that was made of more brokers may name some that are not here: to them nothing is done. */
+  #here({ on, to, ...rest }: FaultArgs): FaultArgs | undefined {
+    const isHere = (name: string): boolean =>
+      !name.startsWith("broker-") || this.#target.brokers.includes(name);
+    const left = on.filter(isHere);
+    if (left.length === 0 && on.length > 0) return undefined;
+    return { on: left, ...(to === undefined ? {} : { to: to.filter(isHere) }), ...rest };
   }
 
   /** Applies one fault by its name now; false when there is nothing to do it to. */

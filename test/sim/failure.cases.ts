@@ -5,6 +5,7 @@ import { join } from "node:path";
 import t from "tap";
 import { type ClusterOptions, SimCluster } from "../../sim/cluster.ts";
 import { failureOf, readFailure, rerun, writeFailure } from "../../sim/failure.ts";
+import { FAULTS } from "../../sim/faults/index.ts";
 import { shrink } from "../../sim/shrink.ts";
 
 /** A run that is over before its work can be: LV is violated, whatever the faults. */
@@ -56,4 +57,19 @@ t.test("shrinking leaves out the faults and the work that a failure does not nee
   t.equal(small.violation.id, "LV");
   t.ok(runs <= 40);
   t.equal(shrink(failure, { budget: 1 }).runs, 1, "the budget is kept");
+});
+
+t.test("a plan of more brokers does nothing to those that are not here", async (t) => {
+  const ofBrokers = ["anyBroker", "brokers", "logLeader"];
+  const plan = FAULTS.filter(({ on }) => ofBrokers.includes(on));
+  t.ok(plan.length > 2, plan.map(({ name }) => name).join(", "));
+  const fewer = { ...{}, ...TOO_SHORT, brokers: 1, items: 1 };
+  const faults = plan.map(({ name }, index) => ({
+    atMs: 1_000 + 100 * index,
+    name,
+    lastsMs: 100,
+    on: ["broker-2"],
+  }));
+  const again = rerun(fewer, faults, ["LV"]);
+  t.same(again.swarm.applied, [], "and the run goes on");
 });
