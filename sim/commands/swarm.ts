@@ -57,6 +57,7 @@ async function swarm(args: readonly string[]): Promise<ExitCode> {
   const budgetMs =
     values.budget === undefined ? Number.POSITIVE_INFINITY : duration(values.budget, "budget");
   const outcomes: SeedOutcome[] = [];
+  const beganMs = performance.now();
   const given = await runSeeds({
     seeds,
     options,
@@ -77,9 +78,10 @@ async function swarm(args: readonly string[]): Promise<ExitCode> {
   for (const line of totalLines(outcomes)) say(line);
   if (given < seeds.length) say(`${seeds.length - given} seeds were not run`);
   // Not on stdout: it differs from run to run.
-  process.stderr.write(`${speedOf(outcomes)}\n`);
+  const speed = speedOf(outcomes, performance.now() - beganMs);
+  process.stderr.write(`${speed}\n`);
   if (values.report !== undefined) {
-    writeFileSync(values.report, pageOf({ outcomes, groups, failures, speed: speedOf(outcomes) }));
+    writeFileSync(values.report, pageOf({ outcomes, groups, failures, speed }));
   }
   if (values.counts !== undefined) {
     const counts = { seeds: outcomes.length, sometimes: sometimesOf(outcomes) };

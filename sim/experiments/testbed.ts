@@ -16,8 +16,8 @@ import type { MachineSize } from "../machine-size.ts";
 import { agentMember, frameworkMember, masterMember } from "../roles.ts";
 import type { Work } from "../workloads/work.ts";
 
-/** Processes of a cluster are not started in the same instant. */
-const START_SPREAD_MS = 2_000;
+/** Processes of a cluster are not started in the same instant: these are spread over so long. */
+export const START_SPREAD_MS = 2_000;
 
 export interface TestbedOptions {
   readonly seed: string;
@@ -25,6 +25,8 @@ export interface TestbedOptions {
   readonly brokers: number;
   readonly agents: number;
   readonly machine: MachineSize;
+  /** Agents are started over so long; absent: over `START_SPREAD_MS`, as masters are. */
+  readonly startSpreadMs?: number;
   /** How often the leader says that it leads; the product's default where nothing is said. */
   readonly beaconIntervalMs?: number;
   /** How often an agent says what its containers use; likewise. */
@@ -38,11 +40,13 @@ export class Testbed {
   readonly masters: readonly ClusterMember[];
   readonly agents: readonly ClusterMember[];
   readonly frameworks: ClusterMember[] = [];
+  readonly #startSpreadMs: number;
   /** The last life of each master. */
   readonly masterActors = new Map<string, RunningActor<MasterState>>();
 
   constructor(options: TestbedOptions) {
     const { seed, beaconIntervalMs, usageIntervalMs } = options;
+    this.#startSpreadMs = options.startSpreadMs ?? START_SPREAD_MS;
     this.world = new World({ seed, recorder: this.counting, drawBatches: false });
     const paths = new Paths(this.world);
     const brokers = names("broker", options.brokers);
@@ -69,13 +73,15 @@ export class Testbed {
     );
   }
 
-  /** Starts masters and agents, spread over the first seconds. */
+  /** Starts masters over the first seconds, and agents over the time that is theirs. */
   start(): void {
-    for (const member of [...this.masters, ...this.agents]) {
-      this.world.at(this.world.seed.stream("topology").below(START_SPREAD_MS), () =>
-        member.start(),
-      );
-    }
+    this.#startWithin(START_SPREAD_MS, this.masters);
+    this.#startWithin(this.#startSpreadMs, this.agents);
+  }
+
+  #startWithin(spreadMs: number, members: readonly ClusterMember[]): void {
+    const chance = this.world.seed.stream("topology");
+    for (const member of members) this.world.at(chance.below(spreadMs), () => member.start());
   }
 
   /** A framework that is started now. Its role is its name. */

@@ -123,8 +123,8 @@ function rareLines(sum: Readonly<Record<string, number>>): string[] {
   return [missed.length === 0 ? reached : `${reached}; never: ${missed.join(", ")}`];
 }
 
-/** Speed against the processor time that the seeds took, so for one core. */
-export function speedOf(outcomes: readonly SeedOutcome[]): string {
+/** Speed against the processor time that the seeds took, so for one core; then of all by the clock. */
+export function speedOf(outcomes: readonly SeedOutcome[], realMs: number): string {
   const sum = (of: (outcome: SeedOutcome) => number): number =>
     outcomes.reduce((total, outcome) => total + of(outcome), 0);
   const cpuMs = Math.max(
@@ -132,8 +132,11 @@ export function speedOf(outcomes: readonly SeedOutcome[]): string {
     sum((outcome) => outcome.cpuMs),
   );
   const perSecond = Math.round((sum(({ events }) => events) * 1000) / cpuMs);
-  const times = Math.round(sum(({ virtualMs }) => virtualMs) / cpuMs);
-  return `${perSecond} events a second and ${times} times real time per core, ${(
-    cpuMs / 1000
-  ).toFixed(1)} s of processor`;
+  const virtualMs = sum((outcome) => outcome.virtualMs);
+  const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`;
+  return [
+    `${perSecond} events a second and ${Math.round(virtualMs / cpuMs)} times real time per core`,
+    `${seconds(cpuMs)} of processor in ${seconds(realMs)}`,
+    `${Math.round(virtualMs / Math.max(1, realMs))} times real time in all`,
+  ].join(", ");
 }

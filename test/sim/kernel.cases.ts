@@ -2,6 +2,7 @@
 import fc from "fast-check";
 import t from "tap";
 import { Chance, clockOf, Trace, World } from "#sim";
+import { copied, kept } from "../../sim/kernel/bytes.ts";
 import { Heap } from "../../sim/kernel/heap.ts";
 import { aWorld } from "./a-world.ts";
 
@@ -129,4 +130,24 @@ function toyRun(seed: string): { digest: string; events: number } {
 t.test("the same seed gives the same digest, another seed another", async (t) => {
   t.same(toyRun("7"), toyRun("7"));
   t.not(toyRun("7").digest, toyRun("8").digest);
+});
+
+t.test("copies hold what was there when they were made, wherever their block ends", async (t) => {
+  const sizes = fc.array(fc.integer({ min: 0, max: 12_000 }), { maxLength: 20 });
+  fc.assert(
+    fc.property(sizes, fc.func(fc.boolean()), (lengths, isKept) => {
+      const made = lengths.map((length, index) => {
+        const bytes = new Uint8Array(length).fill(index + 1);
+        const copy = isKept(index) ? kept(bytes) : copied(bytes);
+        bytes.fill(0);
+        return copy;
+      });
+      for (const [index, copy] of made.entries()) {
+        if (copy.length !== lengths[index] || copy.some((byte) => byte !== index + 1)) {
+          throw new Error(`copy ${index} of ${lengths[index]} bytes is not what was copied`);
+        }
+      }
+    }),
+  );
+  t.pass("no copy runs into the next");
 });

@@ -45,7 +45,10 @@ t.test("the number of processes changes nothing of what a swarm says", async (t)
   t.match(one.stdout, /^seed 14: /m);
   t.match(one.stdout, /^4 seeds: 4 passed, 0 failed$/m);
   t.match(one.stdout, /^each seed: at least 8 tasks, \d+ faults, \d+ changes of leader/m);
-  t.match(one.stderr, /^\d+ events a second and \d+ times real time per core/);
+  t.match(
+    one.stderr,
+    /^\d+ events a second and \d+ times real time per core, \S+ s of processor in \S+ s, \d+ times real time in all$/m,
+  );
 });
 
 t.test("a failure has a line with its command, and a group by statement and place", async (t) => {

@@ -7,7 +7,7 @@ import { type Experiment, mean, type Outcome, shown } from "../experiment.ts";
 import type { Fields } from "../fields.ts";
 import { Meter } from "../meter.ts";
 import { panelsSvg } from "../svg.ts";
-import { Testbed } from "../testbed.ts";
+import { START_SPREAD_MS, Testbed } from "../testbed.ts";
 import { LAUNCH_OVERHEAD_S_MAX } from "./paper.ts";
 import { LoadScheduler, ProbeScheduler, SCALE_NEED } from "./scale-work.ts";
 
@@ -29,6 +29,8 @@ interface Size {
   readonly taskMs: { readonly mean: number; readonly deviation: number };
   readonly beaconIntervalMs: number;
   readonly usageIntervalMs: number;
+  /** Over how long agents are started. */
+  readonly startSpreadMs: number;
 }
 
 interface ScaleInputs {
@@ -51,6 +53,7 @@ function inputsOf(fields: Fields): ScaleInputs {
       },
       beaconIntervalMs: size.seconds("beaconS", 0.1, 60),
       usageIntervalMs: size.seconds("usageS", 1, 3_600),
+      startSpreadMs: size.has("startS") ? size.seconds("startS", 1, 3_600) : START_SPREAD_MS,
     })),
     frameworks: fields.whole("frameworks", 1, 10_000),
     settleMs: fields.seconds("settleS", 0, 3_600),
@@ -110,10 +113,10 @@ class ScaleRun {
   constructor(inputs: ScaleInputs, size: Size, options: { seed: string; say: Say }) {
     const { seed, say } = options;
     this.#say = say;
-    const { agents, beaconIntervalMs, usageIntervalMs } = size;
+    const { agents, beaconIntervalMs, usageIntervalMs, startSpreadMs } = size;
     this.#inputs = inputs;
     this.#size = size;
-    const settings = { beaconIntervalMs, usageIntervalMs };
+    const settings = { beaconIntervalMs, usageIntervalMs, startSpreadMs };
     const parts = { masters: 1, brokers: 1, agents, machine: MACHINE };
     this.#bed = new Testbed({ seed, ...parts, ...settings });
   }
