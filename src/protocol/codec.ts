@@ -26,7 +26,12 @@ const options = {
   copyBuffers: true,
   int64AsNumber: true,
 };
-const cbor = new Encoder(options);
+const cbor: Encoder & { encode(value: unknown, mode?: number): Uint8Array } = new Encoder(options);
+/**
+ * The library writes the next value where this one stands: for what is copied at once. Its types
+ * leave the mode out (`RESET_BUFFER_MODE`). Else each message would use up memory of its own.
+ */
+const OVERWRITTEN_NEXT = 1024;
 /**
  * How `undefined` is encoded. No text has such a byte and few numbers do: where none is found, as
  * nearly always, no field was undefined, and the value need not be walked over to know.
@@ -118,12 +123,12 @@ export function encodeMessage<K extends Kind>(
     const read = withoutUndefined(body);
     if (read === body || !check.Check(read)) return unfit(kind, read);
   }
-  let encoded: Uint8Array = cbor.encode(body);
+  let encoded = cbor.encode(body, OVERWRITTEN_NEXT);
   if (encoded.includes(UNDEFINED)) {
     const read = withoutUndefined(body);
     if (read !== body) {
       if (!check.Check(read)) return unfit(kind, read);
-      encoded = cbor.encode(read);
+      encoded = cbor.encode(read, OVERWRITTEN_NEXT);
     }
   }
   const bytes = frameMessage(kind, ids, encoded);
