@@ -3,12 +3,18 @@
  * process of its own in the world, made by `createExecutor`, and runs the scripts of its tasks.
  */
 import { type Identity, inboxOf, mayPublish, maySubscribe, permissionsOf } from "#access";
-import { createExecutor, type ExecutorDriver, type ExecutorLibraryEvent } from "#actors/executor";
+import {
+  createExecutor,
+  type ExecutorDriver,
+  type ExecutorLibraryEvent,
+  type TaskUpdate,
+} from "#actors/executor";
 import {
   asId,
   type ContainerId,
   type ExecutorId,
   type FrameworkId,
+  isTerminal,
   type Principal,
   type TaskId,
   type TaskInfo,
@@ -23,6 +29,8 @@ import { EXECUTOR_PROGRAM } from "./workloads/batch.ts";
 
 /** After its last task an executor waits a little for another. */
 const IDLE_MS = 500;
+/** How long its author waits before an update that was refused is said again. */
+const REFUSED_AGAIN_MS = 100;
 /** Program of an executor that stays until it is told to shut down. */
 export const RESIDENT_PROGRAM = "resident-executor";
 
@@ -51,9 +59,17 @@ class Author {
   on(event: ExecutorLibraryEvent, driver: ExecutorDriver): void {
     if (event.kind === "launch") return this.#launch(event.task, driver);
     if (event.kind === "kill") return this.#end(event.taskId, "TASK_KILLED", driver);
+    if (event.kind === "refused") return this.#sayAgain(event.update, driver);
     if (event.kind !== "shutdown") return;
     for (const taskId of [...this.#running.keys()]) this.#end(taskId, "TASK_KILLED", driver);
     driver.finish();
+  }
+
+  /** There was no room for it; of a task that has ended meanwhile its end alone is news. */
+  #sayAgain(update: TaskUpdate, driver: ExecutorDriver): void {
+    this.#node.timer(REFUSED_AGAIN_MS, () => {
+      if (isTerminal(update.state) || this.#running.has(update.taskId)) driver.update(update);
+    });
   }
 
   /** Of a script only its sleeps and its exit count here. */
