@@ -24,9 +24,6 @@ export function ticks(ms: number): number {
 }
 
 type Run = () => void;
-/** Told that what was under way is lost, and why. */
-export type Lost = (why: string) => void;
-
 /** What waits to be run, and the record because of which it does. */
 interface Work {
   readonly cause: number;
@@ -46,19 +43,17 @@ export interface Mail {
 class Letter implements Mail {
   cause = 0;
   readonly #run: Run;
-  readonly #lost: Lost | undefined;
 
-  constructor(run: Run, lost: Lost | undefined) {
+  constructor(run: Run) {
     this.#run = run;
-    this.#lost = lost;
   }
 
   run(): void {
     this.#run();
   }
 
-  lost(why: string): void {
-    this.#lost?.(why);
+  lost(): void {
+    // Whoever waits for it has a deadline of its own.
   }
 }
 
@@ -288,16 +283,15 @@ export class SimNode {
   };
 
   /**
-   * Something reaches the node's sockets at `atMs`; read when the node comes to it.
-   * @param lost told why when the node's life ends before.
+   * Something reaches the node's sockets at `atMs`, if this life goes on until then; read when the
+   * node comes to it.
    */
-  arrive(atMs: number, run: Run, lost?: Lost): void {
-    const letter = new Letter(run, lost);
+  arrive(atMs: number, run: Run): void {
+    const letter = new Letter(run);
     if (atMs <= this.#world.nowMs) return this.receive(letter);
     const life = this.life;
     this.#world.at(atMs, () => {
       if (life === this.life) this.receive(letter);
-      else letter.lost("the process has ended");
     });
   }
 

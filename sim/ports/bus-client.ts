@@ -14,7 +14,7 @@ import type {
 import { BUS_PAYLOAD_BYTES_MAX } from "#runtime";
 import { copied } from "../kernel/bytes.ts";
 import { bytesHash } from "../kernel/digest.ts";
-import { type Lost, PRICE_MS, type SimNode, type SimTimer } from "../kernel/node.ts";
+import { PRICE_MS, type SimNode, type SimTimer } from "../kernel/node.ts";
 import type { Broker, BrokerClient } from "./broker.ts";
 import type { Chance } from "../kernel/prng.ts";
 import type { World } from "../kernel/world.ts";
@@ -306,13 +306,11 @@ export class BusClient implements Bus {
   // Receiving ----------------------------------------------------------------------------------
 
   /** In a turn of the node, if this connection's owner still lives then. */
-  #arrive(run: () => void, lost?: Lost): void {
-    if (this.#life !== this.#node.life) return lost?.("the process has ended");
-    const read = (): void => {
-      if (this.#closed) lost?.("the connection is closed");
-      else run();
-    };
-    this.#node.arrive(this.#network.world.nowMs, read, lost);
+  #arrive(run: () => void): void {
+    if (this.#life !== this.#node.life) return;
+    this.#node.arrive(this.#network.world.nowMs, () => {
+      if (!this.#closed) run();
+    });
   }
 
   /** What the broker of `client` has sent is at this host. */

@@ -5,7 +5,7 @@
  */
 import { Fifo } from "../kernel/fifo.ts";
 import type { Entry } from "../kernel/heap.ts";
-import { type Lost, TICK_MS, ticks } from "../kernel/node.ts";
+import { TICK_MS, ticks } from "../kernel/node.ts";
 import type { Chance } from "../kernel/prng.ts";
 import type { World } from "../kernel/world.ts";
 
@@ -34,19 +34,17 @@ export interface Carried {
 class Call implements Carried {
   cause = 0;
   readonly #deliver: () => void;
-  readonly #lost: Lost | undefined;
 
-  constructor(deliver: () => void, lost: Lost | undefined) {
+  constructor(deliver: () => void) {
     this.#deliver = deliver;
-    this.#lost = lost;
   }
 
   deliver(): void {
     this.#deliver();
   }
 
-  lost(why: string): void {
-    this.#lost?.(why);
+  lost(): void {
+    // What is lost with its connection is asked for again, or nobody waits for it.
   }
 }
 
@@ -161,12 +159,9 @@ export class Pipe {
     return this.#paths.isCut(this.#way);
   }
 
-  /**
-   * `deliver` runs when what departs at `departMs` arrives, after everything sent before.
-   * @param lost told when the pipe breaks before.
-   */
-  send(departMs: number, deliver: () => void, lost?: Lost): void {
-    this.carry(departMs, new Call(deliver, lost));
+  /** `deliver` runs when what departs at `departMs` arrives, after everything sent before. */
+  send(departMs: number, deliver: () => void): void {
+    this.carry(departMs, new Call(deliver));
   }
 
   /**
