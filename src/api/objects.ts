@@ -109,6 +109,8 @@ export const AgentObjectSchema = Type.Object({
   offered: AmountsSchema,
   tasks: Count,
   registeredAtMs: Moment,
+  /** The last time that a leader took it up again; absent until one has. */
+  reregisteredAtMs: Type.Optional(Moment),
   /** `active`, `deactivated`, `draining`, `drained` or `down`: whether it is offered. */
   activity: oneOf(["active", "deactivated", "draining", "drained", "down"] as const),
   drain: Type.Optional(

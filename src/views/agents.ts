@@ -12,7 +12,7 @@ export type Maintenance = Omit<
 export const NO_MAINTENANCE: Maintenance = { windows: [], down: [] };
 
 export function agentObject(view: AgentView, version: string): AgentObject {
-  const { info, drain, unavailability } = view;
+  const { info, drain, unavailability, reregisteredAtMs } = view;
   const attributes: Record<string, string> = {};
   for (const attribute of info.attributes) {
     const text = formatAttribute(attribute);
@@ -32,6 +32,7 @@ export function agentObject(view: AgentView, version: string): AgentObject {
     offered: amountsOf(view.offered),
     tasks: 0,
     registeredAtMs: view.registeredAtMs,
+    ...(reregisteredAtMs === undefined ? {} : { reregisteredAtMs }),
     activity: activityOf(view),
     ...(drain === undefined
       ? {}

@@ -14,7 +14,7 @@ import {
 import { away, untilAnswer } from "../support/answers.ts";
 import { until } from "../support/until.ts";
 import { Ledger, type LedgerTask } from "./ledger.ts";
-import { isBack, isWhole, killPart } from "./parts.ts";
+import { isBack, isWhole, killAndReturn, killPart } from "./parts.ts";
 
 const TASKS = 20;
 const BROKER_AWAY_MS = 3_000;
@@ -102,10 +102,7 @@ async function watched(test: Test, cluster: Cluster, part: string): Promise<void
   const id = items.find((task) => task.id.startsWith(`w-${part}-`))?.id ?? "(none)";
   const logs = cluster.bench.start(["logs", "-f", id]);
   await logs.says(/before/);
-  const before = await cluster.pidOf(part);
-  await killPart(cluster, part);
-  await isBack(cluster, part, before);
-  await isWhole(cluster, 1);
+  await killAndReturn(cluster, part);
   await cluster.bench.touch(gate);
   const { exit, stdout } = await run.end();
   test.same([exit, stdout], [9, "before\nafter\n"]);
@@ -121,12 +118,7 @@ void t.test("tasks outlive every part of the cluster", { skip: skipWithoutRoot }
   const agentIds = cluster.agentIds();
 
   await t.test("an agent that is killed finds its tasks again", (test) =>
-    survives(test, both, "agent", async () => {
-      const before = await cluster.pidOf("agent-1");
-      await killPart(cluster, "agent-1");
-      await isBack(cluster, "agent-1", before);
-      await isWhole(cluster, 1);
-    }),
+    survives(test, both, "agent", () => killAndReturn(cluster, "agent-1")),
   );
 
   await t.test("a broker that is killed and away for a while loses nothing", (test) =>
@@ -164,12 +156,7 @@ void t.test("tasks outlive every part of the cluster", { skip: skipWithoutRoot }
   });
 
   await t.test("a master that is killed leads again with everything", (test) =>
-    survives(test, both, "master", async () => {
-      const before = await cluster.pidOf("master");
-      await killPart(cluster, "master");
-      await isBack(cluster, "master", before);
-      await isWhole(cluster, 1);
-    }),
+    survives(test, both, "master", () => killAndReturn(cluster, "master")),
   );
 
   await t.test("an up that is killed is succeeded by the next on its directory", (test) =>

@@ -13,7 +13,7 @@ import { untilAnswer } from "../support/answers.ts";
 import { until } from "../support/until.ts";
 import { isTerminal, type TaskState } from "#sdk";
 import { Foreman, PROJECT } from "./foreman.ts";
-import { isBack, isWhole, killPart } from "./parts.ts";
+import { killAndReturn } from "./parts.ts";
 
 /** Uid of those who own nothing. */
 const NOBODY = 65_534;
@@ -114,10 +114,7 @@ void t.test("custom executors on a real agent", { skip: skipWithoutRoot }, async
   await t.test("the agent is killed; executors come back to it, silent ones too", async (test) => {
     const given = givenBy(cluster).sort();
     const was = await foreman.ask("crew", "who?");
-    const before = await cluster.pidOf("agent-1");
-    await killPart(cluster, "agent-1");
-    await isBack(cluster, "agent-1", before);
-    await isWhole(cluster, 1);
+    await killAndReturn(cluster, "agent-1");
     const told = await foreman.ask("crew", "end b");
     test.equal((await foreman.ask("humble", "who?")).uid, NOBODY);
     await until(() => foreman.story("b").length === 2, "b ends");

@@ -31,3 +31,33 @@ export async function isBack(cluster: Cluster, part: string, before: number): Pr
     `${part} is started again`,
   );
 }
+
+/** When each agent was registered the last time; a leader of before may still tell of it. */
+async function registrations(cluster: Cluster): Promise<ReadonlyMap<string, number>> {
+  const { items } = await cluster.call("listAgents");
+  return new Map(
+    items.map(({ id, registeredAtMs, reregisteredAtMs }) => [
+      id,
+      reregisteredAtMs ?? registeredAtMs,
+    ]),
+  );
+}
+
+/** Kills a part and waits until its next process is there and the whole again. */
+export async function killAndReturn(cluster: Cluster, part: string): Promise<void> {
+  const isAgent = part.startsWith("agent-");
+  const seen = isAgent ? await registrations(cluster) : undefined;
+  const before = await cluster.pidOf(part);
+  await killPart(cluster, part);
+  await isBack(cluster, part, before);
+  // Until the next process registers, the one before stands in the leader's list as registered.
+  if (seen !== undefined) {
+    await untilAnswer(
+      () => registrations(cluster),
+      (now) => [...now].some(([id, atMs]) => atMs !== seen.get(id)),
+      `${part} is registered again`,
+      RECOVERED_MS_MAX,
+    );
+  }
+  await isWhole(cluster, 1);
+}

@@ -10,7 +10,7 @@ import { away, untilAnswer } from "../support/answers.ts";
 import { Cluster, skipWithoutRoot } from "../support/cluster.ts";
 import { until } from "../support/until.ts";
 import { Ledger, type LedgerTask } from "./ledger.ts";
-import { isBack, isWhole, killPart } from "./parts.ts";
+import { isBack, isWhole, killAndReturn, killPart } from "./parts.ts";
 import { usurp } from "./rival.ts";
 
 const TASKS = 5;
@@ -24,13 +24,6 @@ function gated(gate: string): LedgerTask[] {
     resources: "cpus:0.02;mem:32",
     command: `while [ ! -e ${gate} ]; do sleep 0.2; done; exit ${index}`,
   }));
-}
-
-async function killAndReturn(cluster: Cluster, part: string): Promise<void> {
-  const before = await cluster.pidOf(part);
-  await killPart(cluster, part);
-  await isBack(cluster, part, before);
-  await isWhole(cluster, 1);
 }
 
 async function broken(cluster: Cluster): Promise<void> {

@@ -18,6 +18,7 @@ const agent = {
   principal: asId<never>("p1"),
   condition: "registered" as const,
   registeredAtMs: 1,
+  reregisteredAtMs: 4,
   used: Resources.of("cpus:1;mem:32").toWire(),
   offered: [],
 };
@@ -81,7 +82,9 @@ t.test("events become objects with units, names and a history", async (t) => {
       version: "3.6",
     },
   ]);
-  t.match(view.allAgents(), [{ id: "a1", tasks: 0, attributes: { rack: "r1" } }]);
+  t.match(view.allAgents(), [
+    { id: "a1", tasks: 0, attributes: { rack: "r1" }, registeredAtMs: 1, reregisteredAtMs: 4 },
+  ]);
   t.match(view.sums(), { total: { cpus: 2 }, used: { cpus: 1, memMib: 32 } });
   t.match(view.leader, { masterId: "m3", epoch: 3 });
 });
