@@ -5,12 +5,9 @@ import t from "tap";
 t.setTimeout(400_000);
 
 await import("./daily.cases.ts");
-await import("./crash.cases.ts");
-await import("./executors.cases.ts");
 await import("./hostile.cases.ts");
 await import("./lending.cases.ts");
 await import("./operations.cases.ts");
-await import("./recorder.cases.ts");
 await import("./second-machine.cases.ts");
 await import("./start.cases.ts");
 await import("./steer.cases.ts");

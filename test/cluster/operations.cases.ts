@@ -16,7 +16,7 @@ import {
 import { untilAnswer } from "../support/answers.ts";
 import { Cluster, skipWithoutRoot } from "../support/cluster.ts";
 import { until } from "../support/until.ts";
-import { isBack, isWhole, killPart } from "./parts.ts";
+import { isBack, isWhole, killPart } from "../support/parts.ts";
 
 async function done(cluster: Cluster, ...args: string[]): Promise<string> {
   const { exit, stdout, stderr } = await cluster.bench.meseta(args);

@@ -7,7 +7,7 @@ import { untilAnswer } from "../support/answers.ts";
 import { Cluster, isAlive, isRoot, processesNaming } from "../support/cluster.ts";
 import { NetSpace } from "../support/net-space.ts";
 import { until } from "../support/until.ts";
-import { Foreman, PROJECT } from "./foreman.ts";
+import { Foreman, PROJECT } from "../support/foreman.ts";
 
 const BACK_MS_MAX = 40_000;
 

@@ -7,7 +7,7 @@ import { open } from "#replication";
 import { subjectsOf } from "#protocol";
 import { away } from "../support/answers.ts";
 import { Cluster, skipWithoutRoot } from "../support/cluster.ts";
-import { Ledger } from "../cluster/ledger.ts";
+import { Ledger } from "../support/ledger.ts";
 import { leaderOf, partOf, startTappedMaster, statusOf, type Tapped } from "./leaders.ts";
 
 const STOPPED_MS = 30_000;

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import t from "tap";
 import { connect, OfferPool } from "#sdk";
 import { readUpRecord } from "#daemon";
-import { Ledger } from "../cluster/ledger.ts";
+import { Ledger } from "../support/ledger.ts";
 import { away, untilAnswer } from "../support/answers.ts";
 import {
   Cluster,

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import t from "tap";
 import { readUpRecord } from "#daemon";
 import { epochOf } from "#protocol";
-import { Ledger } from "../cluster/ledger.ts";
+import { Ledger } from "../support/ledger.ts";
 import { untilAnswer } from "../support/answers.ts";
 import { Cluster, isAlive, skipWithoutRoot } from "../support/cluster.ts";
 import { until } from "../support/until.ts";

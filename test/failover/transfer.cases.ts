@@ -1,6 +1,6 @@
 /** The lead is given away: by a person's word, by the end of a process. Tasks do not notice. */
 import t from "tap";
-import { Ledger } from "../cluster/ledger.ts";
+import { Ledger } from "../support/ledger.ts";
 import { Cluster, skipWithoutRoot } from "../support/cluster.ts";
 import { leaderOf, partOf } from "./leaders.ts";
 

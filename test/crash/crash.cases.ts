@@ -13,8 +13,8 @@ import {
 } from "../support/cluster.ts";
 import { away, untilAnswer } from "../support/answers.ts";
 import { until } from "../support/until.ts";
-import { Ledger, type LedgerTask } from "./ledger.ts";
-import { isBack, isWhole, killAndReturn, killPart } from "./parts.ts";
+import { Ledger, type LedgerTask } from "../support/ledger.ts";
+import { isBack, isWhole, killAndReturn, killPart } from "../support/parts.ts";
 
 const TASKS = 20;
 const BROKER_AWAY_MS = 3_000;

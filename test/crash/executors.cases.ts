@@ -12,8 +12,8 @@ import { Cluster, remainsOf, skipWithoutRoot } from "../support/cluster.ts";
 import { untilAnswer } from "../support/answers.ts";
 import { until } from "../support/until.ts";
 import { isTerminal, type TaskState } from "#sdk";
-import { Foreman, PROJECT } from "./foreman.ts";
-import { killAndReturn } from "./parts.ts";
+import { Foreman, PROJECT } from "../support/foreman.ts";
+import { killAndReturn } from "../support/parts.ts";
 
 /** Uid of those who own nothing. */
 const NOBODY = 65_534;

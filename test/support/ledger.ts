@@ -4,8 +4,8 @@
  */
 import { join } from "node:path";
 import { connect, type Framework, isTerminal, OfferPool, type TaskId, type TaskStatus } from "#sdk";
-import type { Cluster } from "../support/cluster.ts";
-import { until } from "../support/until.ts";
+import type { Cluster } from "./cluster.ts";
+import { until } from "./until.ts";
 
 export interface LedgerTask {
   readonly id: string;

@@ -1,8 +1,8 @@
 /** Parts of a cluster: killing one, and waiting until it and the whole are there again. */
 import t from "tap";
-import { untilAnswer } from "../support/answers.ts";
-import { type Cluster, isAlive } from "../support/cluster.ts";
-import { until } from "../support/until.ts";
+import { untilAnswer } from "./answers.ts";
+import { type Cluster, isAlive } from "./cluster.ts";
+import { until } from "./until.ts";
 
 const RECOVERED_MS_MAX = 20_000;
 

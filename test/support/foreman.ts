@@ -14,9 +14,9 @@ import {
   OfferPool,
   type TaskStatus,
 } from "#sdk";
-import { untilAnswer } from "../support/answers.ts";
-import type { Cluster } from "../support/cluster.ts";
-import { until } from "../support/until.ts";
+import { untilAnswer } from "./answers.ts";
+import type { Cluster } from "./cluster.ts";
+import { until } from "./until.ts";
 
 /** The folder of this project, seen from the compiled file in `dist/test/cluster`. */
 export const PROJECT = fileURLToPath(new URL("../../..", import.meta.url)).replace(/\/$/, "");
@@ -146,7 +146,7 @@ function gateExecutor(id: string, user: string): ExecutorWish {
   return {
     id,
     resources: "cpus:0.4;mem:128",
-    command: [process.execPath, "program/dist/test/cluster/gate-executor.js"],
+    command: [process.execPath, "program/dist/test/support/gate-executor.js"],
     user,
     container: {
       type: "MESOS",

@@ -9,8 +9,8 @@ import { type ReplayedEvent, RecordingReader, replay } from "#sim";
 import { away, untilAnswer } from "../support/answers.ts";
 import { Cluster, skipWithoutRoot } from "../support/cluster.ts";
 import { until } from "../support/until.ts";
-import { Ledger, type LedgerTask } from "./ledger.ts";
-import { isBack, isWhole, killAndReturn, killPart } from "./parts.ts";
+import { Ledger, type LedgerTask } from "../support/ledger.ts";
+import { isBack, isWhole, killAndReturn, killPart } from "../support/parts.ts";
 import { usurp } from "./rival.ts";
 
 const TASKS = 5;
