@@ -84,22 +84,34 @@ interface Shown {
   readonly probes: readonly Probed[];
 }
 
-/** What a size took of this machine, from the settled cluster on. */
-interface Took {
-  readonly virtualS: number;
+/** Time of this machine, in seconds. */
+interface Spent {
+  /** Of all threads. */
   readonly processorS: number;
-  readonly registerProcessorS: number;
+  readonly clockS: number;
+}
+
+/** What a size took of this machine. */
+interface Took {
+  readonly registered: Spent;
+  /** From the settled cluster on. */
+  readonly full: Spent;
+  readonly virtualS: number;
   /** From the first process to the end of the last probe. */
+  readonly whole: Spent;
   readonly wholeVirtualS: number;
-  readonly wholeProcessorS: number;
   readonly leaderBusy: number;
   readonly longestTurnMs: number;
   readonly residentMib: number;
 }
 
-function processorS(): number {
+/** Spent by this process since `before`. */
+function spent(before: Spent = { processorS: 0, clockS: 0 }): Spent {
   const { user, system } = process.cpuUsage();
-  return (user + system) / 1_000_000;
+  return {
+    processorS: (user + system) / 1_000_000 - before.processorS,
+    clockS: performance.now() / 1_000 - before.clockS,
+  };
 }
 
 class ScaleRun {
@@ -123,17 +135,17 @@ class ScaleRun {
 
   run(): { readonly shown: Shown; readonly took: Took } {
     const { world } = this.#bed;
-    const beganS = processorS();
+    const began = spent();
     this.#bed.start();
     this.#addLoads();
     const filledMs = this.#fill();
-    const registerProcessorS = processorS() - beganS;
+    const registered = spent(began);
     this.#advance(this.#inputs.settleMs);
     const [leader] = this.#bed.masters;
     if (leader === undefined) throw new Error("a testbed has a master");
     const meter = new Meter(leader.node);
     const launchedBefore = this.#launched();
-    const [settledMs, settledS] = [world.nowMs, processorS()];
+    const [settledMs, settled] = [world.nowMs, spent()];
     const probes = Array.from({ length: this.#inputs.probes }, (_, index) => this.#probe(index));
     const virtualS = (world.nowMs - settledMs) / 1_000;
     const { agents, taskMs, beaconIntervalMs, usageIntervalMs } = this.#size;
@@ -150,11 +162,11 @@ class ScaleRun {
         probes,
       },
       took: {
+        registered,
+        full: spent(settled),
         virtualS,
-        processorS: processorS() - settledS,
-        registerProcessorS,
+        whole: spent(began),
         wholeVirtualS: world.nowMs / 1_000,
-        wholeProcessorS: processorS() - beganS,
         leaderBusy: meter.busyMs / 1_000 / virtualS,
         longestTurnMs: meter.longestMs,
         // In KiB, and of all of the process so far: no look in between can miss it.
@@ -192,8 +204,8 @@ class ScaleRun {
     const { nowMs } = this.#bed.world;
     this.#tellAtMs = nowMs + TELL_MS;
     const tasks = this.#loads.reduce((sum, one) => sum + one.liveTasks, 0);
-    const spent = `${shown(processorS(), 0)} s of processor, ${shown(process.memoryUsage.rss() / MIB, 0)} MiB`;
-    this.#say(`${this.#size.agents} agents, ${nowMs / 1_000} s: ${tasks} tasks, ${spent}`);
+    const took = `${spentText(spent())}, ${shown(process.memoryUsage.rss() / MIB, 0)} MiB`;
+    this.#say(`${this.#size.agents} agents, ${nowMs / 1_000} s: ${tasks} tasks, ${took}`);
   }
 
   /** Until all slots are taken but the few that change hands; answers when that was. */
@@ -253,7 +265,7 @@ function outcomeOf(results: readonly { readonly shown: Shown; readonly took: Too
         ]),
       },
       {
-        title: "What the simulation took of this machine, the full cluster, one thread",
+        title: "What the simulation took of this machine, the full cluster",
         columns: [
           "agents",
           "task s",
@@ -261,6 +273,8 @@ function outcomeOf(results: readonly { readonly shown: Shown; readonly took: Too
           "usage s",
           "virtual s",
           "processor s",
+          "× real time",
+          "clock s",
           "× real time",
           "resident MiB",
           "leader busy",
@@ -272,8 +286,10 @@ function outcomeOf(results: readonly { readonly shown: Shown; readonly took: Too
           shown(beaconS, 0),
           shown(usageS, 0),
           shown(took.virtualS, 0),
-          shown(took.processorS, 0),
-          shown(took.virtualS / took.processorS),
+          shown(took.full.processorS, 0),
+          shown(took.virtualS / took.full.processorS),
+          shown(took.full.clockS, 0),
+          shown(took.virtualS / took.full.clockS),
           shown(took.residentMib, 0),
           `${shown(took.leaderBusy * 100, 0)} %`,
           shown(took.longestTurnMs, 0),
@@ -286,7 +302,7 @@ function outcomeOf(results: readonly { readonly shown: Shown; readonly took: Too
       results.flatMap(({ shown: { agents, filledS }, took }) => [
         [
           `${agents} agents: registered and full after`,
-          `${shown(filledS, 0)} s, ${shown(took.registerProcessorS, 0)} s of processor`,
+          `${shown(filledS, 0)} s, ${spentText(took.registered)}`,
         ],
         [`${agents} agents: all of it`, wholeText(took)],
       ]),
@@ -294,9 +310,14 @@ function outcomeOf(results: readonly { readonly shown: Shown; readonly took: Too
   };
 }
 
-function wholeText({ wholeVirtualS, wholeProcessorS }: Took): string {
-  const times = shown(wholeVirtualS / wholeProcessorS);
-  return `${shown(wholeVirtualS, 0)} s, ${shown(wholeProcessorS, 0)} s of processor, ${times} × real time`;
+function spentText({ processorS, clockS }: Spent): string {
+  return `${shown(processorS, 0)} s of processor, ${shown(clockS, 0)} s by the clock`;
+}
+
+function wholeText({ wholeVirtualS, whole }: Took): string {
+  const times = `${shown(wholeVirtualS / whole.processorS)} × real time by the processor`;
+  const byClock = `${shown(wholeVirtualS / whole.clockS)} × by the clock`;
+  return `${shown(wholeVirtualS, 0)} s, ${spentText(whole)}: ${times}, ${byClock}`;
 }
 
 function chartOf(sizes: readonly Shown[]): string {
