@@ -11,10 +11,10 @@ import {
   remainsOf,
   skipWithoutRoot,
 } from "../support/cluster.ts";
-import { away, untilAnswer } from "../support/answers.ts";
+import { untilAnswer } from "../support/answers.ts";
 import { until } from "../support/until.ts";
 import { Ledger, type LedgerTask } from "../support/ledger.ts";
-import { isBack, isWhole, killAndReturn, killPart } from "../support/parts.ts";
+import { isBack, isWhole, killAndReturn, killPart, loseBroker } from "../support/parts.ts";
 
 const TASKS = 20;
 const BROKER_AWAY_MS = 3_000;
@@ -122,16 +122,7 @@ void t.test("tasks outlive every part of the cluster", { skip: skipWithoutRoot }
   );
 
   await t.test("a broker that is killed and away for a while loses nothing", (test) =>
-    survives(test, both, "broker", async () => {
-      const before = await cluster.pidOf("broker");
-      // Who would start another at once is stopped meanwhile.
-      cluster.up.signal("SIGSTOP");
-      await killPart(cluster, "broker");
-      await away(BROKER_AWAY_MS);
-      cluster.up.signal("SIGCONT");
-      await isBack(cluster, "broker", before);
-      await isWhole(cluster, 1);
-    }),
+    survives(test, both, "broker", () => loseBroker(cluster, BROKER_AWAY_MS)),
   );
 
   await t.test("tasks that end while the broker is away are told afterwards", async (test) => {

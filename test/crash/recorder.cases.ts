@@ -6,11 +6,11 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import t, { type Test } from "tap";
 import { type ReplayedEvent, RecordingReader, replay } from "#sim";
-import { away, untilAnswer } from "../support/answers.ts";
+import { untilAnswer } from "../support/answers.ts";
 import { Cluster, skipWithoutRoot } from "../support/cluster.ts";
 import { until } from "../support/until.ts";
 import { Ledger, type LedgerTask } from "../support/ledger.ts";
-import { isBack, isWhole, killAndReturn, killPart } from "../support/parts.ts";
+import { isWhole, killAndReturn, loseBroker } from "../support/parts.ts";
 import { usurp } from "./rival.ts";
 
 const TASKS = 5;
@@ -24,16 +24,6 @@ function gated(gate: string): LedgerTask[] {
     resources: "cpus:0.02;mem:32",
     command: `while [ ! -e ${gate} ]; do sleep 0.2; done; exit ${index}`,
   }));
-}
-
-async function broken(cluster: Cluster): Promise<void> {
-  const before = await cluster.pidOf("broker");
-  cluster.up.signal("SIGSTOP");
-  await killPart(cluster, "broker");
-  await away(BROKER_AWAY_MS);
-  cluster.up.signal("SIGCONT");
-  await isBack(cluster, "broker", before);
-  await isWhole(cluster, 1);
 }
 
 interface Replayed {
@@ -111,7 +101,7 @@ void t.test("recordings of a live cluster replay", { skip: skipWithoutRoot }, as
   t.same([run.exit, run.stdout], [0, "unchanged\n"], "a task gets what it was given");
 
   await killAndReturn(cluster, "agent-1");
-  await broken(cluster);
+  await loseBroker(cluster, BROKER_AWAY_MS);
   const position = await usurp(cluster);
   t.comment(`the rival wrote position ${position}`);
   await untilAnswer(

@@ -20,7 +20,7 @@ import { ask, type KnownCommands, type LauncherRig, recover } from "../contracts
 
 const NATIVE_DIR = join(process.cwd(), "dist", "native");
 /** Bound of every wait; an emulated machine is some fifty times slower. */
-const SETTLE_MS = process.env["MESETA_VM"] === "1" ? 120_000 : 20_000;
+const SETTLE_MS = process.env["MESETA_VM"] === "1" ? 120_000 : 40_000;
 
 export const machine = probeMachine(tmpdir());
 export const nativePrograms: LauncherPrograms = findLauncherPrograms(NATIVE_DIR);

@@ -1,10 +1,10 @@
 /** Parts of a cluster: killing one, and waiting until it and the whole are there again. */
 import t from "tap";
-import { untilAnswer } from "./answers.ts";
+import { away, untilAnswer } from "./answers.ts";
 import { type Cluster, isAlive } from "./cluster.ts";
 import { until } from "./until.ts";
 
-const RECOVERED_MS_MAX = 20_000;
+const RECOVERED_MS_MAX = 30_000;
 
 /** The agents are registered and the framework is connected, as the leader of now sees it. */
 export async function isWhole(cluster: Cluster, agents: number): Promise<void> {
@@ -59,5 +59,17 @@ export async function killAndReturn(cluster: Cluster, part: string): Promise<voi
       RECOVERED_MS_MAX,
     );
   }
+  await isWhole(cluster, 1);
+}
+
+/** The broker is killed, stays away for so long, and comes back; so does the whole. */
+export async function loseBroker(cluster: Cluster, awayMs: number): Promise<void> {
+  const before = await cluster.pidOf("broker");
+  // Who would start another at once is stopped meanwhile.
+  cluster.up.signal("SIGSTOP");
+  await killPart(cluster, "broker");
+  await away(awayMs);
+  cluster.up.signal("SIGCONT");
+  await isBack(cluster, "broker", before);
   await isWhole(cluster, 1);
 }

@@ -1,7 +1,7 @@
 /** Waits for something to become true, with a bound, without sleeping longer than needed. */
 
 const POLL_INTERVAL_MS = 2;
-export const UNTIL_MS_MAX = 15_000;
+export const UNTIL_MS_MAX = 30_000;
 
 /** @throws Error naming `what` when it has not come true within `limitMs`. */
 export async function until(
