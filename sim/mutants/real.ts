@@ -97,8 +97,8 @@ export const REAL_MUTANTS: readonly SuiteMutant[] = [
     edits: [
       {
         file: "src/actors/master/greetings.js",
-        find: "if (state.coming.size >= state.settings.comingMax)",
-        replace: "if (state.coming.size < 0)",
+        find: "return coming.size < settings.comingMax;",
+        replace: "return coming.size >= 0;",
       },
     ],
     suite: MASTER,

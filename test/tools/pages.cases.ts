@@ -11,6 +11,9 @@ t.test("stale-pages refuses pages that say what the sources said before", async 
   t.same(complaintsLater({ "src/protocol/more.ts": HEADER }), ["docs/tree.md:1 stale-pages"]);
   const page = { "docs/tree.md": "# The tree\n" };
   t.same(complaintsLater(page), ["docs/tree.md:1 stale-pages"]);
+  const row = { statement: "no lock", expected: ["R1"], seeds: 3, noticedAs: "R1 twice" };
+  const measured = { "sim/mutants.json": JSON.stringify([row]) };
+  t.same(complaintsLater(measured), ["docs/simulation.md:1 stale-pages"]);
 });
 
 t.test("floor-tables refuses a drawing that differs from floors.json", async (t) => {

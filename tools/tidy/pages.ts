@@ -1,6 +1,6 @@
 /**
  * The pages that are true only because they are generated: docs/limits.md from the named limits, docs/tree.md from the header
- * sentences. It also holds floors.json against the drawing, the package's doors and the core's compiler settings.
+ * sentences, the table in docs/simulation.md from what sim/mutants.json keeps. It also holds floors.json against the drawing, the package's doors and the core's compiler settings.
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -12,7 +12,16 @@ interface Page {
   readonly path: string;
   readonly title: string;
   readonly mark: string;
-  readonly body: (tree: Tree) => string;
+  /** Undefined where the tree has nothing to tell. */
+  readonly body: (tree: Tree) => string | undefined;
+}
+
+/** What was measured of a guard that was taken out, as sim/mutants.json keeps it. */
+interface MutantRow {
+  readonly statement: string;
+  readonly expected: readonly string[];
+  readonly seeds: number | null;
+  readonly noticedAs: string;
 }
 
 const LIMIT = /^(?:MAX_\w+|\w+_(?:MAX|LIMIT)(?:_\w+)?)$/;
@@ -20,6 +29,7 @@ const LIMIT = /^(?:MAX_\w+|\w+_(?:MAX|LIMIT)(?:_\w+)?)$/;
 const PAGES: readonly Page[] = [
   { path: "docs/limits.md", title: "Limits", mark: "limits", body: limitsTable },
   { path: "docs/tree.md", title: "The tree", mark: "tree", body: treeTable },
+  { path: "docs/simulation.md", title: "The simulator", mark: "mutants", body: mutantsTable },
 ];
 
 /** Refuses pages whose generated part differs from what the sources say now. */
@@ -38,7 +48,7 @@ export function stalePages(tree: Tree): Finding[] {
 export function writePages(tree: Tree): string[] {
   return PAGES.filter((page) => {
     const text = rendered(tree, page);
-    if (readPage(tree.root, page.path) === text) return false;
+    if (text === undefined || readPage(tree.root, page.path) === text) return false;
     const file = join(tree.root, page.path);
     mkdirSync(dirname(file), { recursive: true });
     writeFileSync(file, text);
@@ -47,11 +57,13 @@ export function writePages(tree: Tree): string[] {
 }
 
 /** The page as it must be: its own words kept, the part between the marks made anew. */
-function rendered(tree: Tree, { path, title, mark, body }: Page): string {
+function rendered(tree: Tree, { path, title, mark, body }: Page): string | undefined {
+  const made = body(tree);
+  if (made === undefined) return readPage(tree.root, path);
   const [begin, end] = [`<!-- ${mark}:begin -->`, `<!-- ${mark}:end -->`];
   const page = readPage(tree.root, path) ?? `# ${title}\n\n${begin}\n${end}\n`;
   const [from, to] = [page.indexOf(begin), page.indexOf(end)];
-  const part = `${begin}\n\n${body(tree).trim()}\n\n${end}`;
+  const part = `${begin}\n\n${made.trim()}\n\n${end}`;
   if (from < 0 || to < from) return `${page.trimEnd()}\n\n${part}\n`;
   return `${page.slice(0, from)}${part}${page.slice(to + end.length)}`;
 }
@@ -115,6 +127,21 @@ function treeTable(tree: Tree): string {
       return [`## ${folder}`, "", "| file | what it owns |", "| --- | --- |", ...rows].join("\n");
     })
     .join("\n\n");
+}
+
+/** One row per guard that was taken out: who misses it, and after how many seeds. */
+function mutantsTable(tree: Tree): string | undefined {
+  const text = readPage(tree.root, "sim/mutants.json");
+  if (text === undefined) return undefined;
+  const rows = (JSON.parse(text) as readonly MutantRow[]).map((row) => {
+    const isSuite = row.expected[0] === "test";
+    const [by = ""] = isSuite ? [row.noticedAs] : row.noticedAs.split(" ");
+    const seeds = row.seeds === null ? "never" : isSuite ? "" : String(row.seeds);
+    return `| ${cell(row.statement)} | ${row.expected.join(" or ")} | ${seeds} | ${cell(by)} |`;
+  });
+  const head =
+    "| without its guard | expected | seeds needed | noticed as |\n| --- | --- | --- | --- |";
+  return [head, ...rows].join("\n");
 }
 
 function groupByFolder(sources: readonly Source[]): Map<string, Source[]> {

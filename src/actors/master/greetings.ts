@@ -7,7 +7,7 @@ import type { LinkChange } from "#runtime";
 import { agentDisconnected } from "./absence.ts";
 import { frameworkDisconnected } from "./frameworks.ts";
 import type { AgentRecord } from "./records.ts";
-import { HELLOS_WAITING_MAX, note, refuse, type Turn } from "./state.ts";
+import { HELLOS_WAITING_MAX, type MasterState, note, refuse, type Turn } from "./state.ts";
 
 /** A session that a Hello ended is told just before that Hello. */
 const DISPLACED_MS = 100;
@@ -72,13 +72,17 @@ export function endContests(turn: Turn): void {
   pull(turn);
 }
 
+function hasRoom({ coming, settings }: MasterState): boolean {
+  return coming.size < settings.comingMax;
+}
+
 /** Calls as many as there is room for, in the order of their Hellos. */
 export function pull(turn: Turn): void {
   const { state, env, out } = turn;
   // Asked before: of those who have come the map keeps places, and a walk begins behind them.
-  if (state.coming.size >= state.settings.comingMax || state.greetings.size === 0) return;
+  if (!hasRoom(state) || state.greetings.size === 0) return;
   for (const { peer, session, contestedUntilMs } of state.greetings.values()) {
-    if (state.coming.size >= state.settings.comingMax) return;
+    if (!hasRoom(state)) return;
     if (contestedUntilMs !== undefined) continue;
     state.greetings.delete(peer);
     state.coming.set(peer, env.nowMs);
