@@ -8,8 +8,6 @@ import { startWiretap, type Wiretap } from "../support/wiretap.ts";
 
 export type Status = OutputOf<"status">;
 
-const WAIT_MS_MAX = 30_000;
-
 export async function statusOf(cluster: Cluster): Promise<Status | undefined> {
   const { token } = await cluster.context();
   for (const server of await cluster.servers()) {
@@ -29,7 +27,6 @@ export async function leaderOf(
     () => statusOf(cluster),
     (answer) => answer?.leader !== undefined && fits(answer.leader),
     "the leader",
-    WAIT_MS_MAX,
   );
   if (status?.leader === undefined) throw new Error("nobody leads");
   return status.leader;

@@ -18,7 +18,7 @@ import { untilAnswer } from "./answers.ts";
 import type { Cluster } from "./cluster.ts";
 import { until } from "./until.ts";
 
-/** The folder of this project, seen from the compiled file in `dist/test/cluster`. */
+/** The folder of this project, seen from the compiled file in `dist/test/support`. */
 export const PROJECT = fileURLToPath(new URL("../../..", import.meta.url)).replace(/\/$/, "");
 
 const RUN_MS_MAX = 40_000;

@@ -1,6 +1,7 @@
 /**
  * The pages that are true only because they are generated: docs/limits.md from the named limits, docs/tree.md from the header
- * sentences, the table in docs/simulation.md from what sim/mutants.json keeps. It also holds floors.json against the drawing, the package's doors and the core's compiler settings.
+ * sentences, the table in docs/simulation.md from what sim/mutants.json keeps. It also holds floors.json against the drawing, the
+ * package's doors and the core's compiler settings.
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
